@@ -1,0 +1,16 @@
+"""Photos: from the bytes of a file to upright 8-bit RGB pixels, with what the camera noted, or one sentence saying why not."""
+
+from reid_edge.photo.decode import DecodeLimits, Photo, decode_photo
+from reid_edge.photo.files import PHOTO_EXTENSIONS, list_photos, read_photo
+from reid_edge.photo.header import PhotoHeader, read_header
+
+__all__ = [
+    "PHOTO_EXTENSIONS",
+    "DecodeLimits",
+    "Photo",
+    "PhotoHeader",
+    "decode_photo",
+    "list_photos",
+    "read_header",
+    "read_photo",
+]

@@ -1,0 +1,71 @@
+"""Which format a file is in, told from its first bytes and never from its name; what is no photo is refused by what it is."""
+
+from __future__ import annotations
+
+from reid_edge.errors import PhotoError
+
+READ_FORMATS = "JPEG, PNG, TIFF, BMP and WebP"
+COPY_AGAIN = "Copy the file again from the card."
+DEVELOP = "Develop it to JPEG or TIFF first, or use the JPEG that the camera saved beside it."
+
+_SAVE_AS_JPEG = "Save it as JPEG first; the camera or phone can also be set to take JPEG."
+_TAKE_FRAMES = "Save single frames of it as JPEG first."
+_GIVE_PHOTO = f"Give a photo; {READ_FORMATS} are read."
+
+# Raw files that share the TIFF header stand before TIFF.
+_MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\xff\xd8\xff", "JPEG", ""),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG", ""),
+    (8, b"CR\x02\0", "a Canon CR2 raw file", DEVELOP),
+    (0, b"II*\0", "TIFF", ""),
+    (0, b"MM\0*", "TIFF", ""),
+    (0, b"BM", "BMP", ""),
+    (8, b"WEBP", "WebP", ""),
+    (0, b"II+\0", "a BigTIFF", "Save it as an ordinary TIFF or JPEG first."),
+    (0, b"MM\0+", "a BigTIFF", "Save it as an ordinary TIFF or JPEG first."),
+    (0, b"IIRO", "an Olympus raw file", DEVELOP),
+    (0, b"IIRS", "an Olympus raw file", DEVELOP),
+    (0, b"IIU\0", "a Panasonic raw file", DEVELOP),
+    (0, b"FUJIFILMCCD-RAW", "a Fujifilm raw file", DEVELOP),
+    (4, b"ftypcrx", "a Canon CR3 raw file", DEVELOP),
+    (4, b"ftyphei", "a HEIC photo", _SAVE_AS_JPEG),
+    (4, b"ftyphev", "a HEIC photo", _SAVE_AS_JPEG),
+    (4, b"ftypmif1", "a HEIC photo", _SAVE_AS_JPEG),
+    (4, b"ftypmsf1", "a HEIC photo", _SAVE_AS_JPEG),
+    (4, b"ftypavi", "an AVIF photo", _SAVE_AS_JPEG),
+    (4, b"ftyp", "a video", _TAKE_FRAMES),
+    (8, b"AVI ", "a video", _TAKE_FRAMES),
+    (0, b"\x1a\x45\xdf\xa3", "a video", _TAKE_FRAMES),
+    (0, b"GIF8", "a GIF", _SAVE_AS_JPEG),
+    (0, b"\xff\x0a", "a JPEG XL photo", _SAVE_AS_JPEG),
+    (4, b"JXL ", "a JPEG XL photo", _SAVE_AS_JPEG),
+    (4, b"jP  ", "a JPEG 2000 photo", _SAVE_AS_JPEG),
+    (0, b"8BPS", "a Photoshop document", _SAVE_AS_JPEG),
+    (0, b"%PDF", "a PDF document", _GIVE_PHOTO),
+    (0, b"PK\x03\x04", "a zip archive", "Unpack it first."),
+)
+
+
+def recognise_format(data: bytes, name: str) -> str:
+    """The format of a file's bytes: "JPEG", "PNG", "TIFF", "BMP" or "WebP".
+
+    Raises:
+        PhotoError: the file is empty, holds only zeros, or is something else, named where its first bytes tell.
+    """
+    if not data:
+        raise PhotoError(f"{name} is empty: it holds 0 bytes.", COPY_AGAIN)
+    for offset, magic, kind, hint in _MAGIC:
+        if data.startswith(magic, offset):
+            if hint:
+                raise PhotoError(f"{name} is {kind}, which cannot be read.", hint)
+            return kind
+    if not data.strip(b"\0"):
+        raise PhotoError(f"{name} is broken: it holds nothing but zeros.", COPY_AGAIN)
+    if _looks_like_text(data[:512]):
+        raise PhotoError(f"{name} is a text file, not a photo.", _GIVE_PHOTO)
+    raise PhotoError(f"{name} is not a photo: it begins like none of {READ_FORMATS}.", _GIVE_PHOTO)
+
+
+def _looks_like_text(start: bytes) -> bool:
+    text = start.decode("utf-8", "replace").rstrip("\ufffd")  # the cut at 512 bytes may split a character
+    return bool(text) and all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
