@@ -1,0 +1,55 @@
+"""The first half of the way of a photo: find its animals and describe each by vectors and keypoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reid_edge.embedding import embed
+from reid_edge.features import Features
+from reid_edge.keypoints import extract_keypoints
+from reid_edge.networks import Networks
+from reid_edge.photo import Photo
+from reid_edge.recipe import Recipe
+from reid_edge.segmentation import NO_ANIMAL, Animal, find_animals
+from reid_edge.timings import Timings
+
+
+@dataclass(frozen=True)
+class DescribedAnimal:
+    """One animal of a photo with its features."""
+
+    animal: Animal
+    features: Features
+    warnings: tuple[str, ...]
+
+
+def describe(photo: Photo, recipe: Recipe, networks: Networks, timings: Timings, largest_only: bool = False) -> list[DescribedAnimal]:
+    """Describe the animals of a photo, largest first; at least one, the whole frame where none stands out.
+
+    Args:
+        photo: upright.
+        recipe: which networks and parameters.
+        networks: the pack's.
+        timings: gets the stages ``segment``, ``embed`` and ``extract``.
+        largest_only: describe the largest animal only, as enrolment does, where a photo stands for one individual.
+
+    Raises:
+        EngineError: a network failed.
+    """
+    with timings.stage("segment"):
+        network = networks[recipe.segment.network]
+        animals = find_animals(photo, network.engine, network.preprocessing, recipe.segment)
+    return [_describe_animal(animal, recipe, networks, timings) for animal in animals[: 1 if largest_only else None]]
+
+
+def _describe_animal(animal: Animal, recipe: Recipe, networks: Networks, timings: Timings) -> DescribedAnimal:
+    vectors, keypoints = {}, {}
+    with timings.stage("embed"):
+        for embedding in recipe.embed:
+            network = networks[embedding.network]
+            vectors[embedding.name] = embed(animal.crop, network.engine, network.preprocessing)
+    with timings.stage("extract"):
+        for extraction in recipe.extract:
+            network = networks[extraction.network]
+            keypoints[extraction.name] = extract_keypoints(animal, network.engine, network.preprocessing, extraction)
+    return DescribedAnimal(animal, Features(vectors, keypoints), () if animal.found else (NO_ANIMAL,))

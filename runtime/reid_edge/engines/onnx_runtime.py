@@ -1,0 +1,133 @@
+"""ONNX Runtime as an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.engines.contract import Provenance, TensorSpec
+from reid_edge.errors import EngineError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+
+# A dynamic axis is warmed up at this size: the smallest multiple of 32 that every keypoint network of the catalogue accepts.
+_WARM_UP_AXIS = 64
+
+
+def require_onnxruntime() -> Any:
+    """Import onnxruntime, or say how to get it.
+
+    Raises:
+        EngineError: it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError(
+            f"ONNX Runtime cannot be imported ({error}).",
+            "Install it: pip install 'reid-edge[cpu]' (or 'reid-edge[gpu]' on a machine with an NVIDIA GPU).",
+        ) from error
+    return onnxruntime
+
+
+class OnnxRuntimeEngine:
+    """A network in an ONNX Runtime session.
+
+    Threads do not spin while they wait, so that two processes on one machine share its cores instead of fighting for them.
+    """
+
+    def __init__(self, model: bytes, name: str, providers: Sequence[tuple[str, dict[str, str]]], device: str, threads: int) -> None:
+        """Load a network.
+
+        Args:
+            model: the ONNX file's bytes, already verified by the pack.
+            name: the network's name, for messages.
+            providers: execution providers with their options, the wanted one first.
+            device: the device's name, for provenance.
+            threads: threads for one run on the CPU.
+
+        Raises:
+            EngineError: the session cannot be made, or silently fell back from the wanted provider.
+        """
+        ort = require_onnxruntime()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        wanted = providers[0][0]
+        try:
+            session: onnxruntime.InferenceSession = ort.InferenceSession(model, options, providers=list(providers))
+        except Exception as error:
+            raise EngineError(f"{wanted} cannot load the network {name}: {_first_line(error)}", "Run: reid-edge doctor") from error
+        if session.get_providers()[0] != wanted:
+            raise EngineError(
+                f"{wanted} was asked for but ONNX Runtime fell back to {session.get_providers()[0]} for the network {name}.",
+                "Its driver or CUDA libraries are missing or of another version; reid-edge doctor says what this machine can run.",
+            )
+        self._session = session
+        self._name = name
+        self.inputs = tuple(_spec(node) for node in session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in session.get_outputs())
+        self.provenance = Provenance(f"onnxruntime {ort.__version__}", wanted, device, threads)
+
+    def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        """See `Engine.run`."""
+        self._check(inputs)
+        names = [spec.name for spec in self.outputs]
+        try:
+            values = self._session.run(names, dict(inputs))
+        except Exception as error:
+            raise EngineError(f"The network {self._name} failed: {_first_line(error)}", "Run: reid-edge doctor") from error
+        return dict(zip(names, values, strict=True))
+
+    def warm_up(self) -> None:
+        """See `Engine.warm_up`."""
+        zeros: dict[str, NDArray[np.generic]] = {}
+        for spec in self.inputs:
+            shape = [
+                axis if isinstance(axis, int) else (1 if position == 0 else _WARM_UP_AXIS) for position, axis in enumerate(spec.shape)
+            ]
+            zeros[spec.name] = np.zeros(shape, spec.dtype)
+        self.run(zeros)
+
+    def _check(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+        expected = {spec.name for spec in self.inputs}
+        if set(inputs) != expected:
+            raise EngineError(f"The network {self._name} takes the inputs {sorted(expected)}, not {sorted(inputs)}.")
+        for spec in self.inputs:
+            array = inputs[spec.name]
+            fits = len(spec.shape) == array.ndim and all(
+                isinstance(want, str) or want == have for want, have in zip(spec.shape, array.shape, strict=True)
+            )
+            if array.dtype != np.dtype(spec.dtype) or not fits:
+                raise EngineError(
+                    f"The input {spec.name} of the network {self._name} is {spec.dtype} {list(spec.shape)}, "
+                    f"not {array.dtype} {list(array.shape)}."
+                )
+
+
+def _spec(node: Any) -> TensorSpec:
+    dtype = _DTYPES.get(node.type)
+    if dtype is None:
+        raise EngineError(f"The tensor {node.name} has the type {node.type}, which no stage uses.")
+    shape = tuple(axis if isinstance(axis, int) else str(axis) for axis in node.shape)
+    return TensorSpec(node.name, dtype, shape)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

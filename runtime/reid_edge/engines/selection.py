@@ -1,0 +1,148 @@
+"""Which device runs the networks: what was asked for, or the best that passes its self-test; never a silent fall-back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from reid_edge.engines.contract import Engine
+from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, require_onnxruntime
+from reid_edge.errors import EngineError, UsageError
+
+# Best first. Each: the name on the command line, ONNX Runtime's provider, what to install when it is missing.
+_DEVICES = (
+    ("tensorrt", "TensorrtExecutionProvider", "Install TensorRT 10 and a GPU build of ONNX Runtime: pip install 'reid-edge[tensorrt]'."),
+    ("cuda", "CUDAExecutionProvider", "Install the GPU build of ONNX Runtime instead of the CPU one: pip install 'reid-edge[gpu]'."),
+    ("openvino", "OpenVINOExecutionProvider", "Install it: pip install onnxruntime-openvino (in place of onnxruntime)."),
+    ("cpu", "CPUExecutionProvider", "Install it: pip install 'reid-edge[cpu]'."),
+)
+DEVICE_NAMES = ("auto", *(name for name, _, _ in _DEVICES))
+
+# A device whose answer on the canonical input is further from the CPU's than this (relative to the largest value) is broken.
+_SELF_TEST_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that networks can be opened on.
+
+    Attributes:
+        name: as on the command line, with its index where there is one: ``cuda:0``.
+        provider: ONNX Runtime's execution provider.
+        threads: CPU threads for one run.
+    """
+
+    name: str
+    provider: str
+    index: int
+    threads: int
+
+
+def default_threads() -> int:
+    """CPU threads for one run: ``REID_EDGE_THREADS``, or the cores that this process may use (its affinity and its cgroup's quota).
+
+    Raises:
+        UsageError: ``REID_EDGE_THREADS`` is not a whole number above 0.
+    """
+    text = os.environ.get("REID_EDGE_THREADS", "").strip()
+    if text:
+        if not text.isdigit() or int(text) < 1:
+            raise UsageError(f"REID_EDGE_THREADS={text} is not a whole number above 0.", "Unset it, or set it to a number of threads.")
+        return int(text)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(cores, _cgroup_cores() or cores))
+
+
+def available_devices(threads: int | None = None) -> list[Device]:
+    """The devices whose provider is part of the installed ONNX Runtime, best first; not yet self-tested."""
+    present = require_onnxruntime().get_available_providers()
+    count = threads or default_threads()
+    return [Device(name, provider, 0, count) for name, provider, _ in _DEVICES if provider in present]
+
+
+def select_device(requested: str, probe: bytes, threads: int | None = None) -> Device:
+    """Choose the device.
+
+    Args:
+        requested: ``auto``, or a name of `DEVICE_NAMES`, with an optional index (``cuda:1``).
+        probe: an ONNX file's bytes to self-test a device with.
+        threads: CPU threads for one run; None is `default_threads`.
+
+    Raises:
+        UsageError: no such device name.
+        EngineError: the device that was asked for is not installed or fails its self-test.
+    """
+    base, _, index = requested.partition(":")
+    if base not in DEVICE_NAMES or (index and not index.isdigit()):
+        raise UsageError(f"There is no device called {requested!r}.", f"Choose one of: {', '.join(DEVICE_NAMES)}.")
+    present = available_devices(threads)
+    if base != "auto":
+        for device in present:
+            if device.name == base:
+                chosen = Device(requested, device.provider, int(index or 0), device.threads)
+                self_test(chosen, probe)
+                return chosen
+        hint = next(hint for name, _, hint in _DEVICES if name == base)
+        raise EngineError(f"The device {requested} was asked for, but this ONNX Runtime has no provider for it.", hint)
+    for device in present:
+        try:
+            self_test(device, probe)
+        except EngineError:
+            continue
+        return device
+    raise EngineError("No device of this machine passes its self-test.", "Run: reid-edge doctor")
+
+
+def open_engine(model: bytes, name: str, device: Device) -> Engine:
+    """Load a network on a device.
+
+    Raises:
+        EngineError: the network cannot be loaded there.
+    """
+    return OnnxRuntimeEngine(model, name, _providers(device), device.name, device.threads)
+
+
+def self_test(device: Device, probe: bytes) -> None:
+    """Run a network on a canonical input on this device and on the CPU, and compare.
+
+    A deserialised engine can load and still answer wrongly; this is the check that it does not.
+
+    Raises:
+        EngineError: it does not load, does not run, or answers differently.
+    """
+    if device.provider == "CPUExecutionProvider":
+        return
+    tested = open_engine(probe, "self-test", device)
+    reference = open_engine(probe, "self-test", Device("cpu", "CPUExecutionProvider", 0, device.threads))
+    generator = np.random.Generator(np.random.PCG64(0))
+    inputs = {
+        spec.name: generator.random([axis if isinstance(axis, int) else 1 for axis in spec.shape], dtype=np.float32)
+        for spec in reference.inputs
+    }
+    expected, actual = reference.run(inputs), tested.run(inputs)
+    for output, value in expected.items():
+        scale = float(np.abs(value).max()) or 1.0
+        worst = float(np.abs(np.asarray(actual[output], np.float64) - np.asarray(value, np.float64)).max()) / scale
+        if not worst <= _SELF_TEST_TOLERANCE:
+            raise EngineError(
+                f"{device.name} answers {worst:.1%} away from the CPU on the self-test.", "Update its driver, or use --device cpu."
+            )
+
+
+def _providers(device: Device) -> list[tuple[str, dict[str, str]]]:
+    if device.provider == "CPUExecutionProvider":
+        return [(device.provider, {})]
+    options = {} if device.provider == "OpenVINOExecutionProvider" else {"device_id": str(device.index)}
+    return [(device.provider, options), ("CPUExecutionProvider", {})]
+
+
+def _cgroup_cores() -> int | None:
+    """Cores that the cgroup (v2) quota allows, rounded up; None without a quota."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,48 @@
+"""A pack's networks, each loaded once on the chosen device, with its preprocessing beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reid_edge.engines import Engine, open_engine, select_device
+from reid_edge.pack import Pack
+from reid_edge.pack.manifest import Preprocessing
+from reid_edge.recipe import Recipe
+
+# What a network that takes no picture is given as preprocessing.
+_NO_PREPROCESSING = Preprocessing("stretch", 1, 1, "rgb", 1.0, (0.0,), (1.0,), "linear")
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network that can be run."""
+
+    engine: Engine
+    preprocessing: Preprocessing
+
+
+class Networks:
+    """The networks that a recipe needs, loaded when they are first asked for."""
+
+    def __init__(self, pack: Pack, recipe: Recipe, requested_device: str, threads: int | None = None) -> None:
+        """Choose the device; the smallest self-test is the recipe's segmentation network.
+
+        Raises:
+            UsageError, EngineError: see `reid_edge.engines.select_device`.
+        """
+        self._pack = pack
+        self._loaded: dict[str, LoadedNetwork] = {}
+        probe = pack.read_bytes(pack.manifest.networks[recipe.segment.network].file)
+        self.device = select_device(requested_device, probe, threads)
+
+    def __getitem__(self, name: str) -> LoadedNetwork:
+        """The network of this name.
+
+        Raises:
+            EngineError: it cannot be loaded on the device.
+        """
+        if name not in self._loaded:
+            network = self._pack.manifest.networks[name]
+            engine = open_engine(self._pack.read_bytes(network.file), name, self.device)
+            self._loaded[name] = LoadedNetwork(engine, network.preprocessing or _NO_PREPROCESSING)
+        return self._loaded[name]

@@ -1,0 +1,140 @@
+"""Pair scores become a ranking of identities: calibrate, fuse, keep each individual's best photo."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.calibration import Entry
+from reid_edge.comparison import Comparison
+from reid_edge.decision import MatchedPoints, PairEvidence, RankedIdentity
+from reid_edge.features import Features
+from reid_edge.keypoints import Keypoints
+from reid_edge.recipe import Match
+
+
+class SightingNames(Protocol):
+    """Who and which photo a sighting is."""
+
+    def identity_of(self, sighting_id: int) -> str:
+        """The individual's name."""
+
+    def photo_of(self, sighting_id: int) -> str:
+        """The photo's file name."""
+
+
+class KeypointSource(Protocol):
+    """Where the keypoints of a candidate come from."""
+
+    def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
+        """One set per id, in their order."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Identities, best first.
+
+    Attributes:
+        comparison: the raw scores.
+        calibrated: float64 [B, S], probability per pair score, NaN where absent.
+        fused: float64 [B], one score per candidate photo, 0..1.
+        rows: per identity the row of its best photo in the shortlist.
+        identities, photos: per identity, its name and its best photo's file name.
+        probabilities: per identity, that the animal is this one; together at most 1.
+    """
+
+    comparison: Comparison
+    calibrated: NDArray[np.float64]
+    fused: NDArray[np.float64]
+    rows: tuple[int, ...]
+    identities: tuple[str, ...]
+    photos: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    def score(self, place: int) -> float:
+        """The fused score of the identity at this place, 0 for the best."""
+        return float(self.fused[self.rows[place]])
+
+    def evidence(
+        self, top: int, query: Features, source: KeypointSource | None, matches: Sequence[Match] = ()
+    ) -> tuple[RankedIdentity, ...]:
+        """The best identities with their scores, and with matched points where `source` and `matches` are given."""
+        return tuple(self._evidence(place, query, source, matches) for place in range(min(top, len(self.rows))))
+
+    def _evidence(self, place: int, query: Features, source: KeypointSource | None, matches: Sequence[Match]) -> RankedIdentity:
+        row = self.rows[place]
+        scores = tuple(
+            PairEvidence(name, _number(self.comparison.raw[row, column]), _number(self.calibrated[row, column]))
+            for column, name in enumerate(self.comparison.score_names)
+        )
+        points = tuple(self._points(match, row, query, source) for match in matches) if source else ()
+        return RankedIdentity(
+            identity=self.identities[place],
+            probability=self.probabilities[place],
+            score=self.score(place),
+            sighting=int(self.comparison.sighting_ids[row]),
+            photo=self.photos[place],
+            scores=scores,
+            matches=points,
+        )
+
+    def _points(self, match: Match, row: int, query: Features, source: KeypointSource) -> MatchedPoints:
+        found = self.comparison.matches[match.name].get(row)
+        if found is None:
+            return MatchedPoints(match.name, (), (), ())
+        candidate = source.keypoints(match.keypoints, self.comparison.sighting_ids[row : row + 1])[0]
+        query_xy = query.keypoints[match.keypoints].xy[found.query]
+        candidate_xy = candidate.xy[found.candidate]
+        return MatchedPoints(
+            match.name,
+            [(float(x), float(y)) for x, y in query_xy],
+            [(float(x), float(y)) for x, y in candidate_xy],
+            [float(score) for score in found.scores],
+        )
+
+
+def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
+    """Calibrate, fuse and rank a shortlist.
+
+    The order of the candidates does not change the answer: equal scores are ordered by identity, then by sighting id.
+
+    Args:
+        comparison: the shortlist with raw scores.
+        names: who each sighting is.
+        entry: the calibration of the species.
+    """
+    calibrated, fused = entry.fuse(comparison.raw)
+    ids = [int(sighting) for sighting in comparison.sighting_ids]
+    owners = [names.identity_of(sighting) for sighting in ids]
+    best: dict[str, int] = {}
+    for row in sorted(range(len(ids)), key=lambda row: (-fused[row], owners[row], ids[row])):
+        best.setdefault(owners[row], row)
+    rows = tuple(best.values())
+    return Ranking(
+        comparison,
+        calibrated,
+        fused,
+        rows,
+        identities=tuple(best),
+        photos=tuple(names.photo_of(ids[row]) for row in rows),
+        probabilities=_probabilities(entry.identity(fused[list(rows)]) if rows else np.empty(0)),
+    )
+
+
+def _probabilities(each: NDArray[np.float64]) -> tuple[float, ...]:
+    """The best keeps its calibrated probability; the others share at most what it leaves, in proportion to their own."""
+    if not len(each):
+        return ()
+    first, others = float(each[0]), each[1:]
+    total = float(others.sum())
+    shrink = min(1.0, (1.0 - first) / total) if total > 0 else 1.0
+    return (first, *(float(probability * shrink) for probability in others))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

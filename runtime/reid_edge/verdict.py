@@ -1,0 +1,57 @@
+"""A ranking becomes `known`, `new` or `ask`, with a probability and a sentence that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reid_edge.calibration import Entry
+from reid_edge.decision import Verdict as VerdictName
+from reid_edge.ranking import Ranking
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """See `reid_edge.decision.Decision` for the meaning of each."""
+
+    verdict: VerdictName
+    identity: str | None
+    probability: float
+    reason: str
+
+
+def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", side_unseen: bool = False) -> Verdict:
+    """Decide.
+
+    Args:
+        ranking: identities, best first.
+        entry: the calibration of the species: threshold and ask band on the fused score.
+        nothing_to_compare: where the ranking is empty, the sentence that says why.
+        side_unseen: the ranking is empty only because the gallery knows no animal from this viewpoint, so the animal may be known
+            from its other side: a person is asked.
+    """
+    if not ranking.rows:
+        return Verdict("ask" if side_unseen else "new", None, 0.0 if side_unseen else 1.0, nothing_to_compare)
+    score, identity, probability = ranking.score(0), ranking.identities[0], ranking.probabilities[0]
+    if entry.ask_low <= score <= entry.ask_high:
+        reason = f"The evidence for {identity} is between clear and not: {_evidence(ranking)}. A person should look."
+        return Verdict("ask", identity, probability, reason)
+    if score >= entry.threshold:
+        return Verdict("known", identity, probability, f"It matches {identity}: {_evidence(ranking)}.")
+    reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_evidence(ranking)}."
+    return Verdict("new", None, 1.0 - probability, reason)
+
+
+def _evidence(ranking: Ranking) -> str:
+    """The last score that was computed for the best identity, beside the next identity's, in words."""
+    names, raw = ranking.comparison.score_names, ranking.comparison.raw
+    counts = [column for column, name in enumerate(names) if name in ranking.comparison.matches]
+    present = [column for column in counts if raw[ranking.rows[0], column] == raw[ranking.rows[0], column]]
+    if not present:
+        return f"score {ranking.score(0):.2f} with {ranking.photos[0]}"
+    column = present[-1]
+    text = f"{raw[ranking.rows[0], column]:.0f} {names[column]} matches with {ranking.photos[0]}"
+    if len(ranking.rows) > 1:
+        other = raw[ranking.rows[1], column]
+        has = f"{other:.0f}" if other == other else "too few to be matched"
+        text += f", the next individual ({ranking.identities[1]}) has {has}"
+    return text
