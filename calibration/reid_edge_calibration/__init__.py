@@ -1,0 +1,1 @@
+"""Desktop side of calibration: metrics, calibrators, fusion weights and thresholds, fitted on labelled score tables."""

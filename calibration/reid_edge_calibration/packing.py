@@ -1,0 +1,31 @@
+"""A fitted calibration goes into a copy of its pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reid_edge.calibration import CalibrationModel
+from reid_edge.identification import CALIBRATION
+from reid_edge.pack import NewFile, Pack, write_pack
+from reid_edge_calibration.fit import model_to_json
+
+
+def write_calibrated_pack(pack: Pack, model: CalibrationModel, out: Path) -> Pack:
+    """Write the pack with this calibration in place of its own.
+
+    Args:
+        pack: any pack; stays as it is.
+        model: fitted on this pack's scores.
+        out: folder of the new pack; may be the pack's own folder.
+
+    Raises:
+        PackError, StorageError: see `reid_edge.pack.write_pack`.
+    """
+    files = [
+        NewFile(file.path, pack.read_bytes(file.path), file.licence, file.origin)
+        for file in pack.manifest.files
+        if file.path != CALIBRATION
+    ]
+    origin = f"fitted by reid-edge calibrate on labelled photos of {', '.join(model.species) or 'several species'}"
+    files.append(NewFile(CALIBRATION, model_to_json(model).encode(), pack.manifest.licence, origin))
+    return write_pack(out, pack.manifest, files)

@@ -1,0 +1,107 @@
+"""A score table: one labelled set of query and gallery photos with the raw scores of the pairs that were compared."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.errors import StorageError, UsageError
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The pairs that were scored, of one species.
+
+    The queries and the gallery hold no photo in common. Retrieval scores only the most promising candidates of a query; the
+    open-set trials also use each query with its own individual removed, so score as many candidates as leave some others.
+
+    Attributes:
+        score_names: S names of pair scores.
+        species: the species of every photo.
+        query_identity: Q identities of the query photos; one that no candidate has is an unknown individual.
+        candidate_identity: C identities of the gallery photos.
+        query: int32 [P], the query of each pair, an index into query_identity.
+        candidate: int32 [P], the gallery photo of each pair, an index into candidate_identity.
+        raw: float32 [P, S], the scores, higher is more alike, NaN where one was not computed.
+
+    Raises:
+        UsageError: lengths that differ, an index out of range, a pair that is there twice, or an infinite score.
+    """
+
+    score_names: tuple[str, ...]
+    species: str
+    query_identity: tuple[str, ...]
+    candidate_identity: tuple[str, ...]
+    query: NDArray[np.int32]
+    candidate: NDArray[np.int32]
+    raw: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("query", np.int32), ("candidate", np.int32), ("raw", np.float32)):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
+        pairs = len(self.query)
+        if self.query.shape != (pairs,) or self.candidate.shape != (pairs,) or self.raw.shape != (pairs, len(self.score_names)):
+            self._refuse(f"query, candidate and raw have shapes {self.query.shape}, {self.candidate.shape} and {self.raw.shape}")
+        for index, identities in ((self.query, self.query_identity), (self.candidate, self.candidate_identity)):
+            if pairs and not 0 <= index.min() <= index.max() < len(identities):
+                self._refuse("a pair points at a photo that is not listed")
+        if len(np.unique(np.stack([self.query, self.candidate]), axis=1).T) < pairs:
+            self._refuse("a pair of photos is there twice")
+        if np.isinf(self.raw).any():
+            self._refuse("a score is infinite")
+
+    @property
+    def same(self) -> NDArray[np.bool_]:
+        """Bool [P]: the pair shows the same individual."""
+        query, candidate = _codes(self.query_identity, self.candidate_identity)
+        return np.asarray(query[self.query] == candidate[self.candidate])
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Bool [Q]: the individual of the query is in the gallery."""
+        return np.isin(*_codes(self.query_identity, self.candidate_identity))
+
+    def save(self, path: Path) -> None:
+        """Write as one compressed .npz, without pickle.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, **{field.name: np.asarray(getattr(self, field.name)) for field in fields(self)})
+        except OSError as error:
+            raise StorageError(
+                f"the score table {path} cannot be written: {error.strerror}.", "Choose another folder."
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path) -> ScoreTable:
+        """Read what `save` wrote.
+
+        Raises:
+            UsageError: a file that is missing or is no score table.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                parts = {field.name: arrays[field.name] for field in fields(cls)}
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise UsageError(f"{path} is not a score table that can be read.", "Compute the scores again.") from error
+        parts["species"] = str(parts["species"])
+        for name in ("score_names", "query_identity", "candidate_identity"):
+            parts[name] = tuple(map(str, parts[name]))
+        return cls(**parts)
+
+    def _refuse(self, reason: str) -> None:
+        raise UsageError(f"the score table of {self.species!r} is broken: {reason}.", "Compute the scores again.")
+
+
+def _codes(*identities: Sequence[str]) -> list[NDArray[np.int64]]:
+    """The same number for the same identity, in each of the lists."""
+    code: dict[str, int] = {}
+    return [np.array([code.setdefault(identity, len(code)) for identity in names], np.int64) for names in identities]

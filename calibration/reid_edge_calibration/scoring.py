@@ -1,0 +1,152 @@
+"""A labelled set becomes a score table: enrol its database photos, ask for its query photos, keep the raw scores of the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from reid_edge.gallery.sources import Enrolment, read_source
+
+from reid_edge.candidates import GalleryCandidates
+from reid_edge.comparison import Comparison, compare
+from reid_edge.enrolment import enrol
+from reid_edge.errors import PhotoError, UsageError
+from reid_edge.features import Features
+from reid_edge.gallery import Gallery
+from reid_edge.identification import Identifier
+from reid_edge.photo import read_photo
+from reid_edge.timings import Timings
+from reid_edge_calibration.score_table import ScoreTable
+
+T = TypeVar("T")
+Progress = Callable[[Sequence[T], str], Iterable[T]]
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Database and query photos of one metadata.csv.
+
+    Attributes:
+        name: its folder's name, for messages.
+        database, queries: who each photo shows.
+        species: the species that they share.
+    """
+
+    name: str
+    database: tuple[Enrolment, ...]
+    queries: tuple[Enrolment, ...]
+    species: str
+
+
+def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
+    """Read the database and query rows of a metadata.csv (or of the folder that holds one).
+
+    Args:
+        metadata: with the columns ``split`` and, where `fold` is given, ``fold``.
+        fold: rows of this fold only; None for all.
+
+    Raises:
+        UsageError: the file cannot be read, a row is wrong, one of the two splits is empty, or it holds several species.
+    """
+    database = tuple(read_source(metadata, split="database", fold=fold))
+    queries = tuple(read_source(metadata, split="query", fold=fold))
+    which = f" in the fold {fold!r}" if fold else ""
+    for split, rows in (("database", database), ("query", queries)):
+        if not rows:
+            raise UsageError(f"{metadata} has no {split} photos{which}.", "The column split says which photos are which.")
+    species = {row.species for row in (*database, *queries)}
+    if len(species) > 1:
+        raise UsageError(
+            f"{metadata} holds several species ({', '.join(sorted(species))}).", "Give one metadata.csv per species."
+        )
+    name = (metadata if metadata.is_dir() else metadata.parent).resolve().name
+    return LabelledSet(name, database, queries, species.pop())
+
+
+def score_labelled_set(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, progress: Progress) -> ScoreTable:
+    """Score the pairs that the runtime would score, and those it would score if the query's own individual were not there.
+
+    Args:
+        labelled: which photos.
+        identifier: the pack; its calibration is not used.
+        gallery_path: where the database photos are enrolled; an existing gallery is continued, so that features are kept.
+        progress: wraps a list and a word for it.
+
+    Raises:
+        UsageError: a photo cannot be read: a calibration on a part of the data would be a silent one.
+        EngineError, GalleryError, StorageError: it cannot go on.
+    """
+    with Gallery.open(gallery_path) if gallery_path.exists() else Gallery.create(gallery_path) as gallery:
+        result = enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
+        if result.failed:
+            raise _unreadable(labelled, result.failed[0][1])
+        candidates = GalleryCandidates(gallery, identifier.feature_key)
+        return _score(labelled, identifier, gallery, candidates, progress)
+
+
+def _score(
+    labelled: LabelledSet, identifier: Identifier, gallery: Gallery, candidates: GalleryCandidates, progress: Progress
+) -> ScoreTable:
+    sightings = gallery.sightings()
+    column_of = {sighting.id: column for column, sighting in enumerate(sightings)}
+    identities = [sighting.identity for sighting in sightings]
+    rows, columns, raw = [], [], []
+    for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
+        features = describe_query(query, labelled, identifier)
+        scored: dict[int, np.ndarray] = {}
+        for comparison in _comparisons(features, query, identifier, candidates, identities, list(column_of)):
+            for sighting, scores in zip(comparison.sighting_ids, comparison.raw, strict=True):
+                known = scored.get(int(sighting))
+                scored[int(sighting)] = scores if known is None else np.where(np.isnan(known), scores, known)
+        rows += [row] * len(scored)
+        columns += [column_of[sighting] for sighting in scored]
+        raw += list(scored.values())
+    return ScoreTable(
+        identifier.recipe.score_names,
+        labelled.species,
+        tuple(query.identity for query in labelled.queries),
+        tuple(identities),
+        np.array(rows, np.int32),
+        np.array(columns, np.int32),
+        np.array(raw, np.float32).reshape(len(rows), len(identifier.recipe.score_names)),
+    )
+
+
+def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier) -> Features:
+    """The features of the largest animal of a query photo.
+
+    Raises:
+        UsageError: the photo cannot be read.
+    """
+    try:
+        photo = read_photo(query.path)
+    except PhotoError as error:
+        raise _unreadable(labelled, error) from error
+    return identifier.describe(photo, largest_only=True)[0].features
+
+
+def _comparisons(
+    features: Features,
+    query: Enrolment,
+    identifier: Identifier,
+    candidates: GalleryCandidates,
+    identities: Sequence[str],
+    sighting_ids: Sequence[int],
+) -> list[Comparison]:
+    """The query against the gallery, and against the gallery without its own individual, where it is in there."""
+    selection = candidates.select("", query.viewpoint)
+    recipe, networks, timings = identifier.recipe, identifier.networks, Timings()
+    whole = compare(features, candidates, recipe, networks, timings, selection.ids)
+    others = {sighting for sighting, identity in zip(sighting_ids, identities, strict=True) if identity != query.identity}
+    if len(others) == len(sighting_ids):
+        return [whole]
+    allowed = sighting_ids if selection.ids is None else [int(sighting) for sighting in selection.ids]
+    without = np.array(sorted(others.intersection(allowed)), np.int64)
+    return [whole, compare(features, candidates, recipe, networks, timings, without)]
+
+
+def _unreadable(labelled: LabelledSet, error: PhotoError) -> UsageError:
+    return UsageError(f"{labelled.name}: {error.message}", "Repair the photo, or take its row out of the metadata.csv.")

@@ -1,0 +1,159 @@
+"""Open-set trials: what happens when each query meets a gallery with its individual in it, and one without.
+
+A labelled fold has few unknown individuals, often one or two, so a threshold fitted on them alone is a matter of luck. Every
+query of a known individual therefore counts twice: once as it is, and once with the photos of its own individual removed from
+its candidates, where the right answer is `new_individual`. That gives as many unknown examples as there are queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge_calibration.score_table import ScoreTable
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Score tables laid end to end.
+
+    Attributes:
+        raw: float64 [P, S], NaN where a score was not computed.
+        same: bool [P], the pair shows the same individual.
+        query: int [P], the query of each pair.
+        weight: float64 [P], of each pair, so that every species counts the same; the mean is 1.
+        individual: int [Q], the individual of each query; individuals of two species never share a number.
+        known: bool [Q], the individual is in the gallery.
+        species: int [Q], the table that the query is from.
+        present: bool [Q, S], the score was computed for one pair of the query or more.
+    """
+
+    raw: NDArray[np.float64]
+    same: NDArray[np.bool_]
+    query: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    individual: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    species: NDArray[np.int64]
+    present: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, tables: Sequence[ScoreTable]) -> Pairs:
+        """All pairs of the tables, which have the same score names."""
+        code: dict[tuple[str, str], int] = {}
+        individual = [code.setdefault((table.species, name), len(code)) for table in tables for name in table.query_identity]
+        first = np.cumsum([0, *(len(table.query_identity) for table in tables)])
+        query = np.concatenate([table.query + start for table, start in zip(tables, first, strict=False)])
+        raw = np.concatenate([table.raw for table in tables]).astype(np.float64)
+        total = len(query)
+        return cls(
+            raw=raw,
+            same=np.concatenate([table.same for table in tables]),
+            query=query,
+            weight=np.concatenate([np.full(len(t.query), total / len(tables) / max(1, len(t.query))) for t in tables]),
+            individual=np.array(individual),
+            known=np.concatenate([table.known for table in tables]),
+            species=np.repeat(np.arange(len(tables)), np.diff(first)),
+            present=_any_by_query(~np.isnan(raw), query, first[-1]),
+        )
+
+    def fuse(self, filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Entry.fuse of the runtime for every query at once.
+
+        Args:
+            filled: float64 [P, S] calibrated scores, an absent one being the calibrator's value of minus infinity.
+            weights: float64 [S], 0 or more.
+
+        Returns:
+            float64 [P].
+        """
+        share = self.present * weights
+        total = share.sum(axis=1, keepdims=True)
+        share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+        return np.asarray((filled * share[self.query]).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Trials:
+    """T answers: the best candidate of a query, and whether it is right.
+
+    Attributes:
+        score: float64 [T], fused score of the best candidate, 0 where there was none.
+        right: bool [T], it shows the individual of the query, and no other individual scores as much.
+        known: bool [T], the individual was among those that could be found.
+        individual: int [T], of the query.
+        species: int [T], of the query.
+        removed: bool [T], the trial is a query of a known individual that was made unknown.
+    """
+
+    score: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    individual: NDArray[np.int64]
+    species: NDArray[np.int64]
+    removed: NDArray[np.bool_]
+
+    def only(self, chosen: NDArray[np.bool_]) -> Trials:
+        """The trials of this mask, bool [T]."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
+
+    def balance(self, times: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """The weight of each trial in BAKS (known ones) and BAUS (the others): as per individual, then per species.
+
+        Args:
+            times: how often each individual is drawn, by its number; once where None.
+
+        Returns:
+            float64 [T], sums to 1 over the known and to 1 over the others, or to 0 where none was drawn.
+        """
+        drawn = np.ones(len(self.score)) if times is None else times[self.individual]
+        weight = np.zeros(len(self.score))
+        for known in (True, False):
+            side = self.known == known
+            _, person, photos = np.unique(self.individual[side], return_inverse=True, return_counts=True)
+            per_photo = drawn[side] / photos[person]
+            per_species = np.bincount(self.species[side], per_photo)
+            weight[side] = per_photo / np.maximum(per_species, 1e-300)[self.species[side]]
+            weight[side] /= max(1, (per_species > 0).sum())
+        return weight
+
+
+class TrialPlan:
+    """Which trials some pairs give, whatever their fused scores: every query as it is, then those that can be made unknown.
+
+    A query of a known individual is not made unknown where its own individual had all of some score, such as an expensive
+    matcher that ran on the best few candidates only: others would have been matched in its place, and nobody knows how well.
+    """
+
+    def __init__(self, pairs: Pairs) -> None:
+        self._pairs = pairs
+        queries = len(pairs.individual)
+        left = _any_by_query(~np.isnan(pairs.raw) & ~pairs.same[:, None], pairs.query, queries)
+        removable = pairs.known & (left == pairs.present).all(axis=1) & left.any(axis=1)
+        self._source = np.concatenate([np.arange(queries), np.flatnonzero(removable)])
+        self._removed = np.arange(len(self._source)) >= queries
+
+    def run(self, fused: NDArray[np.float64]) -> Trials:
+        """The trials with these fused scores, float64 [P] in [0, 1]."""
+        pairs, source, removed = self._pairs, self._source, self._removed
+        own, other = np.zeros(len(pairs.individual)), np.zeros(len(pairs.individual))
+        np.maximum.at(own, pairs.query[pairs.same], fused[pairs.same])
+        np.maximum.at(other, pairs.query[~pairs.same], fused[~pairs.same])
+        return Trials(
+            score=np.where(removed, other[source], np.maximum(own, other)[source]),
+            right=~removed & (own > other)[source],
+            known=~removed & pairs.known[source],
+            individual=pairs.individual[source],
+            species=pairs.species[source],
+            removed=removed,
+        )
+
+
+def _any_by_query(flags: NDArray[np.bool_], query: NDArray[np.int64], queries: int) -> NDArray[np.bool_]:
+    """Bool [queries, S]: some row of [P, S] is true for the query."""
+    result = np.zeros((queries, flags.shape[1]), bool)
+    np.logical_or.at(result, query, flags)
+    return result

@@ -1,0 +1,135 @@
+"""A whole calibration, fitted on synthetic animals whose truth is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from reid_edge.calibration import read_calibration
+from reid_edge.errors import UsageError
+from reid_edge_calibration.fit import fit_calibration, model_to_json
+from reid_edge_calibration.metrics import calibration_error
+from reid_edge_calibration.threshold import geomean_curve
+from reid_edge_calibration.trials import Pairs, TrialPlan
+
+
+@pytest.fixture(scope="module")
+def model(synthetic):
+    return fit_calibration([synthetic(0), synthetic(1, "nyala", known=20, separation=(0.5, 1, 2))])
+
+
+def fuse_by_runtime(entry, table):
+    fused = np.zeros(len(table.query))
+    for query in range(len(table.query_identity)):
+        ours = table.query == query
+        fused[ours] = entry.fuse(table.raw[ours])[1]
+    return fused
+
+
+def cut(table, chosen):
+    return dataclasses.replace(table, query=table.query[chosen], candidate=table.candidate[chosen], raw=table.raw[chosen])
+
+
+def test_the_file_it_writes_is_read_back_as_the_same_model(model):
+    assert read_calibration(model_to_json(model)) == model
+
+
+def test_it_has_an_entry_per_species_a_generic_one_and_says_what_it_was_fitted_on(model):
+    assert set(model.species) == {"plains zebra", "nyala"}
+    assert model.entry("okapi") == (model.generic, "generic")
+    facts = model.data["species"]["plains zebra"]
+    assert (facts["queries"], facts["unknown_queries"], facts["gallery_photos"], facts["positive_pairs"]) == (45, 9, 36, 108)
+    assert model.data["warnings"] == []
+    assert all(len(calibrator.x) < 60 for calibrator in model.generic.calibrators.values())
+
+
+def test_the_same_tables_and_seed_give_the_same_file(synthetic, model):
+    again = fit_calibration([synthetic(0), synthetic(1, "nyala", known=20, separation=(0.5, 1, 2))])
+    assert model_to_json(again) == model_to_json(model)
+
+
+def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_true(synthetic):
+    entry = fit_calibration([synthetic(0, known=30, unknown=8)]).generic
+    fresh = [synthetic(seed, f"herd {seed}", known=30, unknown=8) for seed in range(50, 56)]
+    pairs = Pairs.of(fresh)
+    trials = TrialPlan(pairs).run(np.concatenate([fuse_by_runtime(entry, table) for table in fresh]))
+    trials = trials.only(~trials.removed)
+    edges, value = geomean_curve(trials)
+    assert value.max() - value[np.searchsorted(edges[1:-1], entry.threshold)] < 0.05  # 0.005 measured, 0.034 for another seed
+    assert (
+        calibration_error(entry.identity(trials.score), trials.right) < 0.09
+    )  # 0.065 measured, of which sampling makes about 0.03
+
+
+def test_the_fused_score_ranks_better_than_any_of_its_scores_alone(synthetic):
+    table = synthetic(0, known=30)
+    entry = fit_calibration([table]).generic
+    plan = TrialPlan(Pairs.of([table]))
+
+    def top(fused):
+        trials = plan.run(fused)
+        return trials.right[trials.known].mean()
+
+    alone = [top(np.nan_to_num(column - np.nanmin(column), nan=0.0)) for column in table.raw.T.astype(float)]
+    assert top(fuse_by_runtime(entry, table)) > max(alone)
+
+
+def test_a_species_with_few_positives_uses_the_generic_entry_and_is_told_how_many_more_it_needs(synthetic):
+    small = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
+    model = fit_calibration([synthetic(0), small])
+    assert set(model.species) == {"plains zebra"}
+    assert model.entry("okapi")[1] == "generic"
+    assert len(model.data["warnings"]) == 1
+    assert "okapi" in model.data["warnings"][0]
+    assert "8 more are needed" in model.data["warnings"][0]
+
+
+def refuse(tables, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        fit_calibration(tables)
+    assert caught.value.hint
+
+
+def test_without_tables_or_scores_it_says_so(synthetic):
+    refuse([], "no scores")
+    refuse([dataclasses.replace(synthetic(0), score_names=(), raw=np.zeros((1620, 0)))], "no scores")
+    refuse([cut(synthetic(0), np.zeros(1620, bool))], "no scores")
+
+
+def test_without_a_pair_of_the_same_individual_it_says_so(synthetic):
+    table = synthetic(0)
+    refuse([cut(table, ~table.same)], "no pairs of the same individual, 20 more are needed")
+
+
+def test_a_score_that_was_never_computed_is_named(synthetic):
+    table = synthetic(0)
+    table.raw[:, 1] = np.nan
+    refuse([table], "cheap matcher has no pairs")
+
+
+def test_one_individual_only_is_refused(synthetic):
+    refuse([synthetic(0, known=1, unknown=0)], "one individual")
+    table = synthetic(0, photos=10)
+    refuse([cut(table, ~table.same | (table.query < 3))], "for one individual only")
+
+
+def test_own_individuals_alone_among_the_candidates_leave_nothing_to_call_unknown(synthetic):
+    table = synthetic(0, unknown=0, photos=6, costly=99)
+    refuse([cut(table, table.same)], "no pair of different individuals")
+    lonely = table.same | (table.query == 0)
+    table.raw[~table.same & (table.query == 0), 1:] = np.nan
+    refuse([cut(table, lonely)], "no pair of different individuals")
+
+
+def test_tables_that_do_not_fit_together_are_refused(synthetic):
+    refuse([synthetic(0), dataclasses.replace(synthetic(0), species="nyala", score_names=("x", "y", "z"))], "x, y, z")
+    refuse([synthetic(0), synthetic(1)], "same species")
+
+
+def test_the_file_is_strict_json_with_the_published_keys(model):
+    content = json.loads(model_to_json(model))
+    assert list(content) == ["format_version", "scores", "species", "generic", "data"]
+    assert set(content["generic"]) == {"calibrators", "weights", "identity", "threshold", "ask_low", "ask_high"}
