@@ -1,0 +1,102 @@
+"""The command line: a table of commands, each loaded when it is called, and one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from reid_edge import __version__
+from reid_edge.errors import ReidEdgeError, StorageError
+
+# name: (module:attribute, one line for --help). The last three come with the desktop extras and are found by name only, so that the
+# runtime imports none of them.
+_COMMANDS = {
+    "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
+    "gallery": ("reid_edge.cli.gallery_add:gallery", "Keep the catalogue of known individuals."),
+    "pack": ("reid_edge.cli.pack:pack", "List, check and import model packs."),
+    "doctor": ("reid_edge.cli.doctor:doctor", "Say what this machine can run and what to install."),
+    "export": ("reid_edge_export.cli:export", "Desktop: turn PyTorch networks into a pack."),
+    "calibrate": ("reid_edge_calibration.cli:calibrate", "Desktop: fit a pack's calibrators and thresholds."),
+    "bench": ("reid_edge_benchmarks.cli:bench", "Desktop: measure accuracy and latency."),
+}
+_EXTRAS = {"reid_edge_export": "export", "reid_edge_calibration": "calibration", "reid_edge_benchmarks": "benchmarks"}
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+class _LazyGroup(click.Group):
+    """A group that lists its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
+        try:
+            command: click.Command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get(module.split(".")[0])
+            if extra is None or (error.name or "").startswith("reid_edge."):
+                raise
+            raise ReidEdgeError(
+                f"reid-edge {cmd_name} needs the package {error.name}, which is not installed.",
+                f"On a desktop: pip install 'reid-edge[{extra}]'.",
+            ) from error
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _COMMANDS, n=1)
+            ctx.fail(f"There is no command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", prog_name="reid-edge")
+def cli() -> None:
+    """Which individual animal is this? Offline, from one photo and a catalogue of known individuals."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 some inputs failed, 2 usage, 3 model or engine, 4 gallery, 5 storage, 130 interrupted."""
+    try:
+        result: Any = cli.main(args=None if arguments is None else list(arguments), prog_name="reid-edge", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        _leave("Interrupted.", "", _INTERRUPTED)
+    except KeyboardInterrupt:
+        _leave("Interrupted.", "", _INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ReidEdgeError as error:
+        _leave(error.message, error.hint, error.exit_code)
+    except BrokenPipeError:
+        # The reader of stdout (head, less) went away: nobody is left to tell, and Python must not try again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _leave(f"{error.strerror or error}{where}.", "Make room, or choose another disk.", StorageError.exit_code)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _leave(message: str, hint: str, code: int) -> None:
+    click.echo(click.style("reid-edge: ", fg="red") + message[:1].upper() + message[1:], err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+    sys.exit(code)

@@ -1,0 +1,115 @@
+"""Answers on stdout: readable text, JSON Lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from reid_edge.decision import Decision
+from reid_edge.errors import PhotoError
+
+_COLOURS = {"known": "green", "new": "cyan", "ask": "yellow"}
+_COLUMNS = ("photo", "animal", "verdict", "identity", "probability", "runner_up", "runner_up_probability", "reason", "sha256", "error")
+
+
+class Answers(Protocol):
+    """Prints answers and failures, one after another, as they come."""
+
+    def answer(self, decision: Decision) -> None:
+        """Print one animal's answer."""
+
+    def failure(self, path: Path, error: PhotoError) -> None:
+        """Say that a photo could not be read."""
+
+
+def answers_for(style: str, timings: bool) -> Answers:
+    """The printer of a style: ``text``, ``json`` or ``csv``."""
+    if style == "json":
+        return _JsonAnswers()
+    if style == "csv":
+        return _CsvAnswers()
+    return _TextAnswers(timings)
+
+
+class _JsonAnswers:
+    def answer(self, decision: Decision) -> None:
+        _write(json.dumps(decision.as_json(), ensure_ascii=False))
+
+    def failure(self, path: Path, error: PhotoError) -> None:
+        _say_failure(error)
+
+
+class _CsvAnswers:
+    def __init__(self) -> None:
+        self._row(_COLUMNS)
+
+    def answer(self, decision: Decision) -> None:
+        second = decision.ranking[1] if len(decision.ranking) > 1 else None
+        self._row(
+            (
+                decision.photo["path"],
+                decision.animal["index"],
+                decision.verdict,
+                decision.identity or "",
+                f"{decision.probability:.4f}",
+                second.identity if second else "",
+                f"{second.probability:.4f}" if second else "",
+                decision.reason,
+                decision.photo["sha256"],
+                "",
+            )
+        )
+
+    def failure(self, path: Path, error: PhotoError) -> None:
+        self._row((str(path), *[""] * (len(_COLUMNS) - 2), error.message))
+        _say_failure(error)
+
+    def _row(self, values: tuple[object, ...]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(values)
+        _write(line.getvalue())
+
+
+class _TextAnswers:
+    def __init__(self, timings: bool) -> None:
+        self._timings = timings
+
+    def answer(self, decision: Decision) -> None:
+        which = f", animal {decision.animal['index'] + 1}" if decision.animal["index"] else ""
+        _write(f"{decision.photo['name']}{which}")
+        verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
+        who = {"known": decision.identity, "new": "a new individual", "ask": f"perhaps {decision.identity}"}[decision.verdict]
+        if decision.verdict == "ask" and decision.identity is None:
+            who = "nobody to compare with"
+        _write(f"  {verdict} {who}  {_percent(decision.probability)}")
+        for ranked in decision.ranking[1:2]:
+            _write(f"        runner-up {ranked.identity}  {_percent(ranked.probability)}")
+        _write(f"        {decision.reason}")
+        for warning in decision.warnings:
+            _write(f"        note: {warning}")
+        if self._timings:
+            stages = ", ".join(f"{stage} {milliseconds:.0f}" for stage, milliseconds in decision.timings_ms.items())
+            _write(f"        {sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine['provider']})")
+
+    def failure(self, path: Path, error: PhotoError) -> None:
+        _say_failure(error)
+
+
+def _percent(probability: float) -> str:
+    """A whole percent that never claims certainty."""
+    return "> 99 %" if probability > 0.99 else "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
+
+
+def _write(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _say_failure(error: PhotoError) -> None:
+    click.echo(click.style("failed ", fg="red") + error.message + (f" {error.hint}" if error.hint else ""), err=True)

@@ -1,0 +1,94 @@
+"""``reid-edge doctor``: what this machine can run, whether it answers rightly, and what to install."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from typing import Any
+
+import click
+
+from reid_edge import __version__
+from reid_edge.cli.options import pack_option
+from reid_edge.errors import ReidEdgeError
+
+
+@click.command(short_help="Say what this machine can run and what to install.")
+@pack_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor(pack_name: str, as_json: bool) -> int:
+    """Check the libraries, the pack and every device, with a self-test of each. Exit code 3 when nothing can run."""
+    findings = {"machine": _machine(), "libraries": _libraries(), "pack": _pack(pack_name), "devices": _devices(pack_name)}
+    if as_json:
+        click.echo(json.dumps(findings, ensure_ascii=False, indent=2))
+    else:
+        _print(findings)
+    usable = findings["pack"]["ok"] and any(device["ok"] for device in findings["devices"])
+    return 0 if usable else 3
+
+
+def _machine() -> dict[str, Any]:
+    from reid_edge.engines.selection import default_threads
+
+    return {
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "python": platform.python_version(),
+        "threads": default_threads(),
+    }
+
+
+def _libraries() -> dict[str, str]:
+    import sqlite3
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"reid-edge": __version__, "sqlite": sqlite3.sqlite_version}
+    for package in ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _pack(name: str) -> dict[str, Any]:
+    from reid_edge.pack import find_pack, open_pack
+
+    try:
+        pack = open_pack(find_pack(name))
+    except ReidEdgeError as error:
+        return {"ok": False, "name": name, "says": error.message, "hint": error.hint}
+    return {"ok": True, "name": pack.manifest.name, "version": pack.manifest.version, "sha256": pack.sha256, "says": "verified", "hint": ""}
+
+
+def _devices(pack_name: str) -> list[dict[str, Any]]:
+    """Every device: there, self-tested, or what to install."""
+    from reid_edge.engines.selection import DEVICE_NAMES, select_device
+    from reid_edge.pack import find_pack, open_pack
+    from reid_edge.recipe import parse_recipe
+
+    try:
+        pack = open_pack(find_pack(pack_name))
+        segment = parse_recipe(pack.recipe, pack.manifest).segment.network
+        probe = pack.read_bytes(pack.manifest.networks[segment].file)
+    except ReidEdgeError as error:
+        return [{"name": "any", "ok": False, "says": "cannot be tested without a pack", "hint": error.hint}]
+    devices = []
+    for name in DEVICE_NAMES[1:]:
+        try:
+            device = select_device(name, probe)
+            devices.append({"name": name, "ok": True, "says": f"{device.provider}, self-test passed", "hint": ""})
+        except ReidEdgeError as error:
+            devices.append({"name": name, "ok": False, "says": error.message, "hint": error.hint})
+    return devices
+
+
+def _print(findings: dict[str, Any]) -> None:
+    machine = findings["machine"]
+    click.echo(f"{machine['system']}, Python {machine['python']} ({sys.executable}), {machine['threads']} threads")
+    click.echo(", ".join(f"{name} {version}" for name, version in findings["libraries"].items()))
+    for finding in (findings["pack"] | {"name": f"pack {findings['pack']['name']}"}, *findings["devices"]):
+        mark = click.style("yes", fg="green") if finding["ok"] else click.style("no ", fg="yellow")
+        click.echo(f"{mark} {finding['name']:<12} {finding['says']}")
+        if finding["hint"]:
+            click.echo(f"                 {finding['hint']}")

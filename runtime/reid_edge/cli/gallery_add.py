@@ -1,0 +1,78 @@
+"""`reid-edge gallery add`: enrol photos of known individuals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reid_edge.cli.gallery import gallery, printable
+from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.progress import progress
+
+if TYPE_CHECKING:
+    from reid_edge.enrolment import EnrolmentResult
+
+_SHOWN = 20
+
+
+@gallery.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--identity", help="Who the photo SOURCE shows (or all photos of the folder SOURCE).")
+@click.option("--species", default="", help="Of photos whose source does not say.")
+@click.option("--viewpoint", default="", help="The side shown, such as left, of photos whose source does not say.")
+@click.option("--split", help="Only the rows of a metadata.csv with this split, such as database.")
+@click.option("--fold", help="Only the rows of a metadata.csv with this fold.")
+@gallery_option
+@pack_option
+@device_options
+def add(
+    source: Path,
+    identity: str | None,
+    species: str,
+    viewpoint: str,
+    split: str | None,
+    fold: str | None,
+    gallery_path: Path,
+    pack_name: str,
+    device: str,
+    threads: int | None,
+) -> int:
+    """Enrol photos of known individuals.
+
+    SOURCE is a folder with a sub-folder per individual, a metadata.csv (AnimalCLEF columns) or a folder that holds one, or with
+    --identity a photo. A gallery that does not exist is made. Photos that are enrolled already are skipped, so a run that was stopped
+    is continued by running it again. Exits 1 when some photos could not be read.
+    """
+    from reid_edge.enrolment import enrol
+    from reid_edge.gallery import Gallery
+    from reid_edge.gallery.sources import read_source
+    from reid_edge.identification import Identifier
+    from reid_edge.pack import find_pack, open_pack
+
+    enrolments = read_source(source, identity, species, viewpoint, split, fold)
+    identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
+    with Gallery.open(gallery_path) if gallery_path.exists() else Gallery.create(gallery_path) as opened:
+        result = enrol(opened, identifier, progress(enrolments, "Enrolling"))
+    _tell(result, gallery_path)
+    return 1 if result.failed or result.conflicting else 0
+
+
+def _tell(result: EnrolmentResult, gallery_path: Path) -> None:
+    for path, error in result.failed[:_SHOWN]:
+        _say(f"failed: {error.message} {error.hint} ({path})")
+    for path, given, there in result.conflicting[:_SHOWN]:
+        _say(f"kept as {there}: {path} was given as {given}, but this very photo is enrolled as {there}.")
+    for path in result.without_animal[:_SHOWN]:
+        _say(f"note: no animal stands out in {path}; it is enrolled by the whole frame.")
+    for what in (result.failed, result.conflicting, result.without_animal):
+        if len(what) > _SHOWN:
+            _say(f"... and {len(what) - _SHOWN} more like the last.")
+    skipped = f", skipped {result.present} that were there already (the same file by its content)" if result.present else ""
+    failed = f", {len(result.failed)} could not be read" if result.failed else ""
+    _say(f"Enrolled {result.added} photo{'' if result.added == 1 else 's'} in {gallery_path}{skipped}{failed}.")
+
+
+def _say(message: str) -> None:
+    click.echo(printable(message), err=True)

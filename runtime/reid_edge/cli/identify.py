@@ -1,0 +1,124 @@
+"""``reid-edge identify``: answers for photos or folders, as text, JSON Lines or CSV, with an optional report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.progress import progress
+from reid_edge.errors import PhotoError, UsageError
+
+if TYPE_CHECKING:
+    from reid_edge.cli.answers import Answers
+    from reid_edge.identification import Question
+    from reid_edge.report import Report
+    from reid_edge.session import Session
+
+
+@click.command(short_help="Say which individual each photo shows.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@gallery_option
+@pack_option
+@device_options
+@click.option("--species", default="", help="Compare with this species only, as the gallery spells it.")
+@click.option("--viewpoint", default="", help="The side that the photos show, such as left: compare with the same side only.")
+@click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Identities in the ranking.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per animal and line (docs/decision.schema.json).")
+@click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
+@click.option("--explain", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with the evidence: one HTML file.")
+@click.option("--timings", is_flag=True, help="Print how long each stage took.")
+def identify(
+    photos: tuple[Path, ...],
+    gallery_path: Path,
+    pack_name: str,
+    device: str,
+    threads: int | None,
+    species: str,
+    viewpoint: str,
+    top: int,
+    as_json: bool,
+    as_csv: bool,
+    explain: Path | None,
+    timings: bool,
+) -> int:
+    """Say which individual each photo (or each photo of a folder) shows.
+
+    An unknown individual is an answer, not a failure: the exit code is 0 when every photo was answered, 1 when some could not be read.
+    """
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other.", "Give one of them.")
+    from reid_edge.cli.answers import answers_for
+    from reid_edge.identification import Question
+    from reid_edge.report import Report
+    from reid_edge.session import Session
+
+    paths = _photo_files(photos)
+    question = Question(species, viewpoint, top, with_evidence=explain is not None)
+    answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)
+    failed = 0
+    with _open(gallery_path, pack_name, device, threads) as session:
+        report = Report(session.gallery) if explain else None
+        for path in progress(paths, "Identifying"):
+            failed += not _answer(path, session, question, answers, report)
+        if report is not None and explain is not None:
+            report.write(explain)
+            click.echo(f"The evidence is in {explain}.", err=True)
+    if failed:
+        click.echo(f"{failed} of {len(paths)} photos could not be answered; see above.", err=True)
+    return 1 if failed else 0
+
+
+def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) -> Session:
+    """Open the gallery and the pack; gallery photos that another pack described are described anew first."""
+    from reid_edge.enrolment import describe_again
+    from reid_edge.gallery import Gallery
+    from reid_edge.session import Session
+
+    session = Session.open(gallery_path, pack_name, device, threads)
+    missing = session.gallery.sightings_without(session.identifier.feature_key)
+    if not missing:
+        return session
+    session.gallery.close()
+    click.echo(f"The pack {pack_name} has not described {len(missing)} photos of the gallery yet; describing them now.", err=True)
+    with Gallery.open(gallery_path) as writable:
+        left_out = describe_again(writable, session.identifier, lambda sightings: progress(sightings, "Describing"))
+    for sighting, reason in left_out:
+        click.echo(f"note: left out {sighting.photo_name} of {sighting.identity}: {reason}", err=True)
+    return Session(Gallery.open(gallery_path, writable=False), session.identifier)
+
+
+def _answer(path: Path, session: Session, question: Question, answers: Answers, report: Report | None) -> bool:
+    """Answer for one photo and print it; a photo that cannot be read is said on stderr and the others go on."""
+    try:
+        photo, decisions = session.identify(path, question)
+    except PhotoError as error:
+        answers.failure(path, error)
+        return False
+    for decision in decisions:
+        answers.answer(decision)
+    if report is not None:
+        report.add(photo, decisions)
+    return True
+
+
+def _photo_files(arguments: tuple[Path, ...]) -> list[Path]:
+    """The photos that the arguments name; a folder stands for the photos in it.
+
+    Raises:
+        UsageError: a folder without photos.
+    """
+    from reid_edge.photo import list_photos
+
+    paths: list[Path] = []
+    for argument in arguments:
+        if argument.is_dir():
+            found = list_photos(argument)
+            if not found:
+                raise UsageError(f"{argument} holds no photos.", "Give a folder with JPEG, PNG, TIFF, BMP or WebP files.")
+            paths += found
+        else:
+            paths.append(argument)
+    return paths

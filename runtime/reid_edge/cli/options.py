@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_PACK = "field"
+
+
+def gallery_option(command: F) -> F:
+    """``--gallery PATH``."""
+    return click.option(
+        "--gallery",
+        "gallery_path",
+        type=click.Path(path_type=Path),
+        default=Path("gallery.sqlite"),
+        envvar="REID_EDGE_GALLERY",
+        show_default=True,
+        show_envvar=True,
+        help="The catalogue of known individuals.",
+    )(command)
+
+
+def pack_option(command: F) -> F:
+    """``--pack NAME|PATH``."""
+    return click.option(
+        "--pack",
+        "pack_name",
+        default=DEFAULT_PACK,
+        envvar="REID_EDGE_PACK",
+        show_default=True,
+        show_envvar=True,
+        help="A pack's name, folder or zip.",
+    )(command)
+
+
+def device_options(command: F) -> F:
+    """``--device NAME`` and ``--threads N``."""
+    command = click.option(
+        "--threads", type=click.IntRange(1, 1024), default=None, help="CPU threads for a network. [default: the cores at hand]"
+    )(command)
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda[:N]|tensorrt[:N]|openvino",
+        help="What runs the networks; auto takes the best that passes its self-test.",
+    )(command)
