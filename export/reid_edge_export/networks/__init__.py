@@ -1,0 +1,49 @@
+"""The networks in PyTorch, one module each: `load_network` gives one with its weights, ready to run or to export.
+
+Each module here offers `build(**layout, **parameters)`, the network with random weights, and `read_state(path, network)`, the
+weights of an official file under that network's keys. Torch is imported by those modules only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reid_edge.errors import UsageError
+from reid_edge_export.catalogue import Network, network_named, resolve_parameters
+from reid_edge_export.sources import obtain
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load_network(name: str, weights: Path | None = None, **parameters: Any) -> nn.Module:
+    """The network `name` in eval mode, with the inputs and outputs of its ONNX graph.
+
+    Args:
+        name: a name of the catalogue.
+        weights: a file in the official key layout; None fetches the catalogue's source.
+        parameters: in place of the catalogue's defaults.
+
+    Raises:
+        UsageError: unknown name or parameter, no torch here, or weights that are not this network's.
+    """
+    network = network_named(name)
+    resolved = resolve_parameters(network, parameters)
+    return build_network(network, resolved, obtain(network.source) if weights is None else weights)
+
+
+def build_network(network: Network, parameters: dict[str, Any], weights: Path) -> nn.Module:
+    """The network with the weights of the file `weights`, in eval mode."""
+    try:
+        module = importlib.import_module(f"{__name__}.{network.module}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnx"):
+            raise
+        raise UsageError(f"Exporting needs {error.name}, which is not installed.", "pip install 'reid-edge[export]'") from error
+    from reid_edge_export.weights import fill
+
+    built = module.build(**network.layout, **parameters)
+    fill(built, module.read_state(weights, built), str(weights))
+    return built.eval()

