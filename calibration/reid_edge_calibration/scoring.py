@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,14 +67,18 @@ def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
     return LabelledSet(name, database, queries, species.pop())
 
 
-def score_labelled_set(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, progress: Progress) -> ScoreTable:
-    """Score the pairs that the runtime would score, and those it would score if the query's own individual were not there.
+def score_labelled_set(
+    labelled: LabelledSet, identifier: Identifier, gallery_path: Path, progress: Progress, open_set_trials: bool = True
+) -> ScoreTable:
+    """Score the pairs that the runtime would score.
 
     Args:
         labelled: which photos.
         identifier: the pack; its calibration is not used.
         gallery_path: where the database photos are enrolled; an existing gallery is continued, so that features are kept.
         progress: wraps a list and a word for it.
+        open_set_trials: also score the pairs that the runtime would score if the query's own individual were not in the gallery, as
+            fitting a threshold needs.
 
     Raises:
         UsageError: a photo cannot be read: a calibration on a part of the data would be a silent one.
@@ -84,11 +89,16 @@ def score_labelled_set(labelled: LabelledSet, identifier: Identifier, gallery_pa
         if result.failed:
             raise _unreadable(labelled, result.failed[0][1])
         candidates = GalleryCandidates(gallery, identifier.feature_key)
-        return _score(labelled, identifier, gallery, candidates, progress)
+        return _score(labelled, identifier, gallery, candidates, progress, open_set_trials)
 
 
 def _score(
-    labelled: LabelledSet, identifier: Identifier, gallery: Gallery, candidates: GalleryCandidates, progress: Progress
+    labelled: LabelledSet,
+    identifier: Identifier,
+    gallery: Gallery,
+    candidates: GalleryCandidates,
+    progress: Progress,
+    open_set_trials: bool,
 ) -> ScoreTable:
     sightings = gallery.sightings()
     column_of = {sighting.id: column for column, sighting in enumerate(sightings)}
@@ -97,7 +107,8 @@ def _score(
     for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
         features = describe_query(query, labelled, identifier)
         scored: dict[int, np.ndarray] = {}
-        for comparison in _comparisons(features, query, identifier, candidates, identities, list(column_of)):
+        comparisons = _comparisons(features, query, identifier, candidates, identities, list(column_of))
+        for comparison in comparisons if open_set_trials else islice(comparisons, 1):
             for sighting, scores in zip(comparison.sighting_ids, comparison.raw, strict=True):
                 known = scored.get(int(sighting))
                 scored[int(sighting)] = scores if known is None else np.where(np.isnan(known), scores, known)
@@ -135,17 +146,17 @@ def _comparisons(
     candidates: GalleryCandidates,
     identities: Sequence[str],
     sighting_ids: Sequence[int],
-) -> list[Comparison]:
-    """The query against the gallery, and against the gallery without its own individual, where it is in there."""
+) -> Iterator[Comparison]:
+    """The query against the gallery, and then against the gallery without its own individual, where it is in there."""
     selection = candidates.select("", query.viewpoint)
     recipe, networks, timings = identifier.recipe, identifier.networks, Timings()
-    whole = compare(features, candidates, recipe, networks, timings, selection.ids)
+    yield compare(features, candidates, recipe, networks, timings, selection.ids)
     others = {sighting for sighting, identity in zip(sighting_ids, identities, strict=True) if identity != query.identity}
     if len(others) == len(sighting_ids):
-        return [whole]
+        return
     allowed = sighting_ids if selection.ids is None else [int(sighting) for sighting in selection.ids]
     without = np.array(sorted(others.intersection(allowed)), np.int64)
-    return [whole, compare(features, candidates, recipe, networks, timings, without)]
+    yield compare(features, candidates, recipe, networks, timings, without)
 
 
 def _unreadable(labelled: LabelledSet, error: PhotoError) -> UsageError:

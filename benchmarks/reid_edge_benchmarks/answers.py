@@ -1,0 +1,66 @@
+"""Score tables become answers: what a calibration says about each query of a table, for measuring it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.calibration import Entry
+from reid_edge_calibration.metrics import NEW, baks, baus, geomean, geomean_interval, rank_k
+from reid_edge_calibration.score_table import ScoreTable
+
+
+@dataclass(frozen=True)
+class TableAnswers:
+    """What one calibration answers to the queries of one table.
+
+    Attributes:
+        truth: the identity of each query.
+        known: the identities of the gallery.
+        top: the identity ranked first.
+        score: float64 [Q], the fused score of the best candidate, 0 where there is none.
+    """
+
+    truth: tuple[str, ...]
+    known: frozenset[str]
+    top: tuple[str, ...]
+    score: NDArray[np.float64]
+
+    def answers(self, threshold: float) -> list[str]:
+        """The identity ranked first where its score reaches the threshold, else NEW."""
+        return [top if score >= threshold else NEW for top, score in zip(self.top, self.score, strict=True)]
+
+    def figures(self, threshold: float) -> dict[str, float]:
+        """R-1, BAKS, BAUS and GeoMean at a threshold, its 95 % interval, and GeoMean at the best threshold in hindsight."""
+        answers = self.answers(threshold)
+        low, high = geomean_interval(self.truth, answers, self.known)
+        hindsight = max(geomean(self.truth, self.answers(each), self.known) for each in np.unique([*self.score, np.inf]))
+        return {
+            "queries": len(self.truth),
+            "R-1": rank_k(self.truth, [[top] for top in self.top], 1, self.known),
+            "BAKS": baks(self.truth, answers, self.known),
+            "BAUS": baus(self.truth, answers, self.known),
+            "GeoMean": geomean(self.truth, answers, self.known),
+            "GeoMean low": low,
+            "GeoMean high": high,
+            "GeoMean in hindsight": hindsight,
+        }
+
+
+def answer_table(table: ScoreTable, entry: Entry) -> TableAnswers:
+    """Fuse, and take the best candidate of each query; equal scores go to the candidate listed first."""
+    top, score = [NEW] * len(table.query_identity), np.zeros(len(table.query_identity))
+    for query in np.unique(table.query):
+        pairs = np.flatnonzero(table.query == query)
+        _, fused = entry.fuse(table.raw[pairs])
+        best = int(fused.argmax())
+        top[query], score[query] = table.candidate_identity[table.candidate[pairs[best]]], fused[best]
+    return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score)
+
+
+def with_scores(table: ScoreTable, names: tuple[str, ...]) -> ScoreTable:
+    """The table with only these of its scores."""
+    columns = [table.score_names.index(name) for name in names]
+    return replace(table, score_names=names, raw=table.raw[:, columns])
