@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnx import ModelProto, TensorProto, helper
-from reid_edge.errors import EngineError
 
+from reid_edge.errors import EngineError
 from reid_edge_export.catalogue import OPSET, Network, TensorSpec, resolve_shape
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ ALLOWED_OPERATORS = frozenset(
     Neg Not Or Pad Pow PRelu Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
     Resize Shape Sigmoid Sign Sin Size Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh Tile TopK
     Transpose Trilu Unsqueeze Where""".split()  # noqa: SIM905
-)
 )
 
 # Sizes that stand for the dynamic axes while the graph is traced; all different, so that no two axes are taken for one.

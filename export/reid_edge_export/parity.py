@@ -55,7 +55,7 @@ def run_torch(module: nn.Module, network: Network, inputs: Sequence[Arrays]) -> 
     import torch
 
     names = [spec.name for spec in network.outputs]
-    results = []
+    results: list[Arrays] = []
     with torch.inference_mode():
         for arrays in inputs:
             answer = module(*(torch.from_numpy(arrays[spec.name]) for spec in network.inputs))

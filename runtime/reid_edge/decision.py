@@ -70,7 +70,7 @@ class Decision:
             of the gallery's.
         reason: one sentence for a person.
         ranking: best first.
-        calibration: the species whose calibration was used, or ``generic``.
+        calibration: ``species`` where the species has a calibration of its own in the pack, else ``generic``.
         photo: path, name, sha256, width, height, taken_at of the photo.
         animal: index, box (x0, y0, x1, y1 pixels), area (share of the frame), found; outline (polygons, pixels) where it was asked for.
         recipe, pack, engine: what computed it.

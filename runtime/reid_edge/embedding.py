@@ -26,4 +26,4 @@ def embed(chip: NDArray[np.uint8], engine: Engine, preprocessing: Preprocessing)
     """
     vector = np.asarray(engine.run({"image": to_network_input(chip, preprocessing)})["embedding"], np.float32)[0]
     # Normalised here, not in the graph: an epsilon below fp16 range does not survive a half-precision engine.
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)

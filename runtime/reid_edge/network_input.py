@@ -29,10 +29,7 @@ def to_network_input(rgb: NDArray[np.uint8], preprocessing: Preprocessing) -> ND
         planes = np.ascontiguousarray(resized.transpose(2, 0, 1), dtype=np.float32)
     mean = np.asarray(preprocessing.mean, np.float32).reshape(-1, 1, 1)
     std = np.asarray(preprocessing.std, np.float32).reshape(-1, 1, 1)
-    planes *= np.float32(preprocessing.scale)
-    planes -= mean
-    planes /= std
-    return planes[None]
+    return np.asarray((planes * np.float32(preprocessing.scale) - mean) / std, np.float32)[None]
 
 
 def input_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -26,21 +24,16 @@ class Session:
 
     @classmethod
     def open(cls, gallery_path: Path, pack_name: str, device: str = "auto", threads: int | None = None) -> Session:
-        """Open both; gallery photos that another pack described are described anew first.
+        """Open both, the gallery for reading only.
+
+        Gallery photos that another pack described are not compared: see `reid_edge.enrolment.describe_again`.
 
         Raises:
             GalleryError, PackError, EngineError, UsageError: one of them cannot be opened.
         """
-        from reid_edge.enrolment import describe_again
-
         gallery = Gallery.open(gallery_path, writable=False)
         try:
-            identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
-            if gallery.sightings_without(identifier.feature_key):
-                gallery.close()
-                gallery = Gallery.open(gallery_path)
-                describe_again(gallery, identifier)
-            return cls(gallery, identifier)
+            return cls(gallery, Identifier(open_pack(find_pack(pack_name)), device, threads))
         except BaseException:
             gallery.close()
             raise

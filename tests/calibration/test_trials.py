@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -37,8 +38,11 @@ def test_a_tie_with_another_individual_is_not_right():
 
 
 def test_a_query_whose_own_individual_took_all_costly_matches_is_not_made_unknown():
-    raw = [0.9, math.nan, math.nan, 0.1, 0.8, math.nan, 0.4, 0.5, 0.6]
-    assert run(small_table(raw)).individual.tolist() == [0, 1, 2, 1]
+    cheap = small_table([0.9, 0.2, 0.1, 0.3, 0.8, 0.1, 0.4, 0.5, 0.6])
+    costly = np.array([0.9, math.nan, math.nan, 0.1, 0.8, math.nan, 0.4, 0.5, 0.6], np.float32)
+    table = dataclasses.replace(cheap, score_names=("cheap", "costly"), raw=np.stack([cheap.raw[:, 0], costly], axis=1))
+    assert run(cheap).individual.tolist() == [0, 1, 2, 0, 1]
+    assert run(table).individual.tolist() == [0, 1, 2, 1]
 
 
 def test_every_individual_weighs_the_same_and_so_does_every_species(synthetic):

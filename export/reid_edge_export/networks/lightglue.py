@@ -53,8 +53,7 @@ class LightGlue(nn.Module):
         super().__init__()
         self.layers, self.width, self.heads = layers, width, heads
         self.input_proj = nn.Linear(descriptor, width) if descriptor != width else nn.Identity()
-        self.posenc = nn.Module()
-        self.posenc.Wr = nn.Linear(2, width // heads // 2, bias=False)
+        self.posenc = _Rotary(width // heads)
         self.transformers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
         self.log_assignment = _Assignment(width)
 
@@ -62,9 +61,8 @@ class LightGlue(nn.Module):
         self, keypoints0: Tensor, keypoints1: Tensor, descriptors0: Tensor, descriptors1: Tensor, valid0: Tensor, valid1: Tensor
     ) -> tuple[Tensor, Tensor]:
         # Both images travel as one row of tokens, so that each projection is one large matrix product.
-        tokens = _Tokens(*keypoints0.shape[:2], keypoints1.shape[1], self.heads)
-        angle = self.posenc.Wr(torch.cat((keypoints0, keypoints1), 1)).unsqueeze(1)
-        rotary = angle.cos(), angle.sin()
+        tokens = _Tokens(keypoints0.shape[0], keypoints0.shape[1], keypoints1.shape[1], self.heads)
+        rotary = self.posenc(torch.cat((keypoints0, keypoints1), 1))
         exclude0, exclude1 = ((1 - valid[:, None, None]) * _EXCLUDED for valid in (valid0, valid1))
         x = self.input_proj(torch.cat((descriptors0, descriptors1), 1).flatten(0, 1))
         for layer in self.transformers:
@@ -125,6 +123,18 @@ class _Tokens(NamedTuple):
     def merge(self, x0: Tensor, x1: Tensor) -> Tensor:
         """[B, heads, N, d] and [B, heads, M, d] -> [B (N + M), heads d]."""
         return torch.cat((x0, x1), 2).transpose(1, 2).reshape(-1, self.heads * x0.shape[3])
+
+
+class _Rotary(nn.Module):
+    """Cosine and sine [B, 1, N + M, d / 2] of the learned angles by which queries and keys are turned (section 3.1)."""
+
+    def __init__(self, head: int) -> None:
+        super().__init__()
+        self.Wr = nn.Linear(2, head // 2, bias=False)
+
+    def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        angle = self.Wr(keypoints).unsqueeze(1)
+        return angle.cos(), angle.sin()
 
 
 class _Layer(nn.Module):

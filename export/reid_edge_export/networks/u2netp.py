@@ -46,7 +46,8 @@ class U2NetP(nn.Module):
         self.outconv = nn.Conv2d(6, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:  # noqa: D102
-        stages, x = [], image
+        stages: list[Tensor] = []
+        x = image
         for name, _, _ in _ENCODER:
             x = self.get_submodule(name)(_halve(x) if stages else x)
             stages.append(x)
@@ -82,7 +83,8 @@ class _ResidualU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         entry = self.rebnconvin(x)
-        levels, x = [], entry
+        levels: list[Tensor] = []
+        x = entry
         for level in range(1, self.depth):
             x = self.get_submodule(f"rebnconv{level}")(_halve(x) if levels else x)
             levels.append(x)

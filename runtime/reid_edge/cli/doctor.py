@@ -19,13 +19,13 @@ from reid_edge.errors import ReidEdgeError
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor(pack_name: str, as_json: bool) -> int:
     """Check the libraries, the pack and every device, with a self-test of each. Exit code 3 when nothing can run."""
-    findings = {"machine": _machine(), "libraries": _libraries(), "pack": _pack(pack_name), "devices": _devices(pack_name)}
+    pack, devices = _pack(pack_name), _devices(pack_name)
+    findings = {"machine": _machine(), "libraries": _libraries(), "pack": pack, "devices": devices}
     if as_json:
         click.echo(json.dumps(findings, ensure_ascii=False, indent=2))
     else:
         _print(findings)
-    usable = findings["pack"]["ok"] and any(device["ok"] for device in findings["devices"])
-    return 0 if usable else 3
+    return 0 if pack["ok"] and any(device["ok"] for device in devices) else 3
 
 
 def _machine() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _pack(name: str) -> dict[str, Any]:
 
 def _devices(pack_name: str) -> list[dict[str, Any]]:
     """Every device: there, self-tested, or what to install."""
-    from reid_edge.engines.selection import DEVICE_NAMES, select_device
+    from reid_edge.engines.selection import DEVICE_NAMES, select_device, self_test
     from reid_edge.pack import find_pack, open_pack
     from reid_edge.recipe import parse_recipe
 
@@ -77,6 +77,7 @@ def _devices(pack_name: str) -> list[dict[str, Any]]:
     for name in DEVICE_NAMES[1:]:
         try:
             device = select_device(name, probe)
+            self_test(device, probe)
             devices.append({"name": name, "ok": True, "says": f"{device.provider}, self-test passed", "hint": ""})
         except ReidEdgeError as error:
             devices.append({"name": name, "ok": False, "says": error.message, "hint": error.hint})

@@ -1,0 +1,42 @@
+# Everything a newcomer or CI runs. Each target sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLES := runtime/reid_edge/samples
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos, print the answers
+	rm -rf demo && mkdir demo
+	$(BIN)/reid-edge gallery add $(SAMPLES)/gallery --gallery demo/gallery.sqlite
+	$(BIN)/reid-edge identify $(SAMPLES)/photos --gallery demo/gallery.sqlite --explain demo/report.html
+
+test: $(VENV)/.dev  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "reid-edge needs Python 3.10 to 3.13; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "The venv module is missing; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/.runtime: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu]'
+	touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.runtime

@@ -1,0 +1,124 @@
+"""What a gallery knows: individuals, their sightings, and which photos it has."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any
+
+from reid_edge.errors import GalleryError
+from reid_edge.gallery.connection import Database
+from reid_edge.gallery.records import Individual, Observation, Sighting, identity_name
+
+_FACTS = tuple(field.name for field in fields(Observation) if field.name != "identity")
+_SIGHTINGS = (
+    f"SELECT s.id, s.added_at, i.name, {', '.join(f's.{fact}' for fact in _FACTS)} "
+    "FROM sighting s JOIN individual i ON i.id = s.individual_id WHERE s.live = 1"
+)
+
+
+class Catalogue:
+    """The reading side of a gallery. Only live individuals and sightings are seen."""
+
+    database: Database
+
+    def individuals(self, species: str | None = None) -> list[Individual]:
+        """Every individual, or those with a sighting of this species, by name."""
+        rows = self.database.rows(
+            "SELECT i.name, s.id, s.species, s.viewpoint, s.taken_at "
+            "FROM individual i LEFT JOIN sighting s ON s.individual_id = i.id AND s.live = 1 "
+            "WHERE i.live = 1 ORDER BY i.name, s.id"
+        )
+        by_name: dict[str, list[tuple[Any, ...]]] = {}
+        for name, *sighting in rows:
+            by_name.setdefault(name, []).extend([tuple(sighting)] if sighting[0] is not None else [])
+        found = [_individual(name, sightings) for name, sightings in by_name.items()]
+        if species is None:
+            return found
+        return [one for one in found if species.casefold() in one.species.casefold().split(" / ")]
+
+    def individual(self, name: str) -> Individual:
+        """The individual of this name; GalleryError with the nearest names where there is none."""
+        row_id = self.individual_id(name)
+        rows = self.database.rows(
+            "SELECT id, species, viewpoint, taken_at FROM sighting WHERE individual_id = ? AND live = 1", (row_id,)
+        )
+        return _individual(identity_name(name), rows)
+
+    def individual_id(self, name: str) -> int:
+        """Row id of the live individual of this name; GalleryError with the nearest names where there is none."""
+        rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (identity_name(name),))
+        if rows:
+            return int(rows[0][0])
+        names = {known.casefold(): known for (known,) in self.database.rows("SELECT name FROM individual WHERE live = 1")}
+        close = [names[key] for key in difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)]
+        hint = f"Did you mean {', '.join(close)}?" if close else "See the names: reid-edge gallery list."
+        raise GalleryError(f"The gallery has no individual {name!r}.", hint)
+
+    def sightings(
+        self, species: str | None = None, viewpoint: str | None = None, individual: str | None = None
+    ) -> list[Sighting]:
+        """Sightings that fit every filter given, ordered by photo hash and animal, which no order of insertion changes."""
+        where = ""
+        values: list[str] = []
+        if species is not None:
+            where, values = where + " AND s.species = ? COLLATE NOCASE", [*values, species]
+        if viewpoint is not None:
+            where, values = where + " AND s.viewpoint = ? COLLATE NOCASE", [*values, viewpoint]
+        if individual is not None:
+            where, values = where + " AND i.name = ?", [*values, self.individual(individual).name]
+        rows = self.database.rows(f"{_SIGHTINGS}{where} ORDER BY s.photo_sha256, s.animal_index", values)
+        return [_sighting(row) for row in rows]
+
+    def sighting(self, sighting_id: int) -> Sighting:
+        """The sighting of this id; GalleryError where there is none."""
+        return self.sightings_of([sighting_id])[0]
+
+    def sightings_of(self, sighting_ids: Collection[int]) -> list[Sighting]:
+        """The sightings of these ids, in the order of the ids; GalleryError where one is missing."""
+        rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
+        found = {sighting.id: sighting for sighting in map(_sighting, rows)}
+        for sighting_id in sighting_ids:
+            if sighting_id not in found:
+                raise GalleryError(f"The gallery has no sighting {sighting_id}.", "See the numbers: reid-edge gallery show NAME.")
+        return [found[sighting_id] for sighting_id in sighting_ids]
+
+    def has_photo(self, photo_sha256: str, animal_index: int | None = None) -> Sighting | None:
+        """The first sighting of this photo, or that of one animal in it; None where there is none."""
+        rows = self.database.rows(
+            f"{_SIGHTINGS} AND s.photo_sha256 = ? AND s.animal_index = coalesce(?, s.animal_index) "
+            "ORDER BY s.animal_index LIMIT 1",
+            (photo_sha256, animal_index),
+        )
+        return _sighting(rows[0]) if rows else None
+
+    def thumbnail(self, sighting_id: int) -> bytes | None:
+        """JPEG of the animal; None where none was stored."""
+        rows = self.database.rows("SELECT thumbnail FROM sighting WHERE id = ?", (sighting_id,))
+        return rows[0][0] if rows else None
+
+
+def stored_facts(seen: Observation) -> dict[str, Any]:
+    """The facts of an observation but her identity, by column."""
+    return {fact: json.dumps(value) if isinstance(value := getattr(seen, fact), tuple) else value for fact in _FACTS}
+
+
+def _individual(name: str, rows: list[tuple[Any, ...]]) -> Individual:
+    seen = sorted(taken_at for *_, taken_at in rows if taken_at)
+    return Individual(
+        name=name,
+        species=" / ".join(sorted({species for _, species, _, _ in rows if species})),
+        sightings=len(rows),
+        viewpoints=tuple(sorted({viewpoint for _, _, viewpoint, _ in rows if viewpoint})),
+        first_seen=seen[0] if seen else "",
+        last_seen=seen[-1] if seen else "",
+    )
+
+
+def _sighting(row: tuple[Any, ...]) -> Sighting:
+    sighting_id, added_at, identity, *values = row
+    facts = dict(zip(_FACTS, values, strict=True))
+    facts["box"] = tuple(json.loads(facts["box"])) if facts["box"] else None
+    return Sighting(id=sighting_id, added_at=added_at, identity=identity, **facts)

@@ -1,0 +1,84 @@
+"""Is this gallery whole? Damage, warnings, and what is worth knowing, each with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery.arrays import StoredArray, damage
+from reid_edge.gallery.store import Gallery
+
+_ARRAYS = 64  # read at a time, so that a writer is never kept waiting for long and memory stays small
+_RESTORE = "Restore a backup, or import an export into a new gallery."
+_EMBED = "Remove that sighting and add its photo again."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`damage` breaks what the gallery promises, a `warning` may be a mistake, `info` is good to know."""
+
+    severity: Literal["damage", "warning", "info"]
+    what: str
+    hint: str
+
+
+def check(gallery: Gallery) -> list[Finding]:
+    """Everything found wrong; an empty list for a gallery that is whole."""
+    findings: list[Finding] = []
+    for part in (_file, _arrays, _catalogue, _photos):
+        try:
+            findings.extend(part(gallery))
+        except ReidEdgeError as error:  # SQLite gives up on a page that is too broken to read
+            findings.append(Finding("damage", error.message, error.hint or _RESTORE))
+    return findings
+
+
+def _file(gallery: Gallery) -> Iterator[Finding]:
+    for (problem,) in gallery.database.rows("PRAGMA integrity_check(20)"):
+        if problem != "ok":
+            yield Finding("damage", f"SQLite: {problem}.", _RESTORE)
+    for table, row, parent, _ in gallery.database.rows("PRAGMA foreign_key_check"):
+        yield Finding("damage", f"Row {row} of {table} refers to a missing {parent}.", _RESTORE)
+
+
+def _arrays(gallery: Gallery) -> Iterator[Finding]:
+    last = -1
+    while rows := gallery.database.rows(
+        "SELECT id, sighting_id, name, dtype, shape, crc32, data FROM feature WHERE id > ? ORDER BY id LIMIT ?", (last, _ARRAYS)
+    ):
+        last = rows[-1][0]
+        for _, sighting, name, *stored in rows:
+            problem = damage(StoredArray(*stored))
+            if problem:
+                yield Finding("damage", f"The feature {name} of sighting {sighting} is damaged: {problem}.", _EMBED)
+
+
+def _catalogue(gallery: Gallery) -> Iterator[Finding]:
+    for (sighting,) in gallery.database.rows(
+        "SELECT s.id FROM sighting s LEFT JOIN individual i ON i.id = s.individual_id AND i.live = 1 "
+        "WHERE s.live = 1 AND i.id IS NULL"
+    ):
+        yield Finding("damage", f"Sighting {sighting} belongs to no individual.", _RESTORE)
+    for individual in gallery.individuals():
+        if not individual.sightings:
+            yield Finding(
+                "warning", f"{individual.name} has no sighting, so nothing can be matched to her.", "Add photos, or remove her."
+            )
+        elif " / " in individual.species:
+            yield Finding(
+                "warning", f"{individual.name} is of more than one species: {individual.species}.", "Look at her sightings."
+            )
+
+
+def _photos(gallery: Gallery) -> Iterator[Finding]:
+    paths = [sighting.photo_path for sighting in gallery.sightings() if sighting.photo_path]
+    moved = [path for path in paths if not Path(path).is_file()]
+    if moved:
+        yield Finding(
+            "info",
+            f"{len(moved)} of {len(paths)} photos are no longer where they were enrolled from, {moved[0]} for one.",
+            "Answers do not need them; only a changed pack does, to make their features again.",
+        )

@@ -1,0 +1,136 @@
+"""What a person decides about the catalogue: who is who. Every decision is one transaction and one event that undo reverts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from reid_edge.errors import GalleryError
+from reid_edge.gallery.catalogue import Catalogue
+from reid_edge.gallery.events import UndoneBatch, read_events, recording, undo_batches
+from reid_edge.gallery.records import Event, Sighting, identity_name
+
+
+class Decisions(Catalogue):
+    """The deciding side of a gallery. `batch` is one of `new_batch`; None gives the decision its own."""
+
+    @staticmethod
+    def new_batch() -> str:
+        """An id for the decisions of one command, which one undo reverts together."""
+        return uuid.uuid4().hex
+
+    def rename(self, old: str, new: str, batch: str | None = None) -> None:
+        """Give an individual another name; GalleryError where that one is taken."""
+        old, new = identity_name(old), identity_name(new)
+        with self.database.transaction():
+            row_id = self.individual_id(old)
+            self._check_free(new, "To make them one individual, merge them.")
+            with recording(self.database, batch or self.new_batch(), "rename", {"old": old, "new": new}) as record:
+                record.set("individual", row_id, "name", new)
+
+    def merge(self, sources: Sequence[str], into: str, batch: str | None = None) -> None:
+        """Give every sighting of the `sources` to the individual `into`; the sources' names are free again."""
+        names = list(dict.fromkeys(identity_name(source) for source in sources))
+        into = identity_name(into)
+        if not names or into in names:
+            raise GalleryError(
+                f"{into!r} cannot be merged into itself.", "Name the individuals that are the same animal, and one to keep."
+            )
+        with self.database.transaction():
+            target, ids = self.individual_id(into), [self.individual_id(name) for name in names]
+            with recording(self.database, batch or self.new_batch(), "merge", {"sources": names, "into": into}) as record:
+                for name, row_id in zip(names, ids, strict=True):
+                    for sighting in self.sightings(individual=name):
+                        record.set("sighting", sighting.id, "individual_id", target)
+                    record.set("individual", row_id, "live", 0)
+
+    def split(self, name: str, sighting_ids: Sequence[int], new: str, batch: str | None = None) -> None:
+        """Make some sightings of an individual a new individual.
+
+        Raises:
+            GalleryError: a sighting is not one of hers, none would stay with her, or the new name is taken.
+        """
+        name, new = identity_name(name), identity_name(new)
+        with self.database.transaction():
+            own = {sighting.id for sighting in self.sightings(individual=name)}
+            chosen = self._chosen(sighting_ids)
+            for sighting in chosen:
+                if sighting.id not in own:
+                    raise GalleryError(
+                        f"Sighting {sighting.id} is one of {sighting.identity}, not of {name}.", "See gallery show NAME."
+                    )
+            if len(chosen) == len(own):
+                raise GalleryError(f"These are all sightings of {name}, so nothing would be split.", "Use rename.")
+            self._check_free(new, "Choose another name; a merge can follow.")
+            payload = {"identity": name, "sightings": [sighting.id for sighting in chosen], "new": new}
+            with recording(self.database, batch or self.new_batch(), "split", payload) as record:
+                target = record.insert("individual", name=new)
+                for sighting in chosen:
+                    record.set("sighting", sighting.id, "individual_id", target)
+
+    def reassign(self, sighting_ids: Sequence[int], identity: str, batch: str | None = None) -> None:
+        """Give sightings of any individuals to one that is known."""
+        identity = identity_name(identity)
+        with self.database.transaction():
+            target, chosen = self.individual_id(identity), self._chosen(sighting_ids)
+            payload = {"sightings": [sighting.id for sighting in chosen], "identity": identity}
+            with recording(self.database, batch or self.new_batch(), "reassign", payload) as record:
+                for sighting in chosen:
+                    record.set("sighting", sighting.id, "individual_id", target)
+
+    def remove_individual(self, name: str, batch: str | None = None) -> None:
+        """Remove an individual and all of her sightings."""
+        name = identity_name(name)
+        with self.database.transaction():
+            row_id, own = self.individual_id(name), self.sightings(individual=name)
+            payload = {"identity": name, "sightings": [sighting.id for sighting in own]}
+            with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
+                for sighting in own:
+                    record.set("sighting", sighting.id, "live", 0)
+                record.set("individual", row_id, "live", 0)
+
+    def remove_sightings(self, sighting_ids: Sequence[int], batch: str | None = None) -> None:
+        """Remove sightings; an individual that loses her last one stays known by name."""
+        with self.database.transaction():
+            chosen = self._chosen(sighting_ids)
+            names = sorted({sighting.identity for sighting in chosen})
+            payload = {"identity": ", ".join(names), "sightings": [sighting.id for sighting in chosen]}
+            with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
+                for sighting in chosen:
+                    record.set("sighting", sighting.id, "live", 0)
+
+    def confirm(self, photo_sha256: str, identity: str, animal_index: int = 0, batch: str | None = None) -> None:
+        """Record that a person agrees: this animal of this photo is `identity`. Changes no sighting."""
+        self._judge("confirm", photo_sha256, identity, animal_index, batch)
+
+    def reject(self, photo_sha256: str, identity: str, animal_index: int = 0, batch: str | None = None) -> None:
+        """Record that a person disagrees: this animal of this photo is not `identity`. Changes no sighting."""
+        self._judge("reject", photo_sha256, identity, animal_index, batch)
+
+    def undo(self, count: int = 1) -> list[UndoneBatch]:
+        """Undo the newest `count` batches that are not undone yet (fewer where there are fewer); newest first.
+
+        Raises:
+            GalleryError: nothing is left to undo, or it stands in the way of another command's decision.
+        """
+        return undo_batches(self.database, count, self.new_batch())
+
+    def history(self, limit: int | None = None) -> list[Event]:
+        """The newest `limit` events (all where None), newest first."""
+        return read_events(self.database, limit)
+
+    def _judge(self, verdict: str, photo_sha256: str, identity: str, animal_index: int, batch: str | None) -> None:
+        with self.database.transaction():
+            name = self.individual(identity).name
+            payload = {"photo_sha256": photo_sha256, "animal_index": animal_index, "identity": name, "verdict": verdict}
+            with recording(self.database, batch or self.new_batch(), verdict, payload):
+                pass
+
+    def _chosen(self, sighting_ids: Sequence[int]) -> list[Sighting]:
+        if not sighting_ids:
+            raise GalleryError("No sighting was named.", "See the numbers: reid-edge gallery show NAME.")
+        return self.sightings_of(list(dict.fromkeys(sighting_ids)))
+
+    def _check_free(self, name: str, hint: str) -> None:
+        if self.database.rows("SELECT 1 FROM individual WHERE name = ? AND live = 1", (name,)):
+            raise GalleryError(f"The gallery already has an individual {name!r}.", hint)

@@ -1,0 +1,157 @@
+"""Every decision as an event that remembers what each row held before, and undo, which puts that back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reid_edge.errors import GalleryError
+from reid_edge.gallery.connection import Database, now
+from reid_edge.gallery.records import Event
+
+# The only columns a decision may change. Undo reads its list from the file, so it is checked against this one.
+_CHANGEABLE = {("individual", "name"), ("individual", "live"), ("sighting", "individual_id"), ("sighting", "live")}
+
+
+@dataclass(frozen=True)
+class UndoneBatch:
+    """A batch that was undone: its id, when its last event happened, and its events, oldest first."""
+
+    batch: str
+    at: str
+    events: tuple[Event, ...]
+
+    @property
+    def summary(self) -> str:
+        """What was undone, in a few words."""
+        if len(self.events) == 1:
+            return describe(self.events[0])
+        return ", ".join(f"{number} × {kind}" for kind, number in Counter(event.kind for event in self.events).items())
+
+
+class Recording:
+    """Changes rows for one decision, and keeps what they held before as (table, row id, column, value before)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.changes: list[tuple[str, int, str, Any]] = []
+
+    def set(self, table: str, row_id: int, column: str, value: Any) -> None:
+        """Set one column of one row."""
+        _check_change(table, column)
+        ((before,),) = self._database.rows(f"SELECT {column} FROM {table} WHERE id = ?", (row_id,))
+        self._database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, row_id))
+        self.changes.append((table, row_id, column, before))
+
+    def insert(self, table: str, **columns: Any) -> int:
+        """Insert a row, which undo will hide; returns its id."""
+        row_id = self._database.insert(table, **columns)
+        self.changes.append((table, row_id, "live", 0))
+        return row_id
+
+
+@contextlib.contextmanager
+def recording(database: Database, batch: str, kind: str, payload: Mapping[str, Any]) -> Iterator[Recording]:
+    """One transaction that holds the changes made through the Recording and the event that tells of them."""
+    with database.transaction():
+        record = Recording(database)
+        yield record
+        database.insert(
+            "event", batch=batch, at=now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
+        )
+
+
+def undo_batches(database: Database, count: int, batch: str) -> list[UndoneBatch]:
+    """Undo the newest `count` batches that are not undone, newest first; the undo is itself an event, in `batch`.
+
+    The events of all of them are reverted in one order, newest first, so that batches of two processes that ran at the same time
+    can be undone together.
+
+    Raises:
+        GalleryError: nothing is left to undo, or a later decision of another batch stands on these.
+    """
+    with database.transaction():
+        newest = database.rows(
+            "SELECT batch, max(at) FROM event WHERE undone = 0 AND kind != 'undo' GROUP BY batch ORDER BY max(id) DESC LIMIT ?",
+            (count,),
+        )
+        if not newest:
+            raise GalleryError("There is nothing to undo.", "See `reid-edge gallery history`.")
+        batches = [name for name, _ in newest]
+        chosen = "kind != 'undo' AND undone = 0 AND batch IN (SELECT value FROM json_each(?))"
+        rows = database.rows(f"SELECT {_COLUMNS}, changes FROM event WHERE {chosen} ORDER BY id DESC", (json.dumps(batches),))
+        for row in rows:
+            _revert(database, row[-1])
+        _check_undone(database)
+        database.execute(f"UPDATE event SET undone = 1 WHERE {chosen}", (json.dumps(batches),))
+        events = [_event(row[:-1]) for row in reversed(rows)]
+        with recording(database, batch, "undo", {"batches": batches, "events": len(events)}):
+            pass
+        return [UndoneBatch(name, at, tuple(event for event in events if event.batch == name)) for name, at in newest]
+
+
+def read_events(database: Database, limit: int | None = None) -> list[Event]:
+    """The newest `limit` events (all where None), newest first."""
+    return [
+        _event(row)
+        for row in database.rows(f"SELECT {_COLUMNS} FROM event ORDER BY id DESC LIMIT ?", (-1 if limit is None else limit,))
+    ]
+
+
+def describe(event: Event) -> str:
+    """An event in a few words: `rename Zoe to Zoé`."""
+    sentence = _SENTENCES.get(event.kind, "{kind}")
+    values = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in event.payload.items()}
+    with contextlib.suppress(KeyError):
+        return sentence.format(kind=event.kind, **values)
+    return event.kind
+
+
+_COLUMNS = "id, batch, at, kind, payload, undone"
+_SENTENCES = {
+    "add": "add {photo_name} to {identity}",
+    "confirm": "confirm that {photo_sha256} is {identity}",
+    "reject": "reject that {photo_sha256} is {identity}",
+    "rename": "rename {old} to {new}",
+    "merge": "merge {sources} into {into}",
+    "split": "split sightings {sightings} of {identity} off as {new}",
+    "remove": "remove {identity} (sightings {sightings})",
+    "reassign": "reassign sightings {sightings} to {identity}",
+    "undo": "undo {events} events",
+}
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    event_id, batch, at, kind, payload, undone = row
+    return Event(event_id, batch, at, kind, json.loads(payload), bool(undone))
+
+
+def _revert(database: Database, changes: str) -> None:
+    for table, row_id, column, before in reversed(json.loads(changes)):
+        _check_change(table, column)
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (before, row_id))
+
+
+def _check_change(table: str, column: str) -> None:
+    if (table, column) not in _CHANGEABLE:
+        raise GalleryError(
+            f"An event of the gallery changes {table}.{column}, which no decision can.", "The gallery is damaged: restore it."
+        )
+
+
+def _check_undone(database: Database) -> None:
+    """Another process may have put sightings under an individual that this undo hides."""
+    orphans = database.rows(
+        "SELECT i.name, count(*) FROM sighting s JOIN individual i ON i.id = s.individual_id "
+        "WHERE s.live = 1 AND i.live = 0 GROUP BY i.id LIMIT 1"
+    )
+    if orphans:
+        name, number = orphans[0]
+        raise GalleryError(
+            f"This cannot be undone alone: {number} sightings of {name} were added by another command at the same time.",
+            "Undo both: reid-edge gallery undo --count 2",
+        )

@@ -1,0 +1,148 @@
+"""A gallery as a file to carry: a CSV for people and spreadsheets, or a zip that holds everything another gallery needs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reid_edge.errors import UsageError
+from reid_edge.gallery.connection import translated
+from reid_edge.gallery.records import Sighting
+from reid_edge.gallery.replacing import replacing
+from reid_edge.gallery.store import DuplicateSighting, Gallery
+from reid_edge.gallery.zip_archive import (
+    ARCHIVE_FORMAT,
+    ARCHIVE_VERSION,
+    INDEX,
+    TABLE,
+    ArchiveReader,
+    feature_member,
+    thumbnail_member,
+)
+
+_COLUMNS = (
+    *("image_id", "identity", "path", "date", "orientation", "species", "split", "dataset"),  # AnimalCLEF
+    *("encounter", "latitude", "longitude", "place"),
+)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An animal of a photo that the archive calls `theirs` and this gallery `ours`; ours was kept."""
+
+    photo_name: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """How many sightings were added, how many were here already, and which contradict this gallery."""
+
+    added: int
+    present: int
+    conflicts: tuple[Conflict, ...]
+
+
+def export_gallery(gallery: Gallery, out: str | Path) -> int:
+    """Write the live gallery to `out`, which is replaced in one step; returns how many sightings were written.
+
+    `.csv` writes the AnimalCLEF columns; `.zip` the same table, every fact, the thumbnails and the features.
+
+    Raises:
+        UsageError: another suffix.
+        StorageError: the disk is full or read-only.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in (".csv", ".zip"):
+        raise UsageError(f"A gallery cannot be exported as {out.name}.", "Name a .csv (the table) or a .zip (everything).")
+    with gallery.database.snapshot(), translated(out), replacing(out, durable=True) as file:
+        sightings = gallery.sightings()
+        if out.suffix.lower() == ".csv":
+            file.write(_table(gallery, sightings).encode())
+        else:
+            with zipfile.ZipFile(file, "w") as archive:
+                _write_archive(gallery, sightings, archive)
+    return len(sightings)
+
+
+def import_gallery(gallery: Gallery, archive: str | Path) -> ImportReport:
+    """Add what an exported zip holds and this gallery does not, all or nothing and in one batch, so that one undo takes it back.
+
+    Individuals are the same where their names are; sightings where photo and animal are. Where the two disagree whom a photo
+    shows, this gallery is kept and the report tells.
+
+    Raises:
+        GalleryError: no archive of a gallery, unsafe, damaged, or of a newer version.
+        StorageError: it cannot be read, or the disk is full.
+    """
+    batch, added, present, conflicts = gallery.new_batch(), 0, 0, []
+    with ArchiveReader(Path(archive)) as reader, gallery.database.transaction():
+        for name in reader.individuals:
+            gallery.add_individual(name, batch)
+        for entry in reader.entries:
+            sighting = reader.sighting(entry)
+            try:
+                sighting_id = gallery.add_sighting(sighting, {}, "", batch)
+            except DuplicateSighting as duplicate:
+                present += 1
+                if duplicate.sighting.identity != sighting.identity:
+                    conflicts.append(Conflict(sighting.photo_name, duplicate.sighting.identity, sighting.identity))
+                continue
+            added += 1
+            for key, features in reader.features(entry).items():
+                gallery.write_features(sighting_id, key, features)
+    return ImportReport(added, present, tuple(conflicts))
+
+
+def _table(gallery: Gallery, sightings: Sequence[Sighting]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_COLUMNS)
+    for seen in sightings:
+        image_id = f"{seen.photo_sha256[:16]}-{seen.animal_index}"
+        row = (
+            image_id,
+            seen.identity,
+            seen.photo_path or seen.photo_name,
+            seen.taken_at,
+            seen.viewpoint,
+            seen.species,
+            "database",
+        )
+        table.writerow((*row, gallery.path.stem, seen.encounter, seen.latitude, seen.longitude, seen.place))
+    return text.getvalue()
+
+
+def _write_archive(gallery: Gallery, sightings: Sequence[Sighting], archive: zipfile.ZipFile) -> None:
+    _write(archive, TABLE, _table(gallery, sightings).encode(), zipfile.ZIP_DEFLATED)
+    entries = []
+    for seen in sightings:
+        facts = {field: value for field, value in asdict(seen).items() if field not in ("id", "added_at")}
+        entry: dict[str, Any] = {**facts, "thumbnail": False, "features": gallery.feature_names(seen.id)}
+        thumbnail = gallery.thumbnail(seen.id)
+        if thumbnail is not None:
+            entry["thumbnail"] = True
+            _write(archive, thumbnail_member(seen), thumbnail)
+        for key in sorted({key for key, _ in entry["features"]}):
+            for name, array in sorted(gallery.features([seen.id], key)[seen.id].items()):
+                data = io.BytesIO()
+                np.lib.format.write_array(data, array, version=(1, 0), allow_pickle=False)
+                _write(archive, feature_member(seen, key, name), data.getvalue())
+        entries.append(entry)
+    names = [individual.name for individual in gallery.individuals()]
+    index = {"format": ARCHIVE_FORMAT, "format_version": ARCHIVE_VERSION, "individuals": names, "sightings": entries}
+    _write(archive, INDEX, json.dumps(index, ensure_ascii=False, indent=1).encode(), zipfile.ZIP_DEFLATED)
+
+
+def _write(archive: zipfile.ZipFile, member: str, data: bytes, compression: int = zipfile.ZIP_STORED) -> None:
+    # ZipInfo's own date is fixed, so equal galleries give equal files.
+    archive.writestr(zipfile.ZipInfo(member), data, compression)

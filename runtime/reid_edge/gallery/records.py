@@ -1,0 +1,170 @@
+"""What a gallery holds, as data: individuals, sightings and events, and what a name may be."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any
+
+from reid_edge.errors import UsageError
+
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """One animal in one photo, and whom it shows.
+
+    Attributes:
+        photo_sha256: of the photo's bytes, 64 hex digits.
+        animal_index: which animal of the photo, from 0, largest first.
+        identity: name of the individual.
+        photo_name, photo_path: file name, and where the photo lay when it was enrolled.
+        species, place, encounter: free text, '' where not known.
+        viewpoint: which side of the animal is seen, lower case: `left`, `right`, ...; '' where not known.
+        taken_at: when the photo was taken, as its source wrote it; '' where not known.
+        latitude, longitude: degrees, WGS 84; None where not known.
+        box: x0, y0, x1, y1 of the animal in pixels of the upright photo; None for the full frame.
+    """
+
+    photo_sha256: str
+    identity: str
+    animal_index: int = 0
+    photo_name: str = ""
+    photo_path: str = ""
+    species: str = ""
+    viewpoint: str = ""
+    taken_at: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    place: str = ""
+    encounter: str = ""
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSighting(Observation):
+    """An observation to add, with `thumbnail`: a small JPEG of the animal, or None."""
+
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting(Observation):
+    """An observation of the gallery: `id` never changes and is never used again, `added_at` is ISO 8601 in UTC."""
+
+    id: int
+    added_at: str
+
+
+@dataclass(frozen=True)
+class Individual:
+    """A known animal, described by its live sightings.
+
+    Attributes:
+        name: its identity.
+        species: what its sightings say; several joined by ` / `, '' where none says.
+        sightings: how many there are.
+        viewpoints: the known ones, sorted.
+        first_seen, last_seen: smallest and largest `taken_at`, '' where not known.
+    """
+
+    name: str
+    species: str
+    sightings: int
+    viewpoints: tuple[str, ...]
+    first_seen: str
+    last_seen: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """One decision: `batch` is the command it belonged to, `at` ISO 8601 in UTC, `payload` what was decided."""
+
+    id: int
+    batch: str
+    at: str
+    kind: str
+    payload: Mapping[str, Any]
+    undone: bool
+
+
+def identity_name(text: str) -> str:
+    """The name of an individual as it is stored: Unicode NFC, without spaces around.
+
+    Raises:
+        UsageError: empty, longer than 200 characters, or with a control character.
+    """
+    name = unicodedata.normalize("NFC", text).strip()
+    problem = ""
+    if not name:
+        problem = "is empty"
+    elif len(name) > LONGEST_NAME:
+        problem = f"has {len(name)} characters; {LONGEST_NAME} is the most"
+    elif any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        problem = "holds a control character"
+    if problem:
+        raise UsageError(f"The name {name[:40]!r} {problem}.", "Give the individual a short readable name.")
+    return name
+
+
+def checked(new: NewSighting) -> NewSighting:
+    """The sighting in its stored form, every field checked.
+
+    Raises:
+        UsageError: a field has the wrong type, or a value that cannot be.
+    """
+    texts = {field: _text(field, getattr(new, field)) for field in ("identity", *_TEXTS)}
+    texts["identity"] = identity_name(texts["identity"])
+    texts["viewpoint"] = texts["viewpoint"].lower()
+    if not isinstance(new.photo_sha256, str) or not re.fullmatch("[0-9a-f]{64}", new.photo_sha256):
+        raise _wrong("photo_sha256", new.photo_sha256, "64 hex digits")
+    if not isinstance(new.animal_index, Integral) or not 0 <= new.animal_index < 1000:
+        raise _wrong("animal_index", new.animal_index, "a number from 0")
+    if new.thumbnail is not None and not isinstance(new.thumbnail, bytes):
+        raise _wrong("thumbnail", type(new.thumbnail).__name__, "JPEG bytes or None")
+    box = None
+    if new.box is not None:
+        if len(new.box) != 4:
+            raise _wrong("box", new.box, "x0, y0, x1, y1")
+        x0, y0, x1, y1 = (_number("box", value, math.inf) for value in new.box)
+        if x0 > x1 or y0 > y1:
+            raise _wrong("box", new.box, "x0, y0, x1, y1 with x0 <= x1 and y0 <= y1")
+        box = (x0, y0, x1, y1)
+    latitude = None if new.latitude is None else _number("latitude", new.latitude, 90)
+    longitude = None if new.longitude is None else _number("longitude", new.longitude, 180)
+    values: dict[str, Any] = {
+        **texts,
+        "animal_index": int(new.animal_index),
+        "box": box,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+    return replace(new, **values)
+
+
+_TEXTS = ("photo_name", "photo_path", "species", "viewpoint", "taken_at", "place", "encounter")
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > 10_000:
+        raise _wrong(field, value, "text of at most 10,000 characters")
+    # A file name that is no UTF-8 reaches Python as lone surrogates, which SQLite cannot hold.
+    plain = value.encode("utf-8", "surrogateescape" if field in ("photo_name", "photo_path") else "replace").decode(
+        "utf-8", "replace"
+    )
+    return plain if field in ("photo_name", "photo_path") else unicodedata.normalize("NFC", plain).strip()
+
+
+def _number(field: str, value: object, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not abs(float(value)) <= most or math.isinf(value):
+        raise _wrong(field, value, "a finite number" if math.isinf(most) else f"a number from -{most:g} to {most:g}")
+    return float(value)
+
+
+def _wrong(field: str, value: object, wanted: str) -> UsageError:
+    return UsageError(f"A sighting's {field} is {str(value)[:60]!r}; it must be {wanted}.", "Correct the value.")

@@ -1,0 +1,82 @@
+"""The tables of a gallery, as an ordered list of named migrations; a gallery records which of them it has."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x52454944  # "REID", written into the header of the SQLite file
+
+# One row of `feature` is one array of one sighting, made by the part of a pack that `feature_key` names.
+# Rows of `individual` and `sighting` are never deleted: `live` 0 hides them, so that undo brings them back with their features.
+# `gallery.revision` is a new random token after every change of what a search could find, made by triggers so that no code path
+# can forget it. A counter would not do: a gallery restored from a backup counts through the same numbers with other content.
+_FIRST_TABLES = """
+CREATE TABLE gallery (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    revision TEXT NOT NULL
+);
+INSERT INTO gallery VALUES (1, lower(hex(randomblob(16))));
+
+CREATE TABLE individual (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    live INTEGER NOT NULL DEFAULT 1
+);
+CREATE UNIQUE INDEX individual_name ON individual (name) WHERE live = 1;
+
+CREATE TABLE sighting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    individual_id INTEGER NOT NULL REFERENCES individual (id),
+    live INTEGER NOT NULL DEFAULT 1,
+    added_at TEXT NOT NULL,
+    photo_sha256 TEXT NOT NULL,
+    animal_index INTEGER NOT NULL,
+    photo_name TEXT NOT NULL,
+    photo_path TEXT NOT NULL,
+    species TEXT NOT NULL,
+    viewpoint TEXT NOT NULL,
+    taken_at TEXT NOT NULL,
+    latitude REAL,
+    longitude REAL,
+    place TEXT NOT NULL,
+    encounter TEXT NOT NULL,
+    box TEXT,
+    thumbnail BLOB
+);
+CREATE UNIQUE INDEX sighting_photo ON sighting (photo_sha256, animal_index) WHERE live = 1;
+CREATE INDEX sighting_individual ON sighting (individual_id);
+
+CREATE TABLE feature (
+    id INTEGER PRIMARY KEY,
+    sighting_id INTEGER NOT NULL REFERENCES sighting (id),
+    feature_key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    dtype TEXT NOT NULL,
+    shape TEXT NOT NULL,
+    crc32 INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE UNIQUE INDEX feature_of ON feature (sighting_id, feature_key, name);
+
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    batch TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    changes TEXT NOT NULL,
+    undone INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX event_batch ON event (batch);
+
+CREATE TRIGGER revision_feature_added AFTER INSERT ON feature
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+CREATE TRIGGER revision_feature_changed AFTER UPDATE ON feature
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+CREATE TRIGGER revision_feature_dropped AFTER DELETE ON feature
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+CREATE TRIGGER revision_sighting_added AFTER INSERT ON sighting
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+CREATE TRIGGER revision_sighting_changed AFTER UPDATE OF live ON sighting
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST_TABLES),)

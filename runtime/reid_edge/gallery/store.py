@@ -1,0 +1,140 @@
+"""A gallery: the catalogue of known individuals in one SQLite file, which is the only truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from reid_edge.errors import GalleryError
+from reid_edge.gallery.catalogue import stored_facts
+from reid_edge.gallery.connection import Database, create_database, now, open_database
+from reid_edge.gallery.decisions import Decisions
+from reid_edge.gallery.events import recording
+from reid_edge.gallery.features import Features
+from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_name
+
+
+class DuplicateSighting(GalleryError):
+    """The animal of that photo is in the gallery already, as `sighting`."""
+
+    def __init__(self, sighting: Sighting) -> None:
+        super().__init__(
+            f"The photo {sighting.photo_name or sighting.photo_sha256[:12]} is already in the gallery, as {sighting.identity}.",
+            f"To say that it shows another animal, remove sighting {sighting.id} first.",
+        )
+        self.sighting = sighting
+
+
+class Gallery(Features, Decisions):
+    """An open gallery; a context manager. Made by `create` or `open`.
+
+    Reading is in Catalogue, arrays in Features, decisions and undo in Decisions.
+
+    Attributes:
+        path: of the SQLite file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.path = database.path
+
+    @classmethod
+    def create(cls, path: str | Path) -> Gallery:
+        """A new, empty gallery.
+
+        Raises:
+            GalleryError: something lies there already, or the folder is missing.
+            StorageError: the disk is full or read-only.
+        """
+        create_database(Path(path))
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, writable: bool = True) -> Gallery:
+        """The gallery at `path`; `writable=False` also opens one on a read-only disk.
+
+        Raises:
+            GalleryError: missing, no gallery, of a newer version, damaged, or locked.
+            StorageError: it must be written and its disk is read-only.
+        """
+        return cls(open_database(Path(path), writable))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def add_individual(self, name: str, batch: str) -> None:
+        """Add an individual that has no sighting yet; nothing where she is known."""
+        name = identity_name(name)
+        with self.database.transaction():
+            if not self.database.rows("SELECT 1 FROM individual WHERE name = ? AND live = 1", (name,)):
+                with recording(self.database, batch, "add", {"identity": name}) as record:
+                    record.insert("individual", name=name)
+
+    def add_sighting(self, sighting: NewSighting, features: Mapping[str, NDArray[Any]], feature_key: str, batch: str) -> int:
+        """Add one animal of one photo, with her individual where she is new; once this returns, it is on the disk.
+
+        Args:
+            sighting: what the photo shows, and whom.
+            features: arrays by name, as `put_features` takes them.
+            feature_key: names the part of the pack that made them.
+            batch: of the command, from `new_batch`: one undo takes the whole command back.
+
+        Returns:
+            The id of the sighting.
+
+        Raises:
+            DuplicateSighting: this animal of this photo is in the gallery.
+            UsageError: a field of the sighting that cannot be.
+            GalleryError: an array that cannot be stored, or a locked gallery.
+            StorageError: the disk is full or read-only.
+        """
+        new = checked(sighting)
+        with self.database.transaction():
+            known = self.has_photo(new.photo_sha256, new.animal_index)
+            if known:
+                raise DuplicateSighting(known)
+            payload = {key: getattr(new, key) for key in ("identity", "photo_name", "photo_sha256", "animal_index")}
+            with recording(self.database, batch, "add", payload) as record:
+                rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (new.identity,))
+                individual = rows[0][0] if rows else record.insert("individual", name=new.identity)
+                sighting_id = record.insert(
+                    "sighting", individual_id=individual, added_at=now(), thumbnail=new.thumbnail, **stored_facts(new)
+                )
+                if features:
+                    self.write_features(sighting_id, feature_key, features)
+        return sighting_id
+
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what the gallery knows, however it came to know it: live individuals, sightings and features.
+
+        Row ids, times of addition and events do not count, so equal catalogues have equal hashes, and undo restores the hash.
+        """
+        digest = hashlib.sha256()
+        with self.database.snapshot():
+            for row in self.database.rows("SELECT name FROM individual WHERE live = 1 ORDER BY name"):
+                _count_in(digest, row)
+            for sighting in self.sightings():
+                thumbnail = hashlib.sha256(self.thumbnail(sighting.id) or b"").hexdigest()
+                features = self.database.rows(
+                    "SELECT feature_key, name, dtype, shape, crc32 FROM feature WHERE sighting_id = ? ORDER BY feature_key, name",
+                    (sighting.id,),
+                )
+                _count_in(digest, (sighting.identity, stored_facts(sighting), thumbnail, features))
+        return digest.hexdigest()
+
+
+def _count_in(digest: Any, values: tuple[Any, ...]) -> None:
+    digest.update(json.dumps(values, sort_keys=True).encode() + b"\n")

@@ -1,0 +1,169 @@
+"""The zip of an exported gallery, read without trust: nothing is unpacked to the disk, every size is checked first."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.errors import GalleryError, ReidEdgeError
+from reid_edge.gallery.arrays import check_feature_key, check_feature_name
+from reid_edge.gallery.connection import translated
+from reid_edge.gallery.records import NewSighting, Observation, checked, identity_name
+
+ARCHIVE_FORMAT = "reid-edge gallery"
+ARCHIVE_VERSION = 1
+INDEX = "gallery.json"
+TABLE = "metadata.csv"
+_LARGEST_INDEX = 512 * 2**20
+_LARGEST_THUMBNAIL = 4 * 2**20
+_LARGEST_ARRAY = 256 * 2**20
+_LARGEST_RATIO = 100  # of unpacked to packed size; photos and features shrink little, a zip bomb has 1,000 and more
+_ENTRY_KEYS = {field.name for field in fields(Observation)} | {"thumbnail", "features"}
+_EXPORT_AGAIN = "Export the gallery again and copy the new file."
+
+
+class ArchiveReader:
+    """An open archive; a context manager.
+
+    Attributes:
+        individuals: names, each one that an individual may have.
+        entries: one per sighting, as gallery.json tells it; `sighting` and `features` turn it into what the gallery takes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with translated(path):
+            try:
+                self._zip = zipfile.ZipFile(path)
+            except (zipfile.BadZipFile, NotImplementedError, ValueError):
+                raise GalleryError(f"{path} is not a zip file, or it is cut off.", _EXPORT_AGAIN) from None
+        try:
+            index = self._index()
+            self.individuals = [identity_name(_of(name, str)) for name in index["individuals"]]
+            self.entries: list[dict[str, Any]] = index["sightings"]
+            self._check_members()
+        except ReidEdgeError as error:
+            self._zip.close()
+            raise self._refused(error.message) from None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._zip.close()
+            raise self._refused("it does not say what a gallery is") from None
+
+    def __enter__(self) -> ArchiveReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._zip.close()
+
+    def sighting(self, entry: dict[str, Any]) -> NewSighting:
+        """The sighting of an entry, with its thumbnail."""
+        seen = _observed(entry)
+        return checked(seen) if not entry["thumbnail"] else _with(seen, self._read(thumbnail_member(seen), _LARGEST_THUMBNAIL))
+
+    def features(self, entry: dict[str, Any]) -> dict[str, dict[str, NDArray[Any]]]:
+        """Arrays of an entry by feature key and name."""
+        seen = _observed(entry)
+        found: dict[str, dict[str, NDArray[Any]]] = {}
+        for key, name in entry["features"]:
+            member = feature_member(seen, key, name)
+            try:
+                found.setdefault(key, {})[name] = _array(self._read(member, _LARGEST_ARRAY))
+            except (ValueError, TypeError, KeyError, SyntaxError):
+                raise self._refused(f"{member} is not an array") from None
+        return found
+
+    def _index(self) -> dict[str, Any]:
+        names = self._zip.namelist()
+        if INDEX not in names:
+            raise self._refused(f"it holds no {INDEX}")
+        if len(set(names)) != len(names):
+            raise self._refused("it holds a file twice")
+        if sum(info.file_size for info in self._zip.infolist()) > _LARGEST_RATIO * max(self._path.stat().st_size, 2**16):
+            raise self._refused("it would unpack to much more than it can hold")
+        try:
+            index = json.loads(self._read(INDEX, _LARGEST_INDEX))
+        except (ValueError, RecursionError):
+            raise self._refused(f"{INDEX} is not JSON") from None
+        if not isinstance(index, dict) or index.get("format") != ARCHIVE_FORMAT or type(index.get("format_version")) is not int:
+            raise self._refused(f"{INDEX} is not that of a gallery")
+        if index["format_version"] != ARCHIVE_VERSION:
+            raise GalleryError(
+                f"{self._path} has format_version {index['format_version']}; this reid-edge reads {ARCHIVE_VERSION}.",
+                "Update reid-edge.",
+            )
+        return index
+
+    def _check_members(self) -> None:
+        """Every file that is named is there, and no other: a file nobody names is a sign of a changed archive."""
+        expected = {INDEX, TABLE}
+        for entry in self.entries:
+            if _of(entry, dict).keys() != _ENTRY_KEYS or type(entry["thumbnail"]) is not bool:
+                raise self._refused("a sighting has other fields than it must")
+            seen = checked(_observed(entry))
+            members = [feature_member(seen, check_feature_key(key), check_feature_name(name)) for key, name in entry["features"]]
+            members += [thumbnail_member(seen)] if entry["thumbnail"] else []
+            if len(set(members)) < len(members) or not expected.isdisjoint(members):
+                raise self._refused("it holds a sighting twice")
+            expected.update(members)
+        for name in expected ^ set(self._zip.namelist()):
+            raise self._refused(f"{name!r} is {'missing' if name in expected else 'a file that no gallery has'}")
+
+    def _read(self, member: str, most: int) -> bytes:
+        with translated(self._path):
+            try:
+                with self._zip.open(member) as file:
+                    data = file.read(most + 1)
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
+                raise self._refused(f"{member} is damaged or encrypted") from None
+        if len(data) > most:
+            raise self._refused(f"{member} is larger than {most} bytes")
+        return data
+
+    def _refused(self, reason: str) -> GalleryError:
+        return GalleryError(f"{self._path} is not a whole export of a gallery: {reason.rstrip('.')}.", _EXPORT_AGAIN)
+
+
+def thumbnail_member(seen: Observation) -> str:
+    """Path of a thumbnail in the archive."""
+    return f"thumbnails/{seen.photo_sha256}-{seen.animal_index}.jpg"
+
+
+def feature_member(seen: Observation, feature_key: str, name: str) -> str:
+    """Path of an array in the archive."""
+    return f"features/{seen.photo_sha256}-{seen.animal_index}/{feature_key}/{name}.npy"
+
+
+def _observed(entry: dict[str, Any]) -> NewSighting:
+    facts = {key: value for key, value in entry.items() if key not in ("thumbnail", "features")}
+    return NewSighting(**{**facts, "box": None if facts["box"] is None else tuple(facts["box"])})
+
+
+def _with(seen: NewSighting, thumbnail: bytes) -> NewSighting:
+    return checked(replace(seen, thumbnail=thumbnail))
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """The array of a .npy file, whose size is checked against its header before anything is made of it."""
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("another version of npy")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran_order or dtype.hasobject or len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
+        raise ValueError("not the bytes that its header promises")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
+
+
+def _of(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value

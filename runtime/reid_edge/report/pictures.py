@@ -1,0 +1,93 @@
+"""Small JPEGs of photos for the page. Each is there once, and drawn in pixels of its photo wherever it is used."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.gallery import Gallery, Sighting
+from reid_edge.photo import Photo, read_header
+
+# Enough to see single spots on a screen of high resolution; about 100 kB.
+_CROP_LONG_SIDE = 900
+_OVERVIEW_LONG_SIDE = 480
+_JPEG_QUALITY = 82
+
+Frame = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A part of a photo.
+
+    Attributes:
+        id: of its definition on the page.
+        frame: (x0, y0, x1, y1), the part: pixels of the upright photo, x right, y down, end exclusive, at least 1 wide and high.
+        jpeg: the pixels, scaled; None where there are none.
+        in_photo_pixels: False where it is not known which part of the photo this is, so that none of its points can be placed.
+    """
+
+    id: str
+    frame: Frame
+    jpeg: bytes | None
+    in_photo_pixels: bool = True
+
+    @property
+    def width(self) -> float:
+        """Pixels of the photo."""
+        return self.frame[2] - self.frame[0]
+
+    @property
+    def height(self) -> float:
+        """Pixels of the photo."""
+        return self.frame[3] - self.frame[1]
+
+    def definition(self) -> str:
+        """SVG that draws nothing until it is used by its id; then it fills `frame` in pixels of the photo."""
+        x0, y0 = self.frame[:2]
+        where = f'id="{self.id}" x="{x0:g}" y="{y0:g}" width="{self.width:g}" height="{self.height:g}"'
+        if self.jpeg is None:
+            return f'<rect {where} class="no-picture"/>'
+        encoded = base64.b64encode(self.jpeg).decode("ascii")
+        return f'<image {where} preserveAspectRatio="none" href="data:image/jpeg;base64,{encoded}"/>'
+
+
+def overview_picture(picture_id: str, photo: Photo) -> Picture:
+    """The whole photo, small."""
+    return Picture(picture_id, (0, 0, photo.width, photo.height), _jpeg(photo.rgb, _OVERVIEW_LONG_SIDE))
+
+
+def query_picture(picture_id: str, photo: Photo, box: Sequence[int]) -> Picture:
+    """One animal: the photo inside the box (x0, y0, x1, y1)."""
+    x0, y0, x1, y1 = box
+    return Picture(picture_id, (x0, y0, x1, y1), _jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE))
+
+
+def candidate_picture(gallery: Gallery, sighting: Sighting) -> Picture:
+    """The gallery's thumbnail of a sighting, which shows what is inside its box; the photo itself may be gone.
+
+    Raises:
+        GalleryError: the gallery cannot be read.
+    """
+    picture_id, jpeg = f"sighting-{sighting.id}", gallery.thumbnail(sighting.id)
+    if sighting.box is not None:
+        x0, y0, x1, y1 = sighting.box
+        return Picture(picture_id, (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)), jpeg)
+    if jpeg is None:
+        return Picture(picture_id, (0, 0, 1, 1), None, in_photo_pixels=False)
+    header = read_header(jpeg, sighting.photo_name)
+    return Picture(picture_id, (0, 0, header.width, header.height), jpeg, in_photo_pixels=False)
+
+
+def _jpeg(rgb: NDArray[np.uint8], long_side: int) -> bytes:
+    height, width = rgb.shape[:2]
+    scale = min(1.0, long_side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return encoded.tobytes()

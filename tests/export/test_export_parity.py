@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reid_edge.errors import EngineError, UsageError
+from reid_edge_export.catalogue import CATALOGUE, network_named
+from reid_edge_export.parity import BOUNDS, compare, judge
+from reid_edge_export.samples import make_inputs
+
+RANDOM = np.random.default_rng(0)
+
+
+def outputs_of(task: str) -> dict[str, np.ndarray]:
+    if task == "segmentation":
+        return {"saliency": RANDOM.random((1, 1, 32, 32), dtype=np.float32)}
+    if task == "embedding":
+        return {"embedding": RANDOM.standard_normal((1, 64)).astype(np.float32)}
+    if task == "keypoints":
+        places = RANDOM.permutation(64 * 64)[:200]
+        descriptors = RANDOM.standard_normal((1, 200, 16)).astype(np.float32)
+        return {
+            "keypoints": np.stack((places % 64, places // 64), 1)[None].astype(np.float32),
+            "scores": np.sort(RANDOM.random((1, 200), dtype=np.float32))[:, ::-1],
+            "descriptors": descriptors / np.linalg.norm(descriptors, axis=2, keepdims=True),
+        }
+    return {"matches0": RANDOM.permutation(200)[None], "scores0": RANDOM.uniform(0.2, 1, (1, 200)).astype(np.float32)}
+
+
+DAMAGE = {
+    "segmentation": ("saliency", lambda a: 1 - a),
+    "embedding": ("embedding", lambda a: a + RANDOM.standard_normal(a.shape).astype(np.float32)),
+    "keypoints": ("keypoints", lambda a: a + np.float32(0.5)),
+    "matching": ("matches0", lambda a: np.roll(a, 1)),
+}
+
+
+@pytest.mark.parametrize("storage", ["fp32", "fp16"])
+@pytest.mark.parametrize("task", BOUNDS)
+def test_equal_outputs_pass_and_damaged_ones_fail_by_name(task: str, storage: str) -> None:
+    outputs = [outputs_of(task) for _ in range(3)]
+    judge("net", task, storage, compare(task, outputs, outputs))
+    name, damage = DAMAGE[task]
+    report = compare(task, outputs, [{**arrays, name: damage(arrays[name])} for arrays in outputs])
+    with pytest.raises(EngineError) as caught:
+        judge("net", task, storage, report)
+    assert BOUNDS[task][0].measure in caught.value.message
+    assert f"{report[BOUNDS[task][0].measure]:.6f}" in caught.value.message
+    assert caught.value.hint.startswith("Most likely")
+
+
+def test_keypoints_are_compared_as_a_set_not_in_order() -> None:
+    outputs = outputs_of("keypoints")
+    order = RANDOM.permutation(200)
+    shuffled = {name: array[:, order] for name, array in outputs.items()}
+    report = compare("keypoints", [outputs], [shuffled])
+    assert report["keypoints_repeated"] == 1
+    assert report["descriptors_cosine_min"] > 0.999999
+    assert report["scores_difference_max"] == 0
+
+
+def test_wrong_descriptors_at_the_right_keypoints_fail() -> None:
+    outputs = outputs_of("keypoints")
+    report = compare("keypoints", [outputs], [{**outputs, "descriptors": outputs["descriptors"][:, ::-1]}])
+    with pytest.raises(EngineError, match="descriptors_cosine_p1"):
+        judge("net", "keypoints", "fp16", report)
+
+
+def test_empty_slots_are_not_compared() -> None:
+    outputs = outputs_of("keypoints")
+    outputs["scores"] = outputs["scores"] - outputs["scores"][0, 150]
+    moved = {**outputs, "keypoints": outputs["keypoints"].copy()}
+    moved["keypoints"][0, 150:] += 9
+    assert compare("keypoints", [outputs], [moved])["keypoints_repeated"] == 1
+
+
+def test_a_figure_that_is_not_a_number_fails() -> None:
+    outputs = [outputs_of("embedding")]
+    report = compare("embedding", outputs, [{"embedding": np.full_like(outputs[0]["embedding"], np.nan)}])
+    with pytest.raises(EngineError):
+        judge("net", "embedding", "fp32", report)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_comparison_without_photos_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no photo"):
+        make_inputs(network_named(name), {}, [])
+
+
+def test_a_photo_of_another_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="float32"):
+        make_inputs(network_named("u2netp"), {"size": 320}, [np.zeros((8, 8, 3), np.float32)])
