@@ -142,7 +142,7 @@ def _controls(decision: Decision, ranges: dict[str, Confidences], shown: str) ->
         low, high = (math.floor(value * 100) / 100 for value in (confidence.low, confidence.high))
         colours = "".join(f'<rect class="c{colour}" x="{colour}" width="1.02" height="1"/>' for colour in range(COLOURS))
         groups.append(
-            f'<fieldset data-matcher="{number}"><legend>{text(matcher)}</legend>'
+            f'<fieldset data-matcher="{number}"{"" if checked else " class=needs-script"}><legend>{text(matcher)}</legend>'
             f'<label class="needs-script"><input type="checkbox" data-draws="lines" autocomplete="off"{checked}> lines</label>'
             f'<label class="needs-script"><input type="checkbox" data-draws="points" autocomplete="off"{checked}> points</label>'
             f'<label class="needs-script">confidence from <input type="range" min="{low:.2f}" max="{high:.2f}" step="0.01" '
