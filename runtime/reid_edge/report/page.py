@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -38,6 +39,7 @@ class Report:
         """
         self._gallery = gallery
         self._sections = tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY)  # noqa: SIM115 (it lives as long as the report)
+        weakref.finalize(self, self._sections.close)
         self._contents: list[str] = []
         self._verdicts: Counter[str] = Counter()
         self._photos = 0

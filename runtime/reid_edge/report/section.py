@@ -170,10 +170,14 @@ def _ranking(number: int, decision: Decision) -> str:
     )
     return (
         '<section class="ranking"><h3>Ranking<span class="needs-script">: choose whom to see</span></h3>'
-        '<div class="scroll"><table>'
-        "<thead><tr><th>Individual</th><th>Probability</th><th>Fused score</th><th>Best photo</th></tr></thead>"
+        f'<div class="scroll"><table>{_head("Individual", "Probability", "Fused score", "Best photo")}'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
+
+
+def _head(*titles: str) -> str:
+    columns = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    return f"<thead><tr>{columns}</tr></thead>"
 
 
 def _scores(decision: Decision) -> str:
@@ -181,9 +185,10 @@ def _scores(decision: Decision) -> str:
     return "".join(
         f'<section class="scores" data-candidate="{place}"{" hidden" if place else ""}>'
         f"<h3>Scores against {name(ranked.identity)}</h3>"
-        '<div class="scroll"><table><thead><tr><th>Score</th><th>Measured</th><th>Calibrated</th></tr></thead><tbody>'
+        f'<div class="scroll"><table>{_head("Score", "Measured", "Calibrated")}<tbody>'
         f"{''.join(_score_row(score, ranked) for score in ranked.scores)}</tbody>"
-        f'<tfoot><tr><th colspan="2">Fused score</th><td>{ranked.score:.3f}{bar(ranked.score)}</td></tr></tfoot></table></div>'
+        '<tfoot><tr><th scope="row" colspan="2">Fused score</th>'
+        f"<td>{ranked.score:.3f}{bar(ranked.score)}</td></tr></tfoot></table></div>"
         '<p class="meaning">Calibrated: the chance that two photos with this score show the same individual.</p></section>'
         for place, ranked in enumerate(decision.ranking)
     )
