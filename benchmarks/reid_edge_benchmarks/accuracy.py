@@ -44,7 +44,7 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
 
     A question to a person counts as the identity or "new" that the threshold would have given, so that GeoMean stays comparable.
     """
-    with Gallery.open(gallery_path) if gallery_path.exists() else Gallery.create(gallery_path) as gallery:
+    with Gallery.open_or_create(gallery_path) as gallery:
         enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
         candidates = GalleryCandidates(gallery, identifier.feature_key)
         decisions = []
@@ -130,18 +130,17 @@ def _fit_and_answer(tables: Sequence[ScoreTable], report: ScoreTable) -> dict[st
 def _tables(
     fit: LabelledSet, report: LabelledSet, identifier: Identifier, folder: Path, progress: Progress
 ) -> tuple[ScoreTable, ScoreTable]:
+    """The scores of both folds; those to fit on hold the pairs of open-set trials too, as `reid-edge calibrate --keep` writes them."""
     return (
-        _kept_table(fit, identifier, folder, progress, fold="fit", open_set_trials=True),
-        _kept_table(report, identifier, folder, progress, fold="report", open_set_trials=False),
+        _kept_table(folder / f"{fit.stem(identifier)}.npz", fit, identifier, progress, open_set_trials=True),
+        _kept_table(folder / f"{report.stem(identifier)}-answers.npz", report, identifier, progress, open_set_trials=False),
     )
 
 
-def _kept_table(
-    labelled: LabelledSet, identifier: Identifier, folder: Path, progress: Progress, fold: str, open_set_trials: bool
-) -> ScoreTable:
-    stem = f"{labelled.name}-{fold}-{identifier.feature_key[:12]}"
-    if (folder / f"{stem}.npz").exists():
-        return ScoreTable.load(folder / f"{stem}.npz")
-    table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress, open_set_trials)
-    table.save(folder / f"{stem}.npz")
+def _kept_table(path: Path, labelled: LabelledSet, identifier: Identifier, progress: Progress, open_set_trials: bool) -> ScoreTable:
+    if path.exists():
+        return ScoreTable.load(path)
+    gallery = path.with_name(f"{labelled.stem(identifier)}.sqlite")
+    table = score_labelled_set(labelled, identifier, gallery, progress, open_set_trials)
+    table.save(path)
     return table

@@ -50,8 +50,7 @@ def accuracy(
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for labelled in sets:
-            gallery = folder / f"{labelled.name}-{fold or 'all'}-{identifier.feature_key[:12]}.sqlite"
-            measured = measure(labelled, identifier, gallery, progress)
+            measured = measure(labelled, identifier, folder / f"{labelled.stem(identifier)}.sqlite", progress)
             results[labelled.name] = {"answers": measured.figures, "milliseconds": measured.milliseconds}
             _print(labelled.name, "field as shipped" if pack_name == "field" else pack_name, measured.figures)
             click.echo("    " + ", ".join(f"{stage} {value:.0f}" for stage, value in measured.milliseconds.items()) + " ms")

@@ -51,7 +51,7 @@ def calibrate(
         folder.mkdir(parents=True, exist_ok=True)
         tables = []
         for labelled in sets:
-            stem = f"{labelled.name}-{fold or 'all'}-{identifier.feature_key[:12]}"
+            stem = labelled.stem(identifier)
             table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress)
             table.save(folder / f"{stem}.npz")
             tables.append(table)

@@ -32,14 +32,20 @@ class LabelledSet:
 
     Attributes:
         name: its folder's name, for messages.
+        fold: the rows' fold, ``all`` where none was chosen.
         database, queries: who each photo shows.
         species: the species that they share.
     """
 
     name: str
+    fold: str
     database: tuple[Enrolment, ...]
     queries: tuple[Enrolment, ...]
     species: str
+
+    def stem(self, identifier: Identifier) -> str:
+        """The name of files that hold what this pack computed of this set."""
+        return f"{self.name}-{self.fold}-{identifier.feature_key[:12]}"
 
 
 def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
@@ -64,7 +70,7 @@ def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
             f"{metadata} holds several species ({', '.join(sorted(species))}).", "Give one metadata.csv per species."
         )
     name = (metadata if metadata.is_dir() else metadata.parent).resolve().name
-    return LabelledSet(name, database, queries, species.pop())
+    return LabelledSet(name, fold or "all", database, queries, species.pop())
 
 
 def score_labelled_set(
@@ -84,7 +90,7 @@ def score_labelled_set(
         UsageError: a photo cannot be read: a calibration on a part of the data would be a silent one.
         EngineError, GalleryError, StorageError: it cannot go on.
     """
-    with Gallery.open(gallery_path) if gallery_path.exists() else Gallery.create(gallery_path) as gallery:
+    with Gallery.open_or_create(gallery_path) as gallery:
         result = enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
         if result.failed:
             raise _unreadable(labelled, result.failed[0][1])

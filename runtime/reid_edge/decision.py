@@ -70,6 +70,7 @@ class Decision:
             of the gallery's.
         reason: one sentence for a person.
         ranking: best first.
+        thresholds: on the fused score of the best identity: ``known_from``, and the band ``ask_from`` to ``ask_to`` that goes first.
         calibration: ``species`` where the species has a calibration of its own in the pack, else ``generic``.
         photo: path, name, sha256, width, height, taken_at of the photo.
         animal: index, box (x0, y0, x1, y1 pixels), area (share of the frame), found; outline (polygons, pixels) where it was asked for.
@@ -83,6 +84,7 @@ class Decision:
     probability: float
     reason: str
     ranking: tuple[RankedIdentity, ...]
+    thresholds: Mapping[str, float]
     calibration: str
     photo: Mapping[str, Any]
     animal: Mapping[str, Any]
@@ -101,6 +103,7 @@ class Decision:
             "probability": _rounded(self.probability),
             "reason": self.reason,
             "ranking": [_ranked_as_json(ranked) for ranked in self.ranking],
+            "thresholds": {name: _rounded(value) for name, value in self.thresholds.items()},
             "calibration": self.calibration,
             "photo": dict(self.photo),
             "animal": dict(self.animal),

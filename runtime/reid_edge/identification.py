@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from reid_edge.calibration import CalibrationModel, read_calibration
+from reid_edge.calibration import CalibrationModel, Entry, read_calibration
 from reid_edge.comparison import compare
 from reid_edge.decision import Decision
 from reid_edge.description import DescribedAnimal, describe
@@ -109,7 +109,7 @@ class Identifier:
             entry, used = self.calibration.entry(question.species or selection.species)
             ranking = rank(comparison, candidates, entry)
             verdict = judge(ranking, entry, selection.nothing_to_compare, selection.side_unseen)
-            return self._decision(photo, described, candidates, question, ranking, verdict, used, selection.warnings)
+            return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)
 
     def _decision(
         self,
@@ -119,6 +119,7 @@ class Identifier:
         question: Question,
         ranking: Ranking,
         verdict: Verdict,
+        entry: Entry,
         calibration: str,
         warnings: tuple[str, ...],
     ) -> Decision:
@@ -133,6 +134,7 @@ class Identifier:
             ranking=ranking.evidence(
                 question.top, described.features, candidates if question.with_evidence else None, self.recipe.match
             ),
+            thresholds={"known_from": entry.threshold, "ask_from": entry.ask_low, "ask_to": entry.ask_high},
             calibration=calibration,
             photo={
                 "path": str(photo.path) if photo.path else None,

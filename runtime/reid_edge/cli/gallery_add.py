@@ -53,7 +53,7 @@ def add(
 
     enrolments = read_source(source, identity, species, viewpoint, split, fold)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
-    with Gallery.open(gallery_path) if gallery_path.exists() else Gallery.create(gallery_path) as opened:
+    with Gallery.open_or_create(gallery_path) as opened:
         result = enrol(opened, identifier, progress(enrolments, "Enrolling"))
     _tell(result, gallery_path)
     return 1 if result.failed or result.conflicting else 0

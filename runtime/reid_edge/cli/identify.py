@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.progress import progress
-from reid_edge.errors import PhotoError, UsageError
+from reid_edge.errors import PhotoError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from reid_edge.cli.answers import Answers
@@ -55,6 +56,8 @@ def identify(
     from reid_edge.report import Report
     from reid_edge.session import Session
 
+    if explain and not (explain.parent.is_dir() and os.access(explain.parent, os.W_OK)):
+        raise StorageError(f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place.")
     paths = _photo_files(photos)
     question = Question(species, viewpoint, top, with_evidence=explain is not None)
     answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)

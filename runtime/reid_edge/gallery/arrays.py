@@ -89,5 +89,8 @@ def check_feature_key(key: str) -> str:
 def check_feature_name(name: str) -> str:
     """The name itself; GalleryError where it is not words joined by `/`, as in `keypoints/xfeat/xy`."""
     if not _NAME.fullmatch(name):
-        raise GalleryError(f"{name!r} is not a feature name.", "Use letters, digits, `-`, `_` and `.` in words joined by `/`: keypoints/xfeat/xy.")
+        raise GalleryError(
+            f"{name!r} is not a feature name.",
+            "Use letters, digits, `-`, `_` and `.` in words joined by `/`: keypoints/xfeat/xy.",
+        )
     return name

@@ -65,6 +65,13 @@ class Gallery(Features, Decisions):
         """
         return cls(open_database(Path(path), writable))
 
+    @classmethod
+    def open_or_create(cls, path: str | Path) -> Gallery:
+        """The gallery at `path`, made where there is none yet; errors as `create` and `open`."""
+        path = Path(path)
+        # An empty file is what a creation leaves that was killed in its first moment.
+        return cls.open(path) if path.exists() and (path.is_dir() or path.stat().st_size) else cls.create(path)
+
     def close(self) -> None:
         """Close the file."""
         self.database.close()

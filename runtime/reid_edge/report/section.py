@@ -189,8 +189,16 @@ def _scores(decision: Decision) -> str:
         f"{''.join(_score_row(score, ranked) for score in ranked.scores)}</tbody>"
         '<tfoot><tr><th scope="row" colspan="2">Fused score</th>'
         f"<td>{ranked.score:.3f}{bar(ranked.score)}</td></tr></tfoot></table></div>"
-        '<p class="meaning">Calibrated: the chance that two photos with this score show the same individual.</p></section>'
+        '<p class="meaning">Calibrated: the chance that two photos with this score show the same individual. '
+        f"{_thresholds(decision)}</p></section>"
         for place, ranked in enumerate(decision.ranking)
+    )
+
+
+def _thresholds(decision: Decision) -> str:
+    limits = decision.thresholds
+    return (
+        f"Fused: known from {limits['known_from']:.3f}; a person is asked from {limits['ask_from']:.3f} to {limits['ask_to']:.3f}."
     )
 
 

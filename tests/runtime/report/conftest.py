@@ -120,6 +120,7 @@ def _decision(photo: Photo, *ranking: RankedIdentity, verdict: str = "known", **
         "probability": 0.93,
         "reason": "It is said so.",
         "ranking": ranking,
+        "thresholds": {"known_from": 0.4, "ask_from": 0.3, "ask_to": 0.5},
         "calibration": "generic",
         "photo": {
             "path": str(photo.path),

@@ -1,0 +1,219 @@
+"""The same recipe in PyTorch, eager, as someone would write it who knows PyTorch: what the runtime is measured against.
+
+Shared with the runtime, because it is no network's work: reading and decoding the file, resizing and normalising pixels, cutting
+out the animals, and the decision from the scores. In PyTorch: all networks, with the same trained weights in single precision, from
+the very modules that the ONNX files are exported from (which are leaner than the authors' code: LightGlue with its projections
+folded and the descriptors of both images in one matrix product, XFeat without its H x W grid sample, fixed numbers of keypoints);
+retrieval as a matrix product; mutual nearest neighbours per candidate as XFeat's authors write them; LightGlue in batches of four
+pairs. ``torch.inference_mode`` throughout, and as many threads as the runtime has.
+
+The gallery's features are computed once in both. The runtime reads those of the shortlist from its database for every photo; here
+all of them lie in memory as tensors, which is PyTorch's advantage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from reid_edge.candidates import GalleryCandidates
+from reid_edge.comparison import Comparison
+from reid_edge.description import describe
+from reid_edge.engines import Provenance, TensorSpec
+from reid_edge.features import Features
+from reid_edge.identification import Identifier, Question
+from reid_edge.keypoints import Keypoints
+from reid_edge.matching import Matches
+from reid_edge.networks import LoadedNetwork
+from reid_edge.photo import read_photo
+from reid_edge.ranking import Ranking, rank
+from reid_edge.recipe import Match, Recipe
+from reid_edge.timings import Timings
+from reid_edge.verdict import Verdict, judge
+from reid_edge_export.catalogue import network_named, resolve_parameters, resolve_shape
+from reid_edge_export.networks import load_network
+
+_BATCH = 4
+
+
+class TorchNetwork:
+    """A PyTorch network behind the contract of `reid_edge.engines.Engine`; arrays and tensors share their memory."""
+
+    def __init__(self, name: str, parameters: Mapping[str, object]) -> None:
+        """Load the network of the catalogue with its published weights.
+
+        Raises:
+            UsageError: the catalogue has no such network, or its weights cannot be had.
+        """
+        network = network_named(name)
+        resolved = resolve_parameters(network, {key: value for key, value in parameters.items() if key in network.parameters})
+        self.module: nn.Module = load_network(name, **resolved)
+        self.inputs, self.outputs = (
+            tuple(TensorSpec(spec.name, spec.dtype, resolve_shape(spec, resolved)) for spec in specs)
+            for specs in (network.inputs, network.outputs)
+        )
+        self.provenance = Provenance(f"torch {torch.__version__}", "eager", "cpu", torch.get_num_threads())
+
+    def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        """See `reid_edge.engines.Engine.run`."""
+        with torch.inference_mode():
+            answer = self.module(*(torch.from_numpy(inputs[spec.name]) for spec in self.inputs))
+        tensors = answer if isinstance(answer, tuple) else (answer,)
+        return {spec.name: tensor.numpy() for spec, tensor in zip(self.outputs, tensors, strict=True)}
+
+    def warm_up(self) -> None:
+        """PyTorch prepares nothing before the first photo."""
+
+
+@dataclass(frozen=True)
+class ReferenceAnswer:
+    """The answer for one animal, in the runtime's own types."""
+
+    ranking: Ranking
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Keypoints as tensors: places as LightGlue wants them [N, 2] (its section 3.1) and descriptors [N, D]."""
+
+    places: Tensor
+    descriptors: Tensor
+
+    @classmethod
+    def of(cls, keypoints: Keypoints) -> _Points:
+        xy, region = torch.from_numpy(keypoints.xy), torch.from_numpy(keypoints.region)
+        size = region[2:] - region[:2]
+        return cls((xy - region[:2] - size / 2) / (size.max() / 2), torch.from_numpy(keypoints.descriptors))
+
+
+class TorchReference:
+    """The recipe of a pack in PyTorch over the features of a gallery."""
+
+    def __init__(self, identifier: Identifier, candidates: GalleryCandidates) -> None:
+        """Load the networks and bring the gallery's features to memory. Sets PyTorch's threads to the runtime's.
+
+        Raises:
+            UsageError: a network or its weights cannot be had.
+            GalleryError: the gallery cannot be read.
+        """
+        torch.set_num_threads(identifier.networks.device.threads)
+        self._identifier, self._candidates = identifier, candidates
+        recipe, networks = identifier.recipe, identifier.pack.manifest.networks
+        wanted = {*recipe.feature_networks, *(match.network for match in recipe.match if match.network)}
+        self._torch = {name: TorchNetwork(name, networks[name].parameters) for name in wanted}
+        self._describing = {
+            name: LoadedNetwork(self._torch[name], networks[name].preprocessing) for name in recipe.feature_networks
+        }
+        self._gallery = _GalleryTensors(recipe, candidates)
+
+    def identify(self, path: Path, question: Question, timings: Timings) -> list[ReferenceAnswer]:
+        """Answer for each animal of a photo file, largest first; see `reid_edge.session.Session.identify`."""
+        with timings.stage("decode"):
+            photo = read_photo(path)
+        animals = describe(photo, self._identifier.recipe, self._describing, timings)
+        return [self._answer(animal.features, question, timings) for animal in animals]
+
+    def _answer(self, features: Features, question: Question, timings: Timings) -> ReferenceAnswer:
+        selection = self._candidates.select(question.species, question.viewpoint)
+        with torch.inference_mode():
+            comparison = self._compare(features, selection.ids, timings)
+        with timings.stage("decide"):
+            entry, _ = self._identifier.calibration.entry(question.species or selection.species)
+            ranking = rank(comparison, self._candidates, entry)
+            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.side_unseen))
+
+    def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
+        recipe, gallery = self._identifier.recipe, self._gallery
+        names = recipe.score_names
+        with timings.stage("retrieve"):
+            rows = gallery.nearest(recipe, query, allowed)
+            raw = torch.full((len(rows), len(names)), torch.nan)
+            for embedding in recipe.embed:
+                vectors = gallery.vectors[embedding.name][rows]
+                raw[:, names.index(embedding.name)] = vectors @ torch.from_numpy(query.vectors[embedding.name])
+        ids, matches = gallery.ids[rows], {}
+        for match in recipe.match if len(rows) else ():
+            with timings.stage(match.name):
+                chosen = _best(raw[:, names.index(match.order)], ids, match.best) if match.best else list(range(len(rows)))
+                sets = [gallery.points[match.keypoints][int(rows[row])] for row in chosen]
+                found = self._match(match, _Points.of(query.keypoints[match.keypoints]), sets)
+                raw[chosen, names.index(match.name)] = torch.tensor([float(len(each)) for each in found])
+                matches[match.name] = dict(zip(chosen, found, strict=True))
+        return Comparison(ids.numpy(), names, raw.double().numpy(), matches)
+
+    def _match(self, match: Match, query: _Points, candidates: Sequence[_Points]) -> list[Matches]:
+        if match.matcher == "mutual-nearest":
+            return [_mutual_nearest(query.descriptors, each.descriptors, match.min_score) for each in candidates]
+        batches = [candidates[start : start + _BATCH] for start in range(0, len(candidates), _BATCH)]
+        return [found for batch in batches for found in self._lightglue(match, query, batch)]
+
+    def _lightglue(self, match: Match, query: _Points, batch: Sequence[_Points]) -> list[Matches]:
+        places = pad_sequence([each.places for each in batch], batch_first=True)
+        descriptors = pad_sequence([each.descriptors for each in batch], batch_first=True)
+        valid = pad_sequence([torch.ones(len(each.places)) for each in batch], batch_first=True)
+        matches, scores = self._torch[match.network].module(
+            query.places.expand(len(batch), -1, -1),
+            places,
+            query.descriptors.expand(len(batch), -1, -1),
+            descriptors,
+            torch.ones(len(batch), len(query.places)),
+            valid,
+        )
+        return [
+            _matches((partners >= 0) & (score > match.min_score), partners, score)
+            for partners, score in zip(matches, scores, strict=True)
+        ]
+
+
+class _GalleryTensors:
+    """Every gallery animal's features in memory: ids int64 [G] in rising order, vectors [G, D] and points by name."""
+
+    def __init__(self, recipe: Recipe, candidates: GalleryCandidates) -> None:
+        ids = candidates.ids
+        self.ids = torch.from_numpy(ids)
+        self.vectors = {embed.name: torch.from_numpy(candidates.vectors(embed.name, ids)) for embed in recipe.embed}
+        self.points = {
+            extract.name: [_Points.of(keypoints) for keypoints in candidates.keypoints(extract.name, ids)]
+            for extract in recipe.extract
+        }
+
+    def nearest(self, recipe: Recipe, query: Features, allowed: NDArray[np.int64] | None) -> Tensor:
+        """The rows of the shortlist, int64 [B], nearest first."""
+        vectors, wanted = self.vectors[recipe.retrieve.embedding], recipe.retrieve
+        cosines = vectors @ torch.from_numpy(query.vectors[wanted.embedding])
+        count = len(self.ids)
+        if allowed is not None:
+            inside = torch.isin(self.ids, torch.from_numpy(allowed))
+            cosines, count = cosines.masked_fill(~inside, -torch.inf), int(inside.sum())
+        return cosines.topk(min(wanted.candidates, count)).indices
+
+
+def _best(scores: Tensor, ids: Tensor, count: int) -> list[int]:
+    """The rows of the highest scores; equal scores by sighting id."""
+    by_id = ids.argsort()
+    return by_id[scores[by_id].argsort(descending=True, stable=True)][:count].tolist()
+
+
+def _mutual_nearest(query: Tensor, candidate: Tensor, min_score: float) -> Matches:
+    """XFeat's own matcher: descriptors [N, D] and [M, D] match where each is the other's nearest, by a cosine above `min_score`."""
+    if not len(query) or not len(candidate):
+        empty = torch.empty(0)
+        return _matches(empty > 0, empty.long(), empty)
+    similarity = query @ candidate.T
+    score, nearest = similarity.max(dim=1)
+    back = similarity.argmax(dim=0)
+    mutual = back[nearest] == torch.arange(len(query))
+    return _matches(mutual & (score > min_score), nearest, score)
+
+
+def _matches(kept: Tensor, partners: Tensor, scores: Tensor) -> Matches:
+    rows = kept.nonzero()[:, 0]
+    return Matches(rows.numpy(), partners[rows].numpy(), scores[rows].numpy())
