@@ -29,7 +29,12 @@ def test_every_command_of_the_readme_works_in_the_order_in_which_it_is_shown(tmp
         assert program == "reid-edge"
         environment = {**os.environ, "REID_EDGE_HOME": str(tmp_path / "home")}
         done = subprocess.run(
-            [sys.executable, "-m", "reid_edge", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+            [sys.executable, "-m", "reid_edge", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (tmp_path / "report.html").is_file()

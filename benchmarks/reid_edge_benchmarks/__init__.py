@@ -1,0 +1,1 @@
+"""Measure accuracy and latency, beside a PyTorch reference; and render the sample animals."""

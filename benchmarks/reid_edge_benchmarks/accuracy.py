@@ -58,7 +58,9 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
     return Measured(_figures(labelled, decisions, known, identifier), _milliseconds(decisions))
 
 
-def _figures(labelled: LabelledSet, decisions: Sequence[Decision], known: frozenset[str], identifier: Identifier) -> dict[str, float]:
+def _figures(
+    labelled: LabelledSet, decisions: Sequence[Decision], known: frozenset[str], identifier: Identifier
+) -> dict[str, float]:
     truth = tuple(query.identity for query in labelled.queries)
     top = tuple(decision.ranking[0].identity if decision.ranking else "" for decision in decisions)
     score = np.array([decision.ranking[0].score if decision.ranking else 0.0 for decision in decisions])
@@ -137,7 +139,9 @@ def _tables(
     )
 
 
-def _kept_table(path: Path, labelled: LabelledSet, identifier: Identifier, progress: Progress, open_set_trials: bool) -> ScoreTable:
+def _kept_table(
+    path: Path, labelled: LabelledSet, identifier: Identifier, progress: Progress, open_set_trials: bool
+) -> ScoreTable:
     if path.exists():
         return ScoreTable.load(path)
     gallery = path.with_name(f"{labelled.stem(identifier)}.sqlite")

@@ -22,7 +22,9 @@ def bench() -> None:
 @click.option("--fold", default=None, help="Report on this fold, where the metadata.csv has a column fold.")
 @click.option("--ablate", "fit_fold", default=None, help="Also say what each stage contributes; fit each variant on this fold.")
 @click.option("--masks", is_flag=True, help="With --ablate: also without mask and without crop (all features anew: slow).")
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them."
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all figures to this file.")
 @pack_option
 @device_options

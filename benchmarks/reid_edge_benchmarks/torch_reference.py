@@ -1,11 +1,11 @@
 """The same recipe in PyTorch, eager, as someone would write it who knows PyTorch: what the runtime is measured against.
 
 Shared with the runtime, because it is no network's work: reading and decoding the file, resizing and normalising pixels, cutting
-out the animals, and the decision from the scores. In PyTorch: all networks, with the same trained weights in single precision, from
-the very modules that the ONNX files are exported from (which are leaner than the authors' code: LightGlue with its projections
-folded and the descriptors of both images in one matrix product, XFeat without its H x W grid sample, fixed numbers of keypoints);
-retrieval as a matrix product; mutual nearest neighbours per candidate as XFeat's authors write them; LightGlue in batches of four
-pairs. ``torch.inference_mode`` throughout, and as many threads as the runtime has.
+out the animals, and the decision from the scores. In PyTorch: all networks, in single precision, by the very modules that the ONNX
+files are exported from (leaner than the authors' code: LightGlue with its projections folded and both images in one matrix product,
+XFeat without its grid sample of H x W points, fixed numbers of keypoints), with the published weights, which the pack may have
+rounded to half precision; retrieval as a matrix product; mutual nearest neighbours per candidate as XFeat's authors write them;
+LightGlue in batches of four pairs. ``torch.inference_mode`` throughout, and as many threads as the runtime has.
 
 The gallery's features are computed once in both. The runtime reads those of the shortlist from its database for every photo; here
 all of them lie in memory as tensors, which is PyTorch's advantage.
@@ -23,18 +23,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import Comparison
 from reid_edge.description import describe
 from reid_edge.engines import Provenance, TensorSpec
+from reid_edge.errors import UsageError
 from reid_edge.features import Features
-from reid_edge.identification import Identifier, Question
+from reid_edge.identification import Question
 from reid_edge.keypoints import Keypoints
 from reid_edge.matching import Matches
 from reid_edge.networks import LoadedNetwork
 from reid_edge.photo import read_photo
 from reid_edge.ranking import Ranking, rank
 from reid_edge.recipe import Match, Recipe
+from reid_edge.session import Session
 from reid_edge.timings import Timings
 from reid_edge.verdict import Verdict, judge
 from reid_edge_export.catalogue import network_named, resolve_parameters, resolve_shape
@@ -97,22 +98,28 @@ class _Points:
 class TorchReference:
     """The recipe of a pack in PyTorch over the features of a gallery."""
 
-    def __init__(self, identifier: Identifier, candidates: GalleryCandidates) -> None:
+    def __init__(self, session: Session) -> None:
         """Load the networks and bring the gallery's features to memory. Sets PyTorch's threads to the runtime's.
 
+        Args:
+            session: the runtime on the processor, whose gallery is described by its pack.
+
         Raises:
-            UsageError: a network or its weights cannot be had.
+            UsageError: a network or its weights cannot be had, or the runtime is not on the processor.
             GalleryError: the gallery cannot be read.
         """
+        identifier = session.identifier
+        if identifier.networks.device.provider != "CPUExecutionProvider":
+            raise UsageError("PyTorch is measured on the processor, and so must the runtime be.", "Add --device cpu.")
         torch.set_num_threads(identifier.networks.device.threads)
-        self._identifier, self._candidates = identifier, candidates
+        self._identifier, self._candidates = identifier, session.candidates
         recipe, networks = identifier.recipe, identifier.pack.manifest.networks
         wanted = {*recipe.feature_networks, *(match.network for match in recipe.match if match.network)}
         self._torch = {name: TorchNetwork(name, networks[name].parameters) for name in wanted}
         self._describing = {
             name: LoadedNetwork(self._torch[name], networks[name].preprocessing) for name in recipe.feature_networks
         }
-        self._gallery = _GalleryTensors(recipe, candidates)
+        self._gallery = _GalleryTensors(session)
 
     def identify(self, path: Path, question: Question, timings: Timings) -> list[ReferenceAnswer]:
         """Answer for each animal of a photo file, largest first; see `reid_edge.session.Session.identify`."""
@@ -176,8 +183,10 @@ class TorchReference:
 class _GalleryTensors:
     """Every gallery animal's features in memory: ids int64 [G] in rising order, vectors [G, D] and points by name."""
 
-    def __init__(self, recipe: Recipe, candidates: GalleryCandidates) -> None:
-        ids = candidates.ids
+    def __init__(self, session: Session) -> None:
+        recipe, candidates = session.identifier.recipe, session.candidates
+        missing = {sighting.id for sighting in session.gallery.sightings_without(session.identifier.feature_key)}
+        ids = np.array(sorted({sighting.id for sighting in session.gallery.sightings()} - missing), np.int64)
         self.ids = torch.from_numpy(ids)
         self.vectors = {embed.name: torch.from_numpy(candidates.vectors(embed.name, ids)) for embed in recipe.embed}
         self.points = {

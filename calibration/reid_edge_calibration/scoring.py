@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from reid_edge.gallery.sources import Enrolment, read_source
 
 from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import Comparison, compare
@@ -17,6 +16,7 @@ from reid_edge.enrolment import enrol
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.features import Features
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.sources import Enrolment, read_source
 from reid_edge.identification import Identifier
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings

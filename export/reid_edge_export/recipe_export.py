@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reid_edge.errors import UsageError
 from reid_edge.pack import Manifest, NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
-
 from reid_edge_export.export import ExportedNetwork, export_network
 
 if sys.version_info >= (3, 11):

@@ -23,7 +23,9 @@ class DescribedAnimal:
     warnings: tuple[str, ...]
 
 
-def describe(photo: Photo, recipe: Recipe, networks: Networks, timings: Timings, largest_only: bool = False) -> list[DescribedAnimal]:
+def describe(
+    photo: Photo, recipe: Recipe, networks: Networks, timings: Timings, largest_only: bool = False
+) -> list[DescribedAnimal]:
     """Describe the animals of a photo, largest first; at least one, the whole frame where none stands out.
 
     Args:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from reid_edge.calibration import CalibrationModel, Entry, read_calibration
+from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import compare
 from reid_edge.decision import Decision
 from reid_edge.description import DescribedAnimal, describe
-from reid_edge.candidates import GalleryCandidates
 from reid_edge.errors import PackError
 from reid_edge.networks import Networks
 from reid_edge.pack import Pack
@@ -61,7 +61,9 @@ class Identifier:
             PackError: the pack has none, or it is broken or made for other scores.
         """
         if CALIBRATION not in {file.path for file in self.pack.manifest.files}:
-            raise PackError(f"The pack {self.pack.manifest.name} is not calibrated.", "Run: reid-edge calibrate METADATA.csv --pack ...")
+            raise PackError(
+                f"The pack {self.pack.manifest.name} is not calibrated.", "Run: reid-edge calibrate METADATA.csv --pack ..."
+            )
         model = read_calibration(self.pack.read_bytes(CALIBRATION), CALIBRATION)
         if model.scores != self.recipe.score_names:
             raise PackError(
@@ -162,4 +164,3 @@ class Identifier:
                 *((f"This very photo is in the gallery, as {duplicate}.",) if duplicate else ()),
             ),
         )
-

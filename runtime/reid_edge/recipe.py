@@ -179,7 +179,9 @@ def _match(data: Mapping[str, Any], where: str) -> Match:
     best = table.integer("best", 0, 100_000, default=0)
     network, order = (table.text(key) if key in data else "" for key in ("network", "order"))
     if (matcher == "lightglue") != bool(network):
-        raise PackError(f"{where}: the matcher {matcher} {'needs' if matcher == 'lightglue' else 'takes no'} network.", "Correct it.")
+        raise PackError(
+            f"{where}: the matcher {matcher} {'needs' if matcher == 'lightglue' else 'takes no'} network.", "Correct it."
+        )
     if bool(best) != bool(order):
         raise PackError(f"{where}: best and order go together.", "Give both, or neither to match the whole shortlist.")
     return Match(table.text("name"), table.text("keypoints"), matcher, network, _share(table, "min_score"), best, order)

@@ -15,7 +15,18 @@ from reid_edge.decision import Decision
 from reid_edge.errors import PhotoError
 
 _COLOURS = {"known": "green", "new": "cyan", "ask": "yellow"}
-_COLUMNS = ("photo", "animal", "verdict", "identity", "probability", "runner_up", "runner_up_probability", "reason", "sha256", "error")
+_COLUMNS = (
+    "photo",
+    "animal",
+    "verdict",
+    "identity",
+    "probability",
+    "runner_up",
+    "runner_up_probability",
+    "reason",
+    "sha256",
+    "error",
+)
 
 
 class Answers(Protocol):

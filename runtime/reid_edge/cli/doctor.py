@@ -58,7 +58,14 @@ def _pack(name: str) -> dict[str, Any]:
         pack = open_pack(find_pack(name))
     except ReidEdgeError as error:
         return {"ok": False, "name": name, "says": error.message, "hint": error.hint}
-    return {"ok": True, "name": pack.manifest.name, "version": pack.manifest.version, "sha256": pack.sha256, "says": "verified", "hint": ""}
+    return {
+        "ok": True,
+        "name": pack.manifest.name,
+        "version": pack.manifest.version,
+        "sha256": pack.sha256,
+        "says": "verified",
+        "hint": "",
+    }
 
 
 def _devices(pack_name: str) -> list[dict[str, Any]]:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Identities in the ranking.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per animal and line (docs/decision.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
-@click.option("--explain", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with the evidence: one HTML file.")
+@click.option(
+    "--explain", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with the evidence: one HTML file."
+)
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
@@ -54,10 +56,11 @@ def identify(
     from reid_edge.cli.answers import answers_for
     from reid_edge.identification import Question
     from reid_edge.report import Report
-    from reid_edge.session import Session
 
     if explain and not (explain.parent.is_dir() and os.access(explain.parent, os.W_OK)):
-        raise StorageError(f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place.")
+        raise StorageError(
+            f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
+        )
     paths = _photo_files(photos)
     question = Question(species, viewpoint, top, with_evidence=explain is not None)
     answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)

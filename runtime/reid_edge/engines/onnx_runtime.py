@@ -50,7 +50,9 @@ class OnnxRuntimeEngine:
     Threads do not spin while they wait, so that two processes on one machine share its cores instead of fighting for them.
     """
 
-    def __init__(self, model: bytes, name: str, providers: Sequence[tuple[str, dict[str, str]]], device: str, threads: int) -> None:
+    def __init__(
+        self, model: bytes, name: str, providers: Sequence[tuple[str, dict[str, str]]], device: str, threads: int
+    ) -> None:
         """Load a network.
 
         Args:
@@ -73,7 +75,9 @@ class OnnxRuntimeEngine:
         try:
             session: onnxruntime.InferenceSession = ort.InferenceSession(model, options, providers=list(providers))
         except Exception as error:
-            raise EngineError(f"{wanted} cannot load the network {name}: {_first_line(error)}", "Run: reid-edge doctor") from error
+            raise EngineError(
+                f"{wanted} cannot load the network {name}: {_first_line(error)}", "Run: reid-edge doctor"
+            ) from error
         if session.get_providers()[0] != wanted:
             raise EngineError(
                 f"{wanted} was asked for but ONNX Runtime fell back to {session.get_providers()[0]} for the network {name}.",
@@ -100,7 +104,8 @@ class OnnxRuntimeEngine:
         zeros: dict[str, NDArray[np.generic]] = {}
         for spec in self.inputs:
             shape = [
-                axis if isinstance(axis, int) else (1 if position == 0 else _WARM_UP_AXIS) for position, axis in enumerate(spec.shape)
+                axis if isinstance(axis, int) else (1 if position == 0 else _WARM_UP_AXIS)
+                for position, axis in enumerate(spec.shape)
             ]
             zeros[spec.name] = np.zeros(shape, spec.dtype)
         self.run(zeros)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +14,16 @@ from reid_edge.errors import EngineError, UsageError
 
 # Best first. Each: the name on the command line, ONNX Runtime's provider, what to install when it is missing.
 _DEVICES = (
-    ("tensorrt", "TensorrtExecutionProvider", "Install TensorRT 10 and a GPU build of ONNX Runtime: pip install 'reid-edge[tensorrt]'."),
-    ("cuda", "CUDAExecutionProvider", "Install the GPU build of ONNX Runtime instead of the CPU one: pip install 'reid-edge[gpu]'."),
+    (
+        "tensorrt",
+        "TensorrtExecutionProvider",
+        "Install TensorRT 10 and a GPU build of ONNX Runtime: pip install 'reid-edge[tensorrt]'.",
+    ),
+    (
+        "cuda",
+        "CUDAExecutionProvider",
+        "Install the GPU build of ONNX Runtime instead of the CPU one: pip install 'reid-edge[gpu]'.",
+    ),
     ("openvino", "OpenVINOExecutionProvider", "Install it: pip install onnxruntime-openvino (in place of onnxruntime)."),
     ("cpu", "CPUExecutionProvider", "Install it: pip install 'reid-edge[cpu]'."),
 )
@@ -49,7 +58,9 @@ def default_threads() -> int:
     text = os.environ.get("REID_EDGE_THREADS", "").strip()
     if text:
         if not text.isdigit() or int(text) < 1:
-            raise UsageError(f"REID_EDGE_THREADS={text} is not a whole number above 0.", "Unset it, or set it to a number of threads.")
+            raise UsageError(
+                f"REID_EDGE_THREADS={text} is not a whole number above 0.", "Unset it, or set it to a number of threads."
+            )
         return int(text)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, min(cores, _cgroup_cores() or cores))
@@ -132,7 +143,8 @@ def self_test(device: Device, probe: bytes) -> None:
         worst = float(np.abs(np.asarray(actual[output], np.float64) - np.asarray(value, np.float64)).max()) / scale
         if not worst <= _SELF_TEST_TOLERANCE:
             raise EngineError(
-                f"{device.name} answers {worst:.1%} away from the CPU on the self-test.", "Update its driver, or use --device cpu."
+                f"{device.name} answers {worst:.1%} away from the CPU on the self-test.",
+                "Update its driver, or use --device cpu.",
             )
 
 
@@ -146,8 +158,7 @@ def _providers(device: Device) -> list[tuple[str, dict[str, str]]]:
 def _cgroup_cores() -> int | None:
     """Cores that the cgroup (v2) quota allows, rounded up; None without a quota."""
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         return None if quota == "max" else -(-int(quota) // int(period))
     except (OSError, ValueError):
         return None

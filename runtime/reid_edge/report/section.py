@@ -197,9 +197,7 @@ def _scores(decision: Decision) -> str:
 
 def _thresholds(decision: Decision) -> str:
     limits = decision.thresholds
-    return (
-        f"Fused: known from {limits['known_from']:.3f}; a person is asked from {limits['ask_from']:.3f} to {limits['ask_to']:.3f}."
-    )
+    return f"Fused: known from {limits['known_from']:.3f}; a person is asked from {limits['ask_from']:.3f} to {limits['ask_to']:.3f}."
 
 
 def _score_row(score: PairEvidence, ranked: RankedIdentity) -> str:
