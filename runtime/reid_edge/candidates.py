@@ -23,14 +23,14 @@ class Selection:
         species: the species that all of them share; empty where they differ or do not say.
         warnings: how the selection could not be what was asked for.
         nothing_to_compare: why there are none, one sentence; empty where there are some.
-        side_unseen: there are none only because of the viewpoint.
+        may_be_known: there are none, yet the animal may be one of the gallery's: seen from another side, or not described.
     """
 
     ids: NDArray[np.int64] | None
     species: str
     warnings: tuple[str, ...] = ()
     nothing_to_compare: str = ""
-    side_unseen: bool = False
+    may_be_known: bool = False
 
 
 class GalleryCandidates:
@@ -45,6 +45,7 @@ class GalleryCandidates:
         self._gallery = gallery
         self._key = feature_key
         without = {sighting.id for sighting in gallery.sightings_without(feature_key)}
+        self._undescribed = len(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
         self._indexes: dict[str, VectorIndex] = {}
 
@@ -52,32 +53,37 @@ class GalleryCandidates:
         return len(self._sightings)
 
     def select(self, species: str, viewpoint: str) -> Selection:
-        """Restrict to a species and to a viewpoint; a side of the gallery that does not say what it is stays in.
+        """Restrict to a species and to a viewpoint, in any case of letters; a side that the gallery does not tell stays in.
 
         Args:
             species: the query's, empty for any.
             viewpoint: the query's, empty where unknown.
         """
+        if not self._sightings and self._undescribed:
+            why = "No photo of the gallery could be described with this pack, so nothing was compared. A person should look."
+            return _nothing("", why, may_be_known=True)
         if not self._sightings:
-            return Selection(np.empty(0, np.int64), "", nothing_to_compare="The gallery is empty, so every animal is new to it.")
-        chosen = [sighting for sighting in self._sightings.values() if not species or sighting.species in ("", species)]
+            return _nothing("", "The gallery is empty, so every animal is new to it.")
+        chosen = [seen for seen in self._sightings.values() if not species or _says(seen.species, species)]
         if not chosen:
-            why = f"The gallery holds no {species}, so every one is new to it."
-            return Selection(np.empty(0, np.int64), species, nothing_to_compare=why)
-        warnings: tuple[str, ...] = ()
+            there = ", ".join(sorted({seen.species for seen in self._sightings.values()}))
+            return _nothing(species, f"The gallery holds no {species}, so every one is new to it; it holds {there}.")
+        warnings: list[str] = []
         if viewpoint:
-            seen = [sighting for sighting in chosen if sighting.viewpoint in ("", viewpoint)]
-            if not seen:
+            same_side = [seen for seen in chosen if _says(seen.viewpoint, viewpoint)]
+            if not same_side:
                 why = f"The gallery holds no photo from the {viewpoint}; the animal may be known from another side. A person should look."
-                return Selection(np.empty(0, np.int64), _shared_species(chosen), nothing_to_compare=why, side_unseen=True)
-            unsaid = sum(not sighting.viewpoint for sighting in seen)
+                return _nothing(_shared_species(chosen), why, may_be_known=True)
+            chosen = same_side
+            unsaid = sum(not seen.viewpoint for seen in chosen)
             if unsaid:
-                warnings = (f"{unsaid} of {len(seen)} gallery photos do not say which side they show; all were compared.",)
-            chosen = seen
-        elif any(sighting.viewpoint for sighting in chosen) and len({sighting.viewpoint for sighting in chosen}) > 1:
-            warnings = ("The photo's viewpoint is not known, so it was compared with animals seen from every side.",)
+                warnings.append(f"{unsaid} of {len(chosen)} gallery photos do not say which side they show; all were compared.")
+        elif len({seen.viewpoint for seen in chosen}) > 1:
+            warnings.append("The photo's viewpoint is not known, so it was compared with animals seen from every side.")
+        if self._undescribed:
+            warnings.append(f"Gallery photos left out because this pack has not described them: {self._undescribed}.")
         ids = None if len(chosen) == len(self._sightings) else np.array(sorted(sighting.id for sighting in chosen), np.int64)
-        return Selection(ids, _shared_species(chosen), warnings)
+        return Selection(ids, _shared_species(chosen), tuple(warnings))
 
     def nearest(
         self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
@@ -87,7 +93,8 @@ class GalleryCandidates:
             return np.empty(0, np.int64)
         if embedding not in self._indexes:
             self._indexes[embedding] = VectorIndex.open(self._gallery, self._key, vector_array(embedding))
-        ids, _ = self._indexes[embedding].search(vector, count, allowed)
+        # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
+        ids, _ = self._indexes[embedding].search(vector, count, list(self._sightings) if allowed is None else allowed)
         return ids
 
     def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -120,6 +127,15 @@ class GalleryCandidates:
     @cached_property
     def _by_photo(self) -> dict[str, str]:
         return {sighting.photo_sha256: sighting.identity for sighting in self._sightings.values()}
+
+
+def _nothing(species: str, why: str, may_be_known: bool = False) -> Selection:
+    return Selection(np.empty(0, np.int64), species, nothing_to_compare=why, may_be_known=may_be_known)
+
+
+def _says(said: str, asked: str) -> bool:
+    """Whether a fact of the gallery is the one asked for, or is not known."""
+    return said.casefold() in ("", asked.casefold())
 
 
 def _shared_species(sightings: list[Sighting]) -> str:

@@ -75,11 +75,11 @@ def compare(
         wanted = recipe.retrieve
         ids = source.nearest(wanted.embedding, query.vectors[wanted.embedding], wanted.candidates, allowed)
         raw = np.full((len(ids), len(names)), np.nan)
+        comparison = Comparison(ids, names, raw)
+        if not len(ids):
+            return comparison
         for embedding in recipe.embed:
             raw[:, names.index(embedding.name)] = source.vectors(embedding.name, ids) @ query.vectors[embedding.name]
-    comparison = Comparison(ids, names, raw)
-    if not len(ids):
-        return comparison
     with timings.stage("load"):
         candidates = {name: source.keypoints(name, ids) for name in {match.keypoints for match in recipe.match}}
     for match in recipe.match:
@@ -93,12 +93,11 @@ def compare(
 
 
 def _rows_to_match(match: Match, comparison: Comparison) -> list[int]:
-    """Rows of the shortlist that this matcher sees: all, or the best by an earlier score, ties by sighting id."""
-    rows = np.arange(len(comparison.sighting_ids))
-    if match.best:
-        order = -np.nan_to_num(comparison.raw[:, comparison.score_names.index(match.order)], nan=-np.inf)
-        rows = np.lexsort((comparison.sighting_ids, order))[: match.best]
-    return [int(row) for row in rows]
+    """Rows of the shortlist that this matcher sees: all, or the best by an earlier score, of equal ones the nearest."""
+    if not match.best:
+        return list(range(len(comparison.sighting_ids)))
+    score = np.nan_to_num(comparison.raw[:, comparison.score_names.index(match.order)], nan=-np.inf)
+    return [int(row) for row in np.argsort(-score, kind="stable")[: match.best]]
 
 
 def _match(match: Match, query: Keypoints, candidates: Sequence[Keypoints], networks: Networks) -> list[Matches]:

@@ -6,7 +6,7 @@ the hash of their bytes and skipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,15 +78,13 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
     return result
 
 
-def describe_again(
-    gallery: Gallery, identifier: Identifier, progress: Callable[[list[Sighting]], Iterable[Sighting]] = list
-) -> list[tuple[Sighting, str]]:
-    """Describe the photos whose features were made by another pack; features of two packs are never compared.
+def describe_again(gallery: Gallery, identifier: Identifier, sightings: Iterable[Sighting]) -> list[tuple[Sighting, str]]:
+    """Describe photos whose features were made by another pack; features of two packs are never compared.
 
     Args:
         gallery: writable.
         identifier: the pack to describe with.
-        progress: wraps the list of sightings, to show how far it is.
+        sightings: those without features of this pack (`Gallery.sightings_without`); may be a progress iterator.
 
     Returns:
         The sightings that could not be described, each with the reason. They stay in the gallery and are left out of answers.
@@ -95,7 +93,7 @@ def describe_again(
         EngineError, GalleryError, StorageError: it cannot go on; what was described before stays.
     """
     key, left_out = identifier.feature_key, []
-    for sighting in progress(gallery.sightings_without(key)):
+    for sighting in sightings:
         try:
             photo = read_photo(Path(sighting.photo_path))
         except PhotoError as error:

@@ -108,9 +108,9 @@ class Identifier:
         selection = candidates.select(question.species, question.viewpoint)
         comparison = compare(described.features, candidates, self.recipe, self.networks, timings, selection.ids)
         with timings.stage("decide"):
-            entry, used = self.calibration.entry(question.species or selection.species)
+            entry, used = self.calibration.entry(selection.species or question.species)
             ranking = rank(comparison, candidates, entry)
-            verdict = judge(ranking, entry, selection.nothing_to_compare, selection.side_unseen)
+            verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)
 
     def _decision(

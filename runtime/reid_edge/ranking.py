@@ -101,7 +101,7 @@ class Ranking:
 def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
     """Calibrate, fuse and rank a shortlist.
 
-    The order of the candidates does not change the answer: equal scores are ordered by identity, then by sighting id.
+    Equal scores are ordered by identity, then by place in the shortlist, so the order of enrolment does not change the answer.
 
     Args:
         comparison: the shortlist with raw scores.
@@ -112,7 +112,7 @@ def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
     ids = [int(sighting) for sighting in comparison.sighting_ids]
     owners = [names.identity_of(sighting) for sighting in ids]
     best: dict[str, int] = {}
-    for row in sorted(range(len(ids)), key=lambda row: (-fused[row], owners[row], ids[row])):
+    for row in sorted(range(len(ids)), key=lambda row: (-fused[row], owners[row], row)):
         best.setdefault(owners[row], row)
     rows = tuple(best.values())
     return Ranking(

@@ -13,6 +13,9 @@ from reid_edge.errors import PackError
 from reid_edge.pack.manifest import Manifest
 from reid_edge.pack.tables import Table
 
+# Part of the names under which a gallery stores features.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}"
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -160,7 +163,7 @@ def _segment(data: Mapping[str, Any]) -> Segment:
 
 def _embed(data: Mapping[str, Any], where: str) -> Embed:
     table = Table(data, where, required=("name", "network"))
-    return Embed(table.text("name"), table.text("network"))
+    return Embed(table.text("name", _NAME), table.text("network"))
 
 
 def _retrieve(data: Mapping[str, Any]) -> Retrieve:
@@ -170,7 +173,7 @@ def _retrieve(data: Mapping[str, Any]) -> Retrieve:
 
 def _extract(data: Mapping[str, Any], where: str) -> Extract:
     table = Table(data, where, required=("name", "network", "mask", "mask_margin"))
-    return Extract(table.text("name"), table.text("network"), table.truth("mask"), _share(table, "mask_margin"))
+    return Extract(table.text("name", _NAME), table.text("network"), table.truth("mask"), _share(table, "mask_margin"))
 
 
 def _match(data: Mapping[str, Any], where: str) -> Match:
@@ -184,7 +187,7 @@ def _match(data: Mapping[str, Any], where: str) -> Match:
         )
     if bool(best) != bool(order):
         raise PackError(f"{where}: best and order go together.", "Give both, or neither to match the whole shortlist.")
-    return Match(table.text("name"), table.text("keypoints"), matcher, network, _share(table, "min_score"), best, order)
+    return Match(table.text("name", _NAME), table.text("keypoints"), matcher, network, _share(table, "min_score"), best, order)
 
 
 def _share(table: Table, key: str) -> float:
@@ -196,8 +199,11 @@ def _check_references(recipe: Recipe, manifest: Manifest) -> None:
     names = list(recipe.score_names)
     if len(set(names)) != len(names):
         raise PackError(f"The recipe gives two scores the same name: {names}.", "Name every embedding and matcher differently.")
+    extracts = [extract.name for extract in recipe.extract]
+    if len(set(extracts)) != len(extracts):
+        raise PackError(f"The recipe gives two sets of keypoints the same name: {extracts}.", "Name every one differently.")
     for position, match in enumerate(recipe.match):
-        _one_of(f"The matcher {match.name}'s keypoints", match.keypoints, [extract.name for extract in recipe.extract])
+        _one_of(f"The matcher {match.name}'s keypoints", match.keypoints, extracts)
         if match.order:
             _one_of(f"The matcher {match.name}'s order", match.order, names[: len(recipe.embed) + position])
     wanted = [(recipe.segment.network, "segmentation")]
@@ -206,6 +212,8 @@ def _check_references(recipe: Recipe, manifest: Manifest) -> None:
     wanted += [(match.network, "matching") for match in recipe.match if match.network]
     for network, task in wanted:
         _one_of(f"The recipe's {task} network", network, [n for n, info in manifest.networks.items() if info.task == task])
+        if task != "matching" and manifest.networks[network].preprocessing is None:
+            raise PackError(f"The {task} network {network} states no preprocessing.", "Export the pack again.")
 
 
 def _one_of(what: str, value: str, choices: list[str]) -> None:

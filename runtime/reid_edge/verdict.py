@@ -8,6 +8,8 @@ from reid_edge.calibration import Entry
 from reid_edge.decision import Verdict as VerdictName
 from reid_edge.ranking import Ranking
 
+_AS_LIKELY_WRONG = 0.5
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -19,23 +21,30 @@ class Verdict:
     reason: str
 
 
-def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", side_unseen: bool = False) -> Verdict:
+def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False) -> Verdict:
     """Decide.
+
+    A person is asked where the fused score lies in the ask band, and where the verdict would be more likely wrong than right: the
+    threshold of the best GeoMean can lie where most matches are wrong, if the species is hard to tell apart.
 
     Args:
         ranking: identities, best first.
         entry: the calibration of the species: threshold and ask band on the fused score.
         nothing_to_compare: where the ranking is empty, the sentence that says why.
-        side_unseen: the ranking is empty only because the gallery knows no animal from this viewpoint, so the animal may be known
-            from its other side: a person is asked.
+        may_be_known: the ranking is empty, yet the animal may be known (from its other side, for instance): a person is asked.
     """
     if not ranking.rows:
-        return Verdict("ask" if side_unseen else "new", None, 0.0 if side_unseen else 1.0, nothing_to_compare)
+        return Verdict("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
     score, identity, probability = ranking.score(0), ranking.identities[0], ranking.probabilities[0]
     if entry.ask_low <= score <= entry.ask_high:
         reason = f"The evidence for {identity} is between clear and not: {_evidence(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
-    if score >= entry.threshold:
+    known = score >= entry.threshold
+    if (probability if known else 1.0 - probability) < _AS_LIKELY_WRONG:
+        what = f"{identity} is the best match" if known else f"{identity} is not near enough"
+        reason = f"{what}, but with evidence like this that is more often wrong than right: {_evidence(ranking)}. A person should look."
+        return Verdict("ask", identity, probability, reason)
+    if known:
         return Verdict("known", identity, probability, f"It matches {identity}: {_evidence(ranking)}.")
     reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_evidence(ranking)}."
     return Verdict("new", None, 1.0 - probability, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
 
+class _ReaderGone(Exception):
+    """The reader of stdout (head, less) went away. click makes exit code 1 of a broken pipe, which means that inputs failed."""
+
+
 class _LazyGroup(click.Group):
     """A group that lists its commands without importing them."""
 
@@ -52,6 +57,12 @@ class _LazyGroup(click.Group):
             ) from error
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
@@ -73,11 +84,16 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 usage, 3 model or engine, 4 gallery, 5 storage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop
     try:
         result: Any = cli.main(args=None if arguments is None else list(arguments), prog_name="reid-edge", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        _leave("Interrupted.", "", _INTERRUPTED)
+    except click.exceptions.Abort as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            _leave("Interrupted.", "", _INTERRUPTED)
+        _leave("Nothing was done.", "", 1)
     except KeyboardInterrupt:
         _leave("Interrupted.", "", _INTERRUPTED)
     except click.ClickException as error:
@@ -85,18 +101,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except ReidEdgeError as error:
         _leave(error.message, error.hint, error.exit_code)
-    except BrokenPipeError:
-        # The reader of stdout (head, less) went away: nobody is left to tell, and Python must not try again at exit.
+    except (_ReaderGone, BrokenPipeError):
+        # Nobody is left to tell, and Python must not try again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        _leave(f"{error.strerror or error}{where}.", "Make room, or choose another disk.", StorageError.exit_code)
+        _leave(
+            f"{error.strerror or error}{where}.", "Check that disk: its free space and its permissions.", StorageError.exit_code
+        )
     sys.exit(result if isinstance(result, int) else 0)
 
 
 def _leave(message: str, hint: str, code: int) -> None:
-    click.echo(click.style("reid-edge: ", fg="red") + message[:1].upper() + message[1:], err=True)
+    click.echo(click.style("reid-edge: ", fg="red") + message, err=True)
     if hint:
         click.echo(f"  {hint}", err=True)
     sys.exit(code)

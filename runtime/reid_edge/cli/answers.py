@@ -11,7 +11,8 @@ from typing import Protocol
 
 import click
 
-from reid_edge.decision import Decision
+from reid_edge.cli.gallery import printable
+from reid_edge.decision import Decision, RankedIdentity
 from reid_edge.errors import PhotoError
 
 _COLOURS = {"known": "green", "new": "cyan", "ask": "yellow"}
@@ -50,7 +51,7 @@ def answers_for(style: str, timings: bool) -> Answers:
 
 class _JsonAnswers:
     def answer(self, decision: Decision) -> None:
-        _write(json.dumps(decision.as_json(), ensure_ascii=False))
+        _write(json.dumps(decision.as_json(), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
 
     def failure(self, path: Path, error: PhotoError) -> None:
         _say_failure(error)
@@ -61,7 +62,7 @@ class _CsvAnswers:
         self._row(_COLUMNS)
 
     def answer(self, decision: Decision) -> None:
-        second = decision.ranking[1] if len(decision.ranking) > 1 else None
+        other = _best_other(decision)
         self._row(
             (
                 decision.photo["path"],
@@ -69,8 +70,8 @@ class _CsvAnswers:
                 decision.verdict,
                 decision.identity or "",
                 f"{decision.probability:.4f}",
-                second.identity if second else "",
-                f"{second.probability:.4f}" if second else "",
+                other.identity if other else "",
+                f"{other.probability:.4f}" if other else "",
                 decision.reason,
                 decision.photo["sha256"],
                 "",
@@ -93,23 +94,31 @@ class _TextAnswers:
 
     def answer(self, decision: Decision) -> None:
         which = f", animal {decision.animal['index'] + 1}" if decision.animal["index"] else ""
-        _write(f"{decision.photo['name']}{which}")
+        _write(printable(f"{decision.photo['name']}{which}"))
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
         who = {"known": decision.identity, "new": "a new individual", "ask": f"perhaps {decision.identity}"}[decision.verdict]
         if decision.verdict == "ask" and decision.identity is None:
-            who = "nobody to compare with"
-        _write(f"  {verdict} {who}  {_percent(decision.probability)}")
-        for ranked in decision.ranking[1:2]:
-            _write(f"        runner-up {ranked.identity}  {_percent(ranked.probability)}")
-        _write(f"        {decision.reason}")
+            _write(f"  {verdict} nobody to compare with")
+        else:
+            _write(f"  {verdict} {who}  {_percent(decision.probability)}")
+        other = _best_other(decision)
+        if other:
+            place = "nearest" if decision.verdict == "new" else "runner-up"
+            _write(f"        {place} {other.identity}  {_percent(other.probability)}")
+        _write(printable(f"        {decision.reason}"))
         for warning in decision.warnings:
-            _write(f"        note: {warning}")
+            _write(printable(f"        note: {warning}"))
         if self._timings:
             stages = ", ".join(f"{stage} {milliseconds:.0f}" for stage, milliseconds in decision.timings_ms.items())
             _write(f"        {sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine['provider']})")
 
     def failure(self, path: Path, error: PhotoError) -> None:
         _say_failure(error)
+
+
+def _best_other(decision: Decision) -> RankedIdentity | None:
+    """The first of the ranking that is not the answer: the runner-up, or the nearest individual where the answer is `new`."""
+    return next((ranked for ranked in decision.ranking if ranked.identity != decision.identity), None)
 
 
 def _percent(probability: float) -> str:
@@ -123,4 +132,6 @@ def _write(line: str) -> None:
 
 
 def _say_failure(error: PhotoError) -> None:
-    click.echo(click.style("failed ", fg="red") + error.message + (f" {error.hint}" if error.hint else ""), err=True)
+    message = printable(error.message + (f" {error.hint}" if error.hint else ""))
+    # By its file, not err=True: a progress bar that stands there moves out of the way then.
+    click.echo(click.style("failed ", fg="red") + message, file=sys.stderr)

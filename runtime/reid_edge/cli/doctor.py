@@ -29,7 +29,7 @@ def doctor(pack_name: str, as_json: bool) -> int:
 
 
 def _machine() -> dict[str, Any]:
-    from reid_edge.engines.selection import default_threads
+    from reid_edge.threads import default_threads
 
     return {
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,12 @@ def add(
 
     enrolments = read_source(source, identity, species, viewpoint, split, fold)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
-    with Gallery.open_or_create(gallery_path) as opened:
-        result = enrol(opened, identifier, progress(enrolments, "Enrolling"))
+    try:
+        with Gallery.open_or_create(gallery_path) as opened, closing(progress(enrolments, "Enrolling")) as remaining:
+            result = enrol(opened, identifier, remaining)
+    except KeyboardInterrupt:
+        _say("Stopped. The photos enrolled so far are kept; run the same command again to go on with the others.")
+        raise
     _tell(result, gallery_path)
     return 1 if result.failed or result.conflicting else 0
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reid_edge.cli.gallery import printable
 from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from reid_edge.identification import Question
     from reid_edge.report import Report
     from reid_edge.session import Session
+
+_SHOWN = 20
 
 
 @click.command(short_help="Say which individual each photo shows.")
@@ -67,8 +72,10 @@ def identify(
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
         report = Report(session.gallery) if explain else None
-        for path in progress(paths, "Identifying"):
-            failed += not _answer(path, session, question, answers, report)
+        # On a terminal the answers themselves show how far it is.
+        with nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining:
+            for path in remaining:
+                failed += not _answer(path, session, question, answers, report)
         if report is not None and explain is not None:
             report.write(explain)
             click.echo(f"The evidence is in {explain}.", err=True)
@@ -89,10 +96,12 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) 
         return session
     session.gallery.close()
     click.echo(f"The pack {pack_name} has not described {len(missing)} photos of the gallery yet; describing them now.", err=True)
-    with Gallery.open(gallery_path) as writable:
-        left_out = describe_again(writable, session.identifier, lambda sightings: progress(sightings, "Describing"))
-    for sighting, reason in left_out:
-        click.echo(f"note: left out {sighting.photo_name} of {sighting.identity}: {reason}", err=True)
+    with Gallery.open(gallery_path) as writable, closing(progress(missing, "Describing")) as sightings:
+        left_out = describe_again(writable, session.identifier, sightings)
+    for sighting, reason in left_out[:_SHOWN]:
+        click.echo(printable(f"note: left out {sighting.photo_name} of {sighting.identity}: {reason}"), err=True)
+    if len(left_out) > _SHOWN:
+        click.echo(f"... and {len(left_out) - _SHOWN} more.", err=True)
     return Session(Gallery.open(gallery_path, writable=False), session.identifier)
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from reid_edge.threads import MOST_THREADS, bound_blas_threads
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_PACK = "field"
@@ -43,7 +45,11 @@ def pack_option(command: F) -> F:
 def device_options(command: F) -> F:
     """``--device NAME`` and ``--threads N``."""
     command = click.option(
-        "--threads", type=click.IntRange(1, 1024), default=None, help="CPU threads for a network. [default: the cores at hand]"
+        "--threads",
+        type=click.IntRange(1, MOST_THREADS),
+        default=None,
+        callback=_bound_threads,
+        help="CPU threads for a network. [default: the cores at hand]",
     )(command)
     return click.option(
         "--device",
@@ -52,3 +58,9 @@ def device_options(command: F) -> F:
         metavar="auto|cpu|cuda[:N]|tensorrt[:N]|openvino",
         help="What runs the networks; auto takes the best that passes its self-test.",
     )(command)
+
+
+def _bound_threads(context: click.Context, parameter: click.Parameter, threads: int | None) -> int | None:
+    """Commands import numpy only after their options are read, so here is the moment to bound its threads."""
+    bound_blas_threads(threads)
+    return threads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,8 +12,8 @@ T = TypeVar("T")
 _LOG_EVERY_SECONDS = 30.0
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Go through the items and show how far it is; items that take less than two seconds in all show nothing in a log."""
+def progress(items: Iterable[T], what: str, total: int | None = None) -> Generator[T, None, None]:
+    """Go through the items and show how far it is; `close` takes the bar from the screen where the way ends early."""
     count = total if total is not None else (len(items) if isinstance(items, Sized) else None)
     if count is not None and count < 2:
         yield from items
@@ -36,7 +36,8 @@ def _bar(items: Iterable[T], what: str, count: int | None) -> Iterator[T]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Results on stdout go their own way: they may be piped to another program while the bar is on the terminal.
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(what, total=count)
         for item in items:
             yield item

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from reid_edge.engines.contract import Engine
 from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, require_onnxruntime
 from reid_edge.errors import EngineError, UsageError
+from reid_edge.threads import default_threads
 
 # Best first. Each: the name on the command line, ONNX Runtime's provider, what to install when it is missing.
 _DEVICES = (
@@ -28,6 +27,9 @@ _DEVICES = (
     ("cpu", "CPUExecutionProvider", "Install it: pip install 'reid-edge[cpu]'."),
 )
 DEVICE_NAMES = ("auto", *(name for name, _, _ in _DEVICES))
+
+_INDEXED = ("tensorrt", "cuda")
+
 
 # A device whose answer on the canonical input is further from the CPU's than this (relative to the largest value) is broken.
 _SELF_TEST_TOLERANCE = 0.02
@@ -49,23 +51,6 @@ class Device:
     threads: int
 
 
-def default_threads() -> int:
-    """CPU threads for one run: ``REID_EDGE_THREADS``, or the cores that this process may use (its affinity and its cgroup's quota).
-
-    Raises:
-        UsageError: ``REID_EDGE_THREADS`` is not a whole number above 0.
-    """
-    text = os.environ.get("REID_EDGE_THREADS", "").strip()
-    if text:
-        if not text.isdigit() or int(text) < 1:
-            raise UsageError(
-                f"REID_EDGE_THREADS={text} is not a whole number above 0.", "Unset it, or set it to a number of threads."
-            )
-        return int(text)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, _cgroup_cores() or cores))
-
-
 def available_devices(threads: int | None = None) -> list[Device]:
     """The devices whose provider is part of the installed ONNX Runtime, best first; not yet self-tested."""
     present = require_onnxruntime().get_available_providers()
@@ -77,7 +62,7 @@ def select_device(requested: str, probe: bytes, threads: int | None = None) -> D
     """Choose the device.
 
     Args:
-        requested: ``auto``, or a name of `DEVICE_NAMES`, with an optional index (``cuda:1``).
+        requested: a name of `DEVICE_NAMES`; that of a GPU with an optional index (``cuda:1``).
         probe: an ONNX file's bytes to self-test a device with.
         threads: CPU threads for one run; None is `default_threads`.
 
@@ -85,9 +70,12 @@ def select_device(requested: str, probe: bytes, threads: int | None = None) -> D
         UsageError: no such device name.
         EngineError: the device that was asked for is not installed or fails its self-test.
     """
-    base, _, index = requested.partition(":")
-    if base not in DEVICE_NAMES or (index and not index.isdigit()):
-        raise UsageError(f"There is no device called {requested!r}.", f"Choose one of: {', '.join(DEVICE_NAMES)}.")
+    base, colon, index = requested.partition(":")
+    if base not in DEVICE_NAMES or (colon and not (base in _INDEXED and index.isdecimal())):
+        raise UsageError(
+            f"There is no device called {requested!r}.",
+            f"Choose one of: {', '.join(DEVICE_NAMES)}; with a number for the second GPU and further, as in cuda:1.",
+        )
     present = available_devices(threads)
     if base != "auto":
         for device in present:
@@ -153,12 +141,3 @@ def _providers(device: Device) -> list[tuple[str, dict[str, str]]]:
         return [(device.provider, {})]
     options = {} if device.provider == "OpenVINOExecutionProvider" else {"device_id": str(device.index)}
     return [(device.provider, options), ("CPUExecutionProvider", {})]
-
-
-def _cgroup_cores() -> int | None:
-    """Cores that the cgroup (v2) quota allows, rounded up; None without a quota."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return None if quota == "max" else -(-int(quota) // int(period))
-    except (OSError, ValueError):
-        return None

@@ -1,0 +1,160 @@
+"""The sample animals, the bundled pack, one gallery of them made once, and the command line as a process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import reid_edge
+from reid_edge.candidates import GalleryCandidates
+from reid_edge.decision import Decision
+from reid_edge.enrolment import EnrolmentResult, enrol
+from reid_edge.gallery import Gallery
+from reid_edge.gallery.sources import read_source
+from reid_edge.identification import Identifier, Question
+from reid_edge.pack import Pack, find_pack, open_pack
+from reid_edge.photo import Photo, decode_photo, read_photo
+
+SAMPLES = Path(reid_edge.__file__).parent / "samples"
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The bundled sample photos: gallery/<identity>/*.jpg, photos/*.jpg and metadata.csv."""
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def field_pack() -> Pack:
+    return open_pack(find_pack("field"))
+
+
+@pytest.fixture(scope="session")
+def identifier(field_pack: Pack) -> Identifier:
+    """The bundled pack on the CPU."""
+    return Identifier(field_pack, "cpu")
+
+
+@dataclass(frozen=True)
+class SampleGallery:
+    path: Path
+    result: EnrolmentResult
+
+
+@pytest.fixture(scope="session")
+def sample_gallery(identifier: Identifier, tmp_path_factory: pytest.TempPathFactory) -> SampleGallery:
+    """The 24 gallery photos of the samples, enrolled once. For reading; a test that writes takes `own_gallery`."""
+    path = tmp_path_factory.mktemp("samples") / "gallery.sqlite"
+    with Gallery.create(path) as gallery:
+        result = enrol(gallery, identifier, read_source(SAMPLES, split="database"))
+    return SampleGallery(path, result)
+
+
+@pytest.fixture
+def own_gallery(sample_gallery: SampleGallery, tmp_path: Path) -> Path:
+    """A copy of the sample gallery to write to."""
+    return Path(shutil.copy(sample_gallery.path, tmp_path / "own.sqlite"))
+
+
+@pytest.fixture(scope="session")
+def candidates(sample_gallery: SampleGallery, identifier: Identifier) -> Iterator[GalleryCandidates]:
+    """The sample gallery through the bundled pack."""
+    with Gallery.open(sample_gallery.path, writable=False) as gallery:
+        yield GalleryCandidates(gallery, identifier.feature_key)
+
+
+@pytest.fixture(scope="session")
+def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, Decision]:
+    """The answer for each sample photo, by file name, with evidence. Each shows one animal."""
+    found = {}
+    for path in sorted((SAMPLES / "photos").glob("*.jpg")):
+        (found[path.name],) = identifier.identify(read_photo(path), candidates, Question(top=3, with_evidence=True))
+    return found
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> Callable[[NDArray[np.uint8]], bytes]:
+    """jpeg(rgb): the bytes of a JPEG file."""
+
+    def encode(rgb: NDArray[np.uint8]) -> bytes:
+        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
+        return encoded.tobytes()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def as_photo(jpeg: Callable[[NDArray[np.uint8]], bytes]) -> Callable[[NDArray[np.uint8]], Photo]:
+    """as_photo(rgb): a photo as it is read from a file."""
+    return lambda rgb: decode_photo(jpeg(rgb), "rendered.jpg")
+
+
+@pytest.fixture
+def memory_folder() -> Iterator[Path]:
+    """An empty folder, in memory where there is room for one, so that many durable commits stay quick."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """small_disk(options): a disk of few megabytes, mounted with these options (again, where it is). Needs the right to mount."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.strip()}")
+
+    def remount(options: str) -> Path:
+        subprocess.run(["mount", "-o", f"remount,{options}", place], check=True)
+        return place
+
+    try:
+        yield remount
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """The start of every command line."""
+    return [sys.executable, "-m", "reid_edge"]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """This process' environment without settings of reid-edge."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("REID_EDGE_")}
+
+
+@pytest.fixture
+def run_cli(command: list[str], environment: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run_cli(argument..., variable=value...): the finished process; run in the test's folder."""
+
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={**environment, **variables},
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+            errors="surrogateescape",
+        )
+
+    return run

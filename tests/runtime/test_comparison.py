@@ -1,0 +1,151 @@
+"""A query against a gallery: who is on the shortlist, who is matched, and that the order of enrolment changes nothing.
+
+The galleries hold made-up features with many equal scores, where an answer that leaned on the order of rows would show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reid_edge.calibration import Entry
+from reid_edge.calibration.calibrator import Calibrator
+from reid_edge.candidates import GalleryCandidates
+from reid_edge.comparison import compare
+from reid_edge.features import Features, to_arrays
+from reid_edge.gallery import Gallery, NewSighting
+from reid_edge.keypoints import Keypoints
+from reid_edge.ranking import rank
+from reid_edge.recipe import Match
+from reid_edge.timings import Timings
+
+KEY = "0123456789abcdef"
+LINE = Calibrator("linear", (0.0, 8.0), (0.0, 1.0))
+ENTRY = Entry(
+    {"cosine": LINE, "nearest": LINE, "again": LINE}, {"cosine": 1.0, "nearest": 1.0, "again": 1.0}, LINE, 0.5, 0.4, 0.6
+)
+
+
+@cache
+def made(kind: int, matching: int) -> Features:
+    """Features of one of few kinds; `matching` of its keypoints look like those of every other photo."""
+    random = np.random.default_rng(kind)
+    vector = np.eye(4, dtype=np.float32)[kind % 3] * np.float32(0.8) + np.float32([0, 0, 0, 0.6])
+    own, common = random.normal(size=(8, 16)), np.random.default_rng(99).normal(size=(8, 16))
+    descriptors = np.where(np.arange(8)[:, None] < matching, common, own)
+    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    xy = random.uniform(0, 99, (8, 2)).astype(np.float32)
+    keypoints = Keypoints(xy, np.ones(8, np.float32), descriptors.astype(np.float32), np.float32([0, 0, 99, 99]))
+    return Features({"cosine": vector}, {"points": keypoints})
+
+
+@pytest.fixture(scope="module")
+def recipe(identifier):
+    """Embedding, mutual nearest neighbours, and the same again for the best three only: no network is run."""
+    (embed,), (extract,) = identifier.recipe.embed, identifier.recipe.extract
+    nearest = Match("nearest", "points", "mutual-nearest", "", 0.9, 0, "")
+    return replace(
+        identifier.recipe,
+        embed=(replace(embed, name="cosine"),),
+        extract=(replace(extract, name="points"),),
+        retrieve=replace(identifier.recipe.retrieve, embedding="cosine", candidates=6),
+        match=(nearest, replace(nearest, name="again", best=3, order="nearest")),
+    )
+
+
+def enrol(gallery: Gallery, photos: list[tuple[int, int, int]], order: list[int]) -> None:
+    for number in order:
+        kind, matching, who = photos[number]
+        seen = NewSighting(photo_sha256=f"{number:064x}", identity="ABC"[who], photo_name=f"{number}.jpg")
+        gallery.add_sighting(seen, to_arrays(made(kind, matching)), KEY, gallery.new_batch())
+
+
+def answer(gallery: Gallery, recipe, identifier, allowed=None):
+    candidates = GalleryCandidates(gallery, KEY)
+    comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings(), allowed)
+    ranking = rank(comparison, candidates, ENTRY)
+    return comparison, list(
+        zip(ranking.identities, ranking.photos, ranking.probabilities, ranking.fused[list(ranking.rows)], strict=True)
+    )
+
+
+photos = st.lists(st.tuples(st.integers(0, 5), st.sampled_from([2, 5, 8]), st.integers(0, 2)), max_size=9)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(photos=photos, shuffle=st.randoms(use_true_random=False))
+def test_the_order_of_enrolment_does_not_change_the_answer(memory_folder, recipe, identifier, photos, shuffle):
+    order = list(range(len(photos)))
+    shuffle.shuffle(order)
+    answers = []
+    for number, one in enumerate((range(len(photos)), order)):
+        path = memory_folder / f"{number}.sqlite"
+        path.unlink(missing_ok=True)
+        with Gallery.create(path) as gallery:
+            enrol(gallery, photos, list(one))
+            answers.append(answer(gallery, recipe, identifier)[1])
+        for rest in memory_folder.glob(f"{number}.sqlite-*"):
+            rest.unlink()
+    assert answers[0] == answers[1]
+
+
+@pytest.fixture
+def gallery(memory_folder):
+    """Nine photos: kinds 0, 1, 2 three times over, with 2, 5 and 8 of the eight keypoints in common."""
+    with Gallery.create(memory_folder / "gallery.sqlite") as made_gallery:
+        enrol(made_gallery, [(number, (2, 5, 8)[number // 3], number % 3) for number in range(9)], list(range(9)))
+        yield made_gallery
+
+
+def test_the_shortlist_is_the_nearest_and_matchers_see_it_or_the_best_of_it(gallery, recipe, identifier):
+    comparison, _ = answer(gallery, recipe, identifier)
+    cosine, nearest, again = comparison.raw.T
+    assert len(comparison.sighting_ids) == 6
+    assert (np.diff(cosine) <= 1e-6).all()
+    assert cosine[0] == pytest.approx(1.0)
+    assert not np.isnan(nearest).any()
+    matched = ~np.isnan(again)
+    assert matched.sum() == 3
+    assert nearest[matched].min() >= nearest[~matched].max()
+    assert np.array_equal(again[matched], nearest[matched])
+    assert set(comparison.matches["nearest"]) == set(range(6))
+    assert set(comparison.matches["again"]) == set(np.flatnonzero(matched).tolist())
+    for row, matches in comparison.matches["nearest"].items():
+        assert len(matches) == nearest[row]
+
+
+def test_only_allowed_sightings_are_compared(gallery, recipe, identifier):
+    comparison, _ = answer(gallery, recipe, identifier, np.array([2, 5], np.int64))
+    assert sorted(comparison.sighting_ids.tolist()) == [2, 5]
+    comparison, ranked = answer(gallery, recipe, identifier, np.empty(0, np.int64))
+    assert comparison.raw.shape == (0, 3)
+    assert ranked == []
+
+
+def test_stages_are_timed(gallery, recipe, identifier):
+    timings = Timings()
+    compare(made(7, 8), GalleryCandidates(gallery, KEY), recipe, identifier.networks, timings)
+    assert list(timings.milliseconds) == ["retrieve", "load", "nearest", "again"]
+    assert all(milliseconds > 0 for milliseconds in timings.milliseconds.values())
+
+
+def test_an_empty_gallery_gives_an_empty_comparison(memory_folder, recipe, identifier):
+    with Gallery.create(memory_folder / "empty.sqlite") as empty:
+        comparison, ranked = answer(empty, recipe, identifier)
+    assert comparison.raw.shape == (0, 3)
+    assert ranked == []
+
+
+def test_a_photo_that_another_process_adds_meanwhile_waits_for_the_next_question(gallery, recipe, identifier):
+    candidates = GalleryCandidates(gallery, KEY)
+    with Gallery.open(gallery.path) as other:
+        seen = NewSighting(photo_sha256="f" * 64, identity="D", photo_name="late.jpg")
+        other.add_sighting(seen, to_arrays(made(7, 8)), KEY, other.new_batch())
+    comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings())
+    assert "D" not in rank(comparison, candidates, ENTRY).identities
+    assert "D" in [identity for identity, *_ in answer(gallery, recipe, identifier)[1]]

@@ -1,0 +1,49 @@
+"""Features survive the gallery: what is stored comes back, descriptors to half precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reid_edge.features import Features, from_arrays, to_arrays
+from reid_edge.gallery.arrays import from_stored, to_stored
+from reid_edge.keypoints import Keypoints
+
+
+def drawn(seed: int, dimension: int, count: int) -> Features:
+    random = np.random.default_rng(seed)
+
+    def units(*shape: int) -> np.ndarray:
+        values = random.normal(size=shape).astype(np.float32)
+        return values / np.linalg.norm(values, axis=-1, keepdims=True)
+
+    xy = random.uniform(0, 6000, (count, 2)).astype(np.float32)
+    keypoints = Keypoints(xy, random.uniform(0.01, 1, count).astype(np.float32), units(count, 64), np.float32([3, 4, 5000, 6000]))
+    return Features({"one": units(dimension), "two": units(8)}, {"xfeat": keypoints})
+
+
+@given(seed=st.integers(0, 1000), dimension=st.integers(1, 1500), count=st.integers(0, 300))
+def test_stored_features_come_back(seed, dimension, count):
+    features = drawn(seed, dimension, count)
+    stored = {name: to_stored(name, array) for name, array in to_arrays(features).items()}
+    back = from_arrays({name: from_stored(array) for name, array in stored.items()}, ("one", "two"), ("xfeat",))
+    for name, vector in features.vectors.items():
+        assert np.array_equal(back.vectors[name], vector)
+    had, has = features.keypoints["xfeat"], back.keypoints["xfeat"]
+    assert len(has) == count
+    assert np.array_equal(has.xy, had.xy)
+    assert np.array_equal(has.region, had.region)
+    assert np.abs(has.descriptors - had.descriptors).max(initial=0) <= 2**-11
+    assert np.allclose(has.scores, had.scores, rtol=2**-10, atol=0)
+    assert {array.dtype for array in (*back.vectors.values(), has.xy, has.scores, has.descriptors)} == {np.dtype(np.float32)}
+
+
+def test_an_array_that_is_not_there_is_not_made_up():
+    arrays = to_arrays(drawn(0, 4, 3))
+    with pytest.raises(KeyError):
+        from_arrays(arrays, ("three",), ())
+    del arrays["keypoints/xfeat/region"]
+    with pytest.raises(KeyError):
+        from_arrays(arrays, (), ("xfeat",))

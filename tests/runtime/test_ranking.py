@@ -1,0 +1,89 @@
+"""A shortlist becomes a ranking of individuals: each by its best photo, with probabilities that can be added up."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reid_edge.calibration import Entry
+from reid_edge.calibration.calibrator import Calibrator
+from reid_edge.comparison import Comparison
+from reid_edge.features import Features
+from reid_edge.ranking import rank
+
+LINE = Calibrator("linear", (0.0, 1.0), (0.0, 1.0))
+ENTRY = Entry(
+    {"e": LINE, "m": Calibrator("pchip", (0.0, 20.0, 100.0), (0.0, 0.1, 1.0))}, {"e": 1.0, "m": 2.0}, LINE, 0.5, 0.4, 0.6
+)
+
+
+class Names:
+    """Sightings 0, 1, 2, ... are photos of four individuals in turn."""
+
+    def identity_of(self, sighting_id: int) -> str:
+        return ("Asha", "Baraka", "Chipo", "Duma")[sighting_id % 4]
+
+    def photo_of(self, sighting_id: int) -> str:
+        return f"{sighting_id}.jpg"
+
+
+def ranked(ids: list[int], raw: list[tuple[float, float]]):
+    return rank(Comparison(np.array(ids, np.int64), ("e", "m"), np.array(raw, np.float64).reshape(-1, 2)), Names(), ENTRY)
+
+
+# Few different values, so that scores are often equal.
+score = st.sampled_from([0.1, 0.5, 0.9])
+count = st.sampled_from([0.0, 20.0, 60.0, 150.0, float("nan")])
+shortlist = st.lists(st.tuples(score, count), max_size=10)
+
+
+@given(raw=shortlist)
+def test_every_individual_of_the_shortlist_is_ranked_once_by_its_best_photo(raw):
+    ranking = ranked(list(range(len(raw))), raw)
+    assert set(ranking.identities) == {Names().identity_of(sighting) for sighting in range(len(raw))}
+    assert len(ranking.identities) == len(set(ranking.identities)) == len(ranking.rows)
+    scores = [ranking.score(place) for place in range(len(ranking.rows))]
+    assert scores == sorted(scores, reverse=True)
+    for identity, row in zip(ranking.identities, ranking.rows, strict=True):
+        own = [other for other in range(len(raw)) if Names().identity_of(other) == identity]
+        assert ranking.fused[row] == max(ranking.fused[own])
+
+
+@given(raw=shortlist)
+def test_probabilities_together_are_at_most_one_and_fall_along_the_ranking(raw):
+    probabilities = ranked(list(range(len(raw))), raw).probabilities
+    assert sum(probabilities) <= 1 + 1e-9
+    assert all(0 <= probability <= 1 for probability in probabilities)
+    assert all(one >= two - 1e-12 for one, two in zip(probabilities, probabilities[1:], strict=False))
+
+
+@given(raw=shortlist, shuffle=st.randoms(use_true_random=False))
+def test_the_order_of_the_candidates_changes_no_individuals_place_score_or_probability(raw, shuffle):
+    order = list(range(len(raw)))
+    shuffle.shuffle(order)
+    one, two = ranked(list(range(len(raw))), raw), ranked(order, [raw[place] for place in order])
+    assert one.identities == two.identities
+    assert one.probabilities == two.probabilities
+    assert [one.score(place) for place in range(len(one.rows))] == [two.score(place) for place in range(len(two.rows))]
+
+
+@given(raw=shortlist.filter(len), top=st.integers(1, 6))
+def test_the_evidence_tells_raw_and_calibrated_scores_and_not_a_number_is_none(raw, top):
+    ranking = ranked(list(range(len(raw))), raw)
+    evidence = ranking.evidence(top, Features({}, {}), None)
+    assert len(evidence) == min(top, len(ranking.identities))
+    for row, shown in zip(ranking.rows, evidence, strict=False):
+        assert shown.sighting == row
+        assert shown.photo == f"{row}.jpg"
+        assert shown.matches == ()
+        for said, given_score in zip(shown.scores, raw[row], strict=True):
+            missing = given_score != given_score
+            assert said.raw == (None if missing else given_score)
+            assert (said.calibrated is None) == missing
+
+
+def test_an_empty_shortlist_is_an_empty_ranking():
+    ranking = ranked([], [])
+    assert (ranking.identities, ranking.rows, ranking.probabilities) == ((), (), ())
+    assert ranking.evidence(5, Features({}, {}), None) == ()

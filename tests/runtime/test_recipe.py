@@ -1,0 +1,122 @@
+"""A recipe is read strictly: what it cannot mean is refused, with the key's name and the nearest that exists."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+
+from reid_edge.errors import PackError
+from reid_edge.pack import parse_manifest, write_manifest
+from reid_edge.recipe import Recipe, parse_recipe
+
+
+@pytest.fixture
+def recipe(field_pack) -> dict:
+    """The bundled recipe, to change."""
+    return deepcopy(dict(field_pack.recipe))
+
+
+def test_the_bundled_recipe_says_which_scores_there_are_and_which_networks_make_features(recipe, field_pack):
+    parsed = parse_recipe(recipe, field_pack.manifest)
+    assert isinstance(parsed, Recipe)
+    assert parsed.score_names == tuple(item["name"] for item in (*recipe["embed"], *recipe["match"]))
+    made = {parsed.segment.network, *(item["network"] for item in (*recipe["embed"], *recipe["extract"]))}
+    assert set(parsed.feature_networks) == made
+    assert not made & {match.network for match in parsed.match}
+
+
+def change(*path_and_value):
+    *path, key, value = path_and_value
+
+    def do(recipe):
+        for step in path:
+            recipe = recipe[step]
+        recipe[key] = value
+
+    return do
+
+
+def drop(*path):
+    def do(recipe):
+        *way, key = path
+        for step in way:
+            recipe = recipe[step]
+        del recipe[key]
+
+    return do
+
+
+REFUSED = {
+    "an unknown stage": (change("watch", {}), r"recipe\.watch is an unknown key"),
+    "an unknown key": (change("segment", "treshold", 0.5), r"recipe\.segment\.treshold is an unknown key; .*threshold"),
+    "a missing key": (drop("segment", "threshold"), r"recipe\.segment\.threshold is missing"),
+    "a missing stage": (drop("retrieve"), r"recipe\.retrieve is missing"),
+    "a share above one": (change("segment", "margin", 1.5), r"recipe\.segment\.margin must be a finite number from 0 to 1"),
+    "a number as text": (change("retrieve", "candidates", "100"), r"recipe\.retrieve\.candidates must be an integer"),
+    "no candidates": (change("retrieve", "candidates", 0), r"recipe\.retrieve\.candidates must be an integer from 1"),
+    "a truth as number": (change("extract", 0, "mask", 1), r"recipe\.extract\[0\]\.mask must be true or false"),
+    "no embedding": (change("embed", []), r"recipe\.retrieve\.embedding is 'efficientnet-lite0', which the pack does not have"),
+    "a network of another task": (change("embed", 0, "network", "xfeat"), r"The recipe's embedding network is 'xfeat'"),
+    "a network that is not there": (change("segment", "network", "u2net"), r"The recipe's segmentation network is 'u2net'"),
+    "lightglue without a network": (drop("match", 1, "network"), r"recipe\.match\[1\]: the matcher lightglue needs network"),
+    "mutual-nearest with a network": (
+        change("match", 0, "network", "lighterglue"),
+        r"recipe\.match\[0\]: the matcher mutual-nearest takes no network",
+    ),
+    "an unknown matcher": (change("match", 0, "matcher", "sift"), r"recipe\.match\[0\]\.matcher must be one of"),
+    "best without order": (drop("match", 1, "order"), r"best and order go together"),
+    "order without best": (drop("match", 1, "best"), r"best and order go together"),
+    "order by a later score": (change("match", 1, "order", "xfeat-lighterglue"), r"The matcher xfeat-lighterglue's order is"),
+    "keypoints that nobody extracts": (
+        change("match", 0, "keypoints", "sift"),
+        r"The matcher xfeat-nearest's keypoints is 'sift'",
+    ),
+    "two scores of one name": (change("match", 0, "name", "efficientnet-lite0"), r"two scores the same name"),
+    "a name that no gallery stores": (
+        change("embed", 0, "name", "a b/../c"),
+        r"recipe\.embed\[0\]\.name must be text of the form",
+    ),
+    "two keypoint sets of one name": (
+        lambda recipe: recipe["extract"].append(dict(recipe["extract"][0])),
+        r"two sets of keypoints the same name",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_a_recipe_cannot_mean_is_refused(recipe, field_pack, what):
+    spoil, message = REFUSED[what]
+    spoil(recipe)
+    with pytest.raises(PackError, match=message) as refused:
+        parse_recipe(recipe, field_pack.manifest)
+    assert refused.value.hint
+
+
+def test_a_network_for_pictures_without_preprocessing_is_refused(recipe, field_pack):
+    networks = dict(field_pack.manifest.networks)
+    networks["xfeat"] = replace(networks["xfeat"], preprocessing=None)
+    with pytest.raises(PackError, match="xfeat states no preprocessing"):
+        parse_recipe(recipe, replace(field_pack.manifest, networks=networks))
+
+
+def test_a_recipe_survives_the_pack(recipe, field_pack):
+    written = parse_manifest(write_manifest(replace(field_pack.manifest, recipe=recipe)))
+    assert parse_recipe(written.recipe, written) == parse_recipe(recipe, field_pack.manifest)
+
+
+def test_settings_of_features_and_only_those_change_what_a_gallery_is_tied_to(recipe, field_pack):
+    def key(changed):
+        parsed = parse_recipe(changed, field_pack.manifest)
+        return field_pack.feature_key(parsed.feature_networks, parsed.feature_settings())
+
+    before = key(recipe)
+    for spoil in (change("retrieve", "candidates", 7), change("match", 0, "min_score", 0.1), change("match", 1, "best", 3)):
+        spoil(recipe)
+    assert key(recipe) == before
+    keys = {before}
+    for spoil in (change("extract", 0, "mask_margin", 0.2), change("segment", "margin", 0.2), change("segment", "min_area", 0.2)):
+        spoil(recipe)
+        keys.add(key(recipe))
+    assert len(keys) == 4
