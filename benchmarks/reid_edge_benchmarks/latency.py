@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,6 @@ class Latency:
 def measure_latency(
     session: Session,
     queries: Sequence[Enrolment],
-    species: str,
     photos: int,
     progress: Progress,
     load_reference: Callable[[Session], TorchReference] | None = None,
@@ -133,8 +133,7 @@ def measure_latency(
 
     Args:
         session: the runtime and a gallery.
-        queries: of whom; each photo is answered once.
-        species: of the queries.
+        queries: photos whose species and viewpoint are known, as their table says; each is answered once.
         photos: how many, all of the queries where they are fewer.
         progress: wraps a list and a word for it.
         load_reference: makes the PyTorch reference; it answers each photo directly before or after the runtime, in turns, so that
@@ -147,16 +146,16 @@ def measure_latency(
     chosen = [queries[int(place)] for place in np.linspace(0, len(queries) - 1, min(photos, len(queries))).round()]
     reference = load_reference(session) if load_reference else None
     for query in chosen[:_WARM_UP]:
-        _by_runtime(session, query, species)
+        _by_runtime(session, query)
         if reference:
-            _by_reference(reference, query, species)
+            _by_reference(reference, query)
     ours, theirs, answers = [], [], []
     for turn, query in enumerate(progress(chosen, "Measuring")):
         if reference and turn % 2:
-            expected, expected_stages = _by_reference(reference, query, species)
-        decisions, stages = _by_runtime(session, query, species)
+            expected, expected_stages = _by_reference(reference, query)
+        decisions, stages = _by_runtime(session, query)
         if reference and not turn % 2:
-            expected, expected_stages = _by_reference(reference, query, species)
+            expected, expected_stages = _by_reference(reference, query)
         ours.append(stages)
         if reference:
             theirs.append(expected_stages)
@@ -164,17 +163,17 @@ def measure_latency(
     return Latency(tuple(ours), tuple(theirs), compare_answers(answers) if reference else None)
 
 
-def _by_runtime(session: Session, query: Enrolment, species: str) -> tuple[list[Decision], Stages]:
+def _by_runtime(session: Session, query: Enrolment) -> tuple[list[Decision], Stages]:
     start = time.perf_counter()
-    _, decisions = session.identify(query.path, Question(species, query.viewpoint))
+    _, decisions = session.identify(query.path, Question(query.species, query.viewpoint))
     whole = (time.perf_counter() - start) * 1e3
     return decisions, {**decisions[0].timings_ms, WHOLE: whole}
 
 
-def _by_reference(reference: TorchReference, query: Enrolment, species: str) -> tuple[list[ReferenceAnswer], Stages]:
+def _by_reference(reference: TorchReference, query: Enrolment) -> tuple[list[ReferenceAnswer], Stages]:
     timings = Timings()
     start = time.perf_counter()
-    answers = reference.identify(query.path, Question(species, query.viewpoint), timings)
+    answers = reference.identify(query.path, Question(query.species, query.viewpoint), timings)
     whole = (time.perf_counter() - start) * 1e3
     return answers, {**timings.milliseconds, WHOLE: whole}
 
@@ -182,7 +181,8 @@ def _by_reference(reference: TorchReference, query: Enrolment, species: str) -> 
 def compare_answers(answers: Sequence[tuple[Sequence[Decision], Sequence[ReferenceAnswer]]]) -> Agreement:
     """Compare the runtime's decisions with the reference's answers, photo by photo, on the photos that the runtime ranked."""
     pairs = [pair for decisions, expected in answers for pair in zip(decisions, expected, strict=False)]
-    counts, cosines = [], []
+    counts: list[tuple[float, float]] = []
+    cosines: list[tuple[float, float]] = []
     for decision, expected in pairs:
         comparison = expected.ranking.comparison
         rows = {int(sighting): row for row, sighting in enumerate(comparison.sighting_ids)}
@@ -212,8 +212,9 @@ def _first(decision: Decision) -> tuple[str, ...]:
     return tuple(ranked.identity for ranked in decision.ranking[:1])
 
 
-def _share(answers: Any) -> float:
-    return float(np.mean([*answers]))
+def _share(answers: Iterable[bool]) -> float:
+    values = [*answers]
+    return float(np.mean(values)) if values else math.nan
 
 
 def _row(stage: str, figures: dict[str, float], columns: int) -> list[str]:

@@ -6,12 +6,15 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+# Processes running or waiting, averaged over the last minute: above this, someone else is at work.
+_QUIET_LOAD = 0.7
 _LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
-def machine_facts() -> dict[str, object]:
-    """Processor, cores that this process may use, load just now (a busy machine is a slow one), Python and library versions."""
+def machine_facts() -> dict[str, Any]:
+    """Processor, cores that this process may use, load of the last minute (ask before measuring), Python and library versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
@@ -23,9 +26,10 @@ def machine_facts() -> dict[str, object]:
     }
 
 
-def describe_machine(facts: dict[str, object]) -> str:
-    """One line for a person."""
-    return f"{facts['processor']}, {facts['cores']} cores, load {facts['load']} when measured, Python {facts['python']}"
+def describe_machine(facts: dict[str, Any]) -> str:
+    """One line for a person, with a warning where other work was going on."""
+    line = f"{facts['processor']}, {facts['cores']} cores, load {facts['load']} before, Python {facts['python']}"
+    return f"{line}; BUSY with other work, so times compare nothing" if float(facts["load"] or 0) > _QUIET_LOAD else line
 
 
 def _processor() -> str:

@@ -3,9 +3,10 @@
 Shared with the runtime, because it is no network's work: reading and decoding the file, resizing and normalising pixels, cutting
 out the animals, and the decision from the scores. In PyTorch: all networks, in single precision, by the very modules that the ONNX
 files are exported from (leaner than the authors' code: LightGlue with its projections folded and both images in one matrix product,
-XFeat without its grid sample of H x W points, fixed numbers of keypoints), with the published weights, which the pack may have
-rounded to half precision; retrieval as a matrix product; mutual nearest neighbours per candidate as XFeat's authors write them;
-LightGlue in batches of four pairs. ``torch.inference_mode`` throughout, and as many threads as the runtime has.
+XFeat without its grid sample of H x W points, fixed numbers of keypoints), with PyTorch's fused attention and GELU, and with the
+published weights, which the pack may have rounded to half precision; retrieval as a matrix product; mutual nearest neighbours per
+candidate as XFeat's authors write them; LightGlue in batches of four pairs. ``torch.inference_mode`` throughout, and as many
+threads as the runtime has.
 
 The gallery's features are computed once in both. The runtime reads those of the shortlist from its database for every photo; here
 all of them lie in memory as tensors, which is PyTorch's advantage.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -31,13 +33,14 @@ from reid_edge.features import Features
 from reid_edge.identification import Question
 from reid_edge.keypoints import Keypoints
 from reid_edge.matching import Matches
-from reid_edge.networks import LoadedNetwork
+from reid_edge.networks import LoadedNetwork, Networks
 from reid_edge.photo import read_photo
 from reid_edge.ranking import Ranking, rank
 from reid_edge.recipe import Match, Recipe
 from reid_edge.session import Session
 from reid_edge.timings import Timings
 from reid_edge.verdict import Verdict, judge
+from reid_edge_benchmarks.torch_lightglue import use_fused_kernels
 from reid_edge_export.catalogue import network_named, resolve_parameters, resolve_shape
 from reid_edge_export.networks import load_network
 
@@ -56,6 +59,8 @@ class TorchNetwork:
         network = network_named(name)
         resolved = resolve_parameters(network, {key: value for key, value in parameters.items() if key in network.parameters})
         self.module: nn.Module = load_network(name, **resolved)
+        if network.module == "lightglue":
+            use_fused_kernels(self.module)
         self.inputs, self.outputs = (
             tuple(TensorSpec(spec.name, spec.dtype, resolve_shape(spec, resolved)) for spec in specs)
             for specs in (network.inputs, network.outputs)
@@ -90,9 +95,9 @@ class _Points:
 
     @classmethod
     def of(cls, keypoints: Keypoints) -> _Points:
-        xy, region = torch.from_numpy(keypoints.xy), torch.from_numpy(keypoints.region)
+        xy, region = torch.tensor(keypoints.xy), torch.tensor(keypoints.region)
         size = region[2:] - region[:2]
-        return cls((xy - region[:2] - size / 2) / (size.max() / 2), torch.from_numpy(keypoints.descriptors))
+        return cls((xy - region[:2] - size / 2) / (size.max() / 2), torch.tensor(keypoints.descriptors))
 
 
 class TorchReference:
@@ -117,7 +122,9 @@ class TorchReference:
         wanted = {*recipe.feature_networks, *(match.network for match in recipe.match if match.network)}
         self._torch = {name: TorchNetwork(name, networks[name].parameters) for name in wanted}
         self._describing = {
-            name: LoadedNetwork(self._torch[name], networks[name].preprocessing) for name in recipe.feature_networks
+            name: LoadedNetwork(self._torch[name], preprocessing)
+            for name in recipe.feature_networks
+            if (preprocessing := networks[name].preprocessing)
         }
         self._gallery = _GalleryTensors(session)
 
@@ -125,17 +132,23 @@ class TorchReference:
         """Answer for each animal of a photo file, largest first; see `reid_edge.session.Session.identify`."""
         with timings.stage("decode"):
             photo = read_photo(path)
-        animals = describe(photo, self._identifier.recipe, self._describing, timings)
+        # All that describing asks of networks is to be given one by its name.
+        animals = describe(photo, self._identifier.recipe, cast(Networks, self._describing), timings)
         return [self._answer(animal.features, question, timings) for animal in animals]
+
+    def match(self, match: Match, query: Keypoints, candidates: Sequence[Keypoints]) -> list[Matches]:
+        """Match one query with many candidates; see `reid_edge.matching`."""
+        with torch.inference_mode():
+            return self._match(match, _Points.of(query), [_Points.of(candidate) for candidate in candidates])
 
     def _answer(self, features: Features, question: Question, timings: Timings) -> ReferenceAnswer:
         selection = self._candidates.select(question.species, question.viewpoint)
         with torch.inference_mode():
             comparison = self._compare(features, selection.ids, timings)
         with timings.stage("decide"):
-            entry, _ = self._identifier.calibration.entry(question.species or selection.species)
+            entry, _ = self._identifier.calibration.entry(selection.species or question.species)
             ranking = rank(comparison, self._candidates, entry)
-            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.side_unseen))
+            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known))
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery
@@ -149,7 +162,7 @@ class TorchReference:
         ids, matches = gallery.ids[rows], {}
         for match in recipe.match if len(rows) else ():
             with timings.stage(match.name):
-                chosen = _best(raw[:, names.index(match.order)], ids, match.best) if match.best else list(range(len(rows)))
+                chosen = _best(raw[:, names.index(match.order)], match.best) if match.best else list(range(len(rows)))
                 sets = [gallery.points[match.keypoints][int(rows[row])] for row in chosen]
                 found = self._match(match, _Points.of(query.keypoints[match.keypoints]), sets)
                 raw[chosen, names.index(match.name)] = torch.tensor([float(len(each)) for each in found])
@@ -205,10 +218,9 @@ class _GalleryTensors:
         return cosines.topk(min(wanted.candidates, count)).indices
 
 
-def _best(scores: Tensor, ids: Tensor, count: int) -> list[int]:
-    """The rows of the highest scores; equal scores by sighting id."""
-    by_id = ids.argsort()
-    return by_id[scores[by_id].argsort(descending=True, stable=True)][:count].tolist()
+def _best(scores: Tensor, count: int) -> list[int]:
+    """The rows of the highest scores, of equal ones the first."""
+    return scores.argsort(descending=True, stable=True)[:count].tolist()
 
 
 def _mutual_nearest(query: Tensor, candidate: Tensor, min_score: float) -> Matches:
