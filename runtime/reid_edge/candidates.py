@@ -47,6 +47,7 @@ class GalleryCandidates:
         without = {sighting.id for sighting in gallery.sightings_without(feature_key)}
         self._undescribed = len(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
+        self._ids = np.array(sorted(self._sightings), np.int64)
         self._indexes: dict[str, VectorIndex] = {}
 
     def __len__(self) -> int:
@@ -94,7 +95,7 @@ class GalleryCandidates:
         if embedding not in self._indexes:
             self._indexes[embedding] = VectorIndex.open(self._gallery, self._key, vector_array(embedding))
         # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
-        ids, _ = self._indexes[embedding].search(vector, count, list(self._sightings) if allowed is None else allowed)
+        ids, _ = self._indexes[embedding].search(vector, count, self._ids if allowed is None else allowed)
         return ids
 
     def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -80,7 +80,7 @@ class VectorIndex:
             block = slice(start, start + _SEARCH_ROWS)
             # einsum, not BLAS: BLAS rounds a row differently by its place in the matrix, which would break ties by chance.
             np.einsum("nd,d->n", self.vectors[block], query, out=cosine[block])
-        rows = np.arange(number) if allowed_ids is None else np.flatnonzero(np.isin(self.ids, np.array([*allowed_ids], np.int64)))
+        rows = np.arange(number) if allowed_ids is None else np.flatnonzero(np.isin(self.ids, np.fromiter(allowed_ids, np.int64)))
         k = min(k, len(rows))
         if k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
