@@ -19,7 +19,7 @@ _SHOWN = 20
 
 
 @gallery.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path, readable=False))
 @click.option("--identity", help="Who the photo SOURCE shows (or all photos of the folder SOURCE).")
 @click.option("--species", default="", help="Of photos whose source does not say.")
 @click.option("--viewpoint", default="", help="The side shown, such as left, of photos whose source does not say.")
@@ -66,7 +66,8 @@ def add(
 
 def _tell(result: EnrolmentResult, gallery_path: Path) -> None:
     for path, error in result.failed[:_SHOWN]:
-        _say(f"failed: {error.message} {error.hint} ({path})")
+        where = "" if str(path) in error.message else f" ({path})"
+        _say(f"failed: {error.message} {error.hint}{where}")
     for path, given, there in result.conflicting[:_SHOWN]:
         _say(f"kept as {there}: {path} was given as {given}, but this very photo is enrolled as {there}.")
     for path in result.without_animal[:_SHOWN]:

@@ -25,7 +25,7 @@ _SHOWN = 20
 
 
 @click.command(short_help="Say which individual each photo shows.")
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @gallery_option
 @pack_option
 @device_options
@@ -129,7 +129,7 @@ def _photo_files(arguments: tuple[Path, ...]) -> list[Path]:
 
     paths: list[Path] = []
     for argument in arguments:
-        if argument.is_dir():
+        if os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises where a folder on the way may not be entered)
             found = list_photos(argument)
             if not found:
                 raise UsageError(f"{argument} holds no photos.", "Give a folder with JPEG, PNG, TIFF, BMP or WebP files.")

@@ -20,7 +20,7 @@ def gallery_option(command: F) -> F:
     return click.option(
         "--gallery",
         "gallery_path",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         default=Path("gallery.sqlite"),
         envvar="REID_EDGE_GALLERY",
         show_default=True,

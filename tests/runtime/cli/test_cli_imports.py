@@ -46,8 +46,8 @@ def test_importing_the_package_loads_nothing_at_all(environment):
     assert modules_after(code, environment) == {"reid_edge"}
 
 
-def test_an_answer_needs_no_training_library(environment, sample_gallery, samples):
-    arguments = ["identify", str(samples / "photos" / "trail_1.jpg"), "--gallery", str(sample_gallery.path), "--json"]
+def test_an_answer_needs_no_training_library(environment, small_gallery, samples):
+    arguments = ["identify", str(samples / "photos" / "trail_1.jpg"), "--gallery", str(small_gallery), "--json"]
     loaded = modules_after(SCRIPT.format(arguments=arguments), environment)
     assert {"numpy", "cv2", "onnxruntime"} <= loaded
     assert loaded.isdisjoint({"torch", "scipy", "sklearn", "onnx", "pandas", "PIL", "kornia", "timm"})
