@@ -21,7 +21,7 @@ from reid_edge_benchmarks.answers import TableAnswers, answer_table, with_scores
 from reid_edge_calibration.fit import fit_calibration
 from reid_edge_calibration.metrics import calibration_error
 from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.scoring import LabelledSet, score_labelled_set
+from reid_edge_calibration.scoring import LabelledSet, refuse_incomplete, score_labelled_set
 
 Progress = Callable[..., Any]
 
@@ -45,7 +45,7 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
     A question to a person counts as the identity or "new" that the threshold would have given, so that GeoMean stays comparable.
     """
     with Gallery.open_or_create(gallery_path) as gallery:
-        enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
+        refuse_incomplete(labelled, enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}")))
         candidates = GalleryCandidates(gallery, identifier.feature_key)
         decisions = []
         for query in progress(labelled.queries, f"Identifying {labelled.name}"):

@@ -18,9 +18,11 @@ from reid_edge.cli.progress import progress
     "--out", required=True, type=click.Path(path_type=Path), help="The folder of the calibrated pack; may be the pack itself."
 )
 @click.option("--fold", default=None, help="Rows of this fold only, where the metadata.csv has a column fold.")
-@click.option("--seed", default=0, show_default=True, help="Of folds and resamples.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Of folds and resamples.")
 @click.option(
-    "--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them."
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Keep galleries and score tables in this folder; enrolment continues from them.",
 )
 @device_options
 def calibrate(

@@ -50,7 +50,7 @@ def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationM
         shortage = _shortage([table])
         if shortage:
             data["warnings"].append(f"{table.species} has no calibration of its own and uses the generic one: {shortage}.")
-        else:
+        elif table.species:  # photos that name no species are calibrated for by the generic entry
             entry, facts = (generic, facts) if len(tables) == 1 else _fit_entry([table], seed)
             species[table.species], data["species"][table.species] = entry, facts
     return CalibrationModel(tables[0].score_names, species, generic, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_edge.calibration import CalibrationModel
+from reid_edge.calibration import CalibrationModel, read_calibration
 from reid_edge.identification import CALIBRATION
 from reid_edge.pack import NewFile, Pack, write_pack
 from reid_edge_calibration.fit import model_to_json
@@ -27,5 +27,7 @@ def write_calibrated_pack(pack: Pack, model: CalibrationModel, out: Path) -> Pac
         if file.path != CALIBRATION
     ]
     origin = f"fitted by reid-edge calibrate on labelled photos of {', '.join(model.species) or 'several species'}"
-    files.append(NewFile(CALIBRATION, model_to_json(model).encode(), pack.manifest.licence, origin))
+    text = model_to_json(model)
+    read_calibration(text, CALIBRATION)  # what the runtime would refuse is not written
+    files.append(NewFile(CALIBRATION, text.encode(), pack.manifest.licence, origin))
     return write_pack(out, pack.manifest, files)

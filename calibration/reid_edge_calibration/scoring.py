@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,7 @@ import numpy as np
 
 from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import Comparison, compare
-from reid_edge.enrolment import enrol
+from reid_edge.enrolment import EnrolmentResult, enrol
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.features import Features
 from reid_edge.gallery import Gallery
@@ -44,8 +45,13 @@ class LabelledSet:
     species: str
 
     def stem(self, identifier: Identifier) -> str:
-        """The name of files that hold what this pack computed of this set."""
-        return f"{self.name}-{self.fold}-{identifier.feature_key[:12]}"
+        """The name of files that hold what this pack computes of this set: another pack, recipe, row or label gives another name."""
+        networks = {
+            name: identifier.pack.manifest.file(network.file).sha256
+            for name, network in identifier.pack.manifest.networks.items()
+        }
+        what = repr((self.database, self.queries, sorted(networks.items()), identifier.recipe, identifier.feature_key))
+        return f"{self.name}-{self.fold}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
 
 
 def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
@@ -60,10 +66,6 @@ def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
     """
     database = tuple(read_source(metadata, split="database", fold=fold))
     queries = tuple(read_source(metadata, split="query", fold=fold))
-    which = f" in the fold {fold!r}" if fold else ""
-    for split, rows in (("database", database), ("query", queries)):
-        if not rows:
-            raise UsageError(f"{metadata} has no {split} photos{which}.", "The column split says which photos are which.")
     species = {row.species for row in (*database, *queries)}
     if len(species) > 1:
         raise UsageError(
@@ -92,8 +94,7 @@ def score_labelled_set(
     """
     with Gallery.open_or_create(gallery_path) as gallery:
         result = enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
-        if result.failed:
-            raise _unreadable(labelled, result.failed[0][1])
+        refuse_incomplete(labelled, result)
         candidates = GalleryCandidates(gallery, identifier.feature_key)
         return _score(labelled, identifier, gallery, candidates, progress, open_set_trials)
 
@@ -111,7 +112,7 @@ def _score(
     identities = [sighting.identity for sighting in sightings]
     rows, columns, raw = [], [], []
     for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
-        features = describe_query(query, labelled, identifier)
+        features = describe_query(query, labelled, identifier, candidates)
         scored: dict[int, np.ndarray] = {}
         comparisons = _comparisons(features, query, identifier, candidates, identities, list(column_of))
         for comparison in comparisons if open_set_trials else islice(comparisons, 1):
@@ -132,16 +133,33 @@ def _score(
     )
 
 
-def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier) -> Features:
+def refuse_incomplete(labelled: LabelledSet, result: EnrolmentResult) -> None:
+    """Figures on a part of the data, or on doubtful labels, would be silent ones.
+
+    Raises:
+        UsageError: a database photo could not be read, or is there twice under two identities.
+    """
+    if result.failed:
+        raise _unreadable(labelled, result.failed[0][1])
+    if result.conflicting:
+        path, given, there = result.conflicting[0]
+        raise UsageError(
+            f"{labelled.name}: {path} is labelled {given}, but the same photo is there as {there}.", "Correct one of the rows."
+        )
+
+
+def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier, candidates: GalleryCandidates) -> Features:
     """The features of the largest animal of a query photo.
 
     Raises:
-        UsageError: the photo cannot be read.
+        UsageError: the photo cannot be read, or is in the gallery, where it would find itself.
     """
     try:
         photo = read_photo(query.path)
     except PhotoError as error:
         raise _unreadable(labelled, error) from error
+    if candidates.holds_photo(photo.sha256):
+        raise UsageError(f"{labelled.name}: the query {query.path} is a database photo too.", "Take one of the two rows out.")
     return identifier.describe(photo, largest_only=True)[0].features
 
 

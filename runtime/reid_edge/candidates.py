@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.errors import GalleryError, UsageError
 from reid_edge.features import keypoint_arrays, keypoints_from_arrays, vector_array
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.search import VectorIndex
@@ -23,6 +26,7 @@ class Selection:
         species: the species that all of them share; empty where they differ or do not say.
         warnings: how the selection could not be what was asked for.
         nothing_to_compare: why there are none, one sentence; empty where there are some.
+        doubt: why an animal that is near none of them may be known all the same; empty where there is no such reason.
         may_be_known: there are none, yet the animal may be one of the gallery's: seen from another side, or not described.
     """
 
@@ -31,6 +35,7 @@ class Selection:
     warnings: tuple[str, ...] = ()
     nothing_to_compare: str = ""
     may_be_known: bool = False
+    doubt: str = ""
 
 
 class GalleryCandidates:
@@ -53,6 +58,16 @@ class GalleryCandidates:
     def __len__(self) -> int:
         return len(self._sightings)
 
+    def check_species(self, species: str) -> None:
+        """Refuse a species that no animal of the gallery has: mistyped, it would make every animal new.
+
+        Raises:
+            UsageError: with the species there are. Nothing is refused where the gallery is empty or no species was given.
+        """
+        there = sorted({seen.species for seen in self._gallery.sightings()})
+        if species and there and not any(_says(known, species) for known in there):
+            raise UsageError(f"The gallery holds no {species}.", f"It holds: {', '.join(there)}. Or leave --species out.")
+
     def select(self, species: str, viewpoint: str) -> Selection:
         """Restrict to a species and to a viewpoint, in any case of letters; a side that the gallery does not tell stays in.
 
@@ -66,10 +81,14 @@ class GalleryCandidates:
         if not self._sightings:
             return _nothing("", "The gallery is empty, so every animal is new to it.")
         chosen = [seen for seen in self._sightings.values() if not species or _says(seen.species, species)]
+        if not chosen and self._undescribed:
+            why = f"No {species} of the gallery could be described with this pack, so nothing was compared. A person should look."
+            return _nothing(species, why, may_be_known=True)
         if not chosen:
             there = ", ".join(sorted({seen.species for seen in self._sightings.values()}))
             return _nothing(species, f"The gallery holds no {species}, so every one is new to it; it holds {there}.")
         warnings: list[str] = []
+        doubt = ""
         if viewpoint:
             same_side = [seen for seen in chosen if _says(seen.viewpoint, viewpoint)]
             if not same_side:
@@ -79,12 +98,15 @@ class GalleryCandidates:
             unsaid = sum(not seen.viewpoint for seen in chosen)
             if unsaid:
                 warnings.append(f"{unsaid} of {len(chosen)} gallery photos do not say which side they show; all were compared.")
-        elif len({seen.viewpoint for seen in chosen}) > 1:
-            warnings.append("The photo's viewpoint is not known, so it was compared with animals seen from every side.")
+        elif any(seen.viewpoint for seen in chosen):
+            sides = sorted({seen.viewpoint or "a side that is not told" for seen in chosen})
+            warnings.append(f"Which side the photo shows is not known (--viewpoint); it was compared with {' and '.join(sides)}.")
+            if len(sides) == 1:
+                doubt = f"The gallery shows {sides[0]} sides only, and this photo may show another."
         if self._undescribed:
             warnings.append(f"Gallery photos left out because this pack has not described them: {self._undescribed}.")
         ids = None if len(chosen) == len(self._sightings) else np.array(sorted(sighting.id for sighting in chosen), np.int64)
-        return Selection(ids, _shared_species(chosen), tuple(warnings))
+        return Selection(ids, _shared_species(chosen), tuple(warnings), doubt=doubt)
 
     def nearest(
         self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
@@ -102,12 +124,24 @@ class GalleryCandidates:
         """See `reid_edge.comparison.CandidateSource`."""
         name = vector_array(embedding)
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
-        return np.array([arrays[int(sighting)][name] for sighting in sighting_ids], np.float32).reshape(len(sighting_ids), -1)
+        with self._complete():
+            return np.array([arrays[int(sighting)][name] for sighting in sighting_ids], np.float32).reshape(len(sighting_ids), -1)
 
     def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
         """See `reid_edge.comparison.CandidateSource`."""
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, keypoint_arrays(extraction))
-        return [keypoints_from_arrays(arrays[int(sighting)], extraction) for sighting in sighting_ids]
+        with self._complete():
+            return [keypoints_from_arrays(arrays[int(sighting)], extraction) for sighting in sighting_ids]
+
+    @contextmanager
+    def _complete(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyError as error:
+            raise GalleryError(
+                f"A sighting of the gallery {self._gallery.path} lacks the features {error}.",
+                "Run: reid-edge gallery check; then remove that sighting and add its photo again.",
+            ) from error
 
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""

@@ -6,6 +6,7 @@ the hash of their bytes and skipped.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from reid_edge.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting, Sighting
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.identification import Identifier
-from reid_edge.photo import Photo, read_photo
+from reid_edge.photo import Photo, read_photo, read_photo_bytes
 
 # Long enough to judge a coat by in a report, small enough that 10,000 of them are well under a gigabyte.
 _THUMBNAIL_LONG_SIDE = 512
@@ -60,16 +61,17 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
     result, batch, key = EnrolmentResult(), gallery.new_batch(), identifier.feature_key
     for enrolment in enrolments:
         try:
-            photo = read_photo(enrolment.path)
+            # The hash first: of a run that is continued, most photos are there and need no decoding.
+            there = gallery.has_photo(hashlib.sha256(read_photo_bytes(enrolment.path)).hexdigest())
+            photo = None if there else read_photo(enrolment.path)
         except PhotoError as error:
             result.failed.append((enrolment.path, error))
             continue
-        there = gallery.has_photo(photo.sha256)
         if there is not None and there.identity == enrolment.identity:
             result.present += 1
         elif there is not None:
             result.conflicting.append((enrolment.path, enrolment.identity, there.identity))
-        else:
+        elif photo is not None:
             described = identifier.describe(photo, largest_only=True)[0]
             gallery.add_sighting(_sighting(enrolment, photo, described), to_arrays(described.features), key, batch)
             result.added += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import cv2
+
 from reid_edge.calibration import CalibrationModel, Entry, read_calibration
 from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import compare
@@ -52,6 +54,7 @@ class Identifier:
         self.pack = pack
         self.recipe: Recipe = parse_recipe(pack.recipe, pack.manifest)
         self.networks = Networks(pack, self.recipe, device, threads)
+        cv2.setNumThreads(self.networks.device.threads)
 
     @cached_property
     def calibration(self) -> CalibrationModel:
@@ -110,7 +113,8 @@ class Identifier:
         with timings.stage("decide"):
             entry, used = self.calibration.entry(selection.species or question.species)
             ranking = rank(comparison, candidates, entry)
-            verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known)
+            doubt = selection.doubt if described.animal.found else "No animal stands out in this photo, and there may be none."
+            verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)
 
     def _decision(

@@ -16,6 +16,9 @@ from reid_edge.pack.tables import Table
 # Part of the names under which a gallery stores features.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}"
 
+# Raise it when the code changes what is computed of a photo, so that galleries are described anew and never mixed.
+FEATURES_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -118,8 +121,10 @@ class Recipe:
 
     def feature_settings(self) -> dict[str, Any]:
         """The parameters that change stored features; a gallery's features are tied to these and to `feature_networks`."""
+        several = ("max_animals", "min_relative_area")  # how many animals are answered; of an enrolled photo it is the largest
         return {
-            "segment": vars(self.segment),
+            "version": FEATURES_VERSION,
+            "segment": {name: value for name, value in vars(self.segment).items() if name not in several},
             "embed": [vars(embed) for embed in self.embed],
             "extract": [vars(extract) for extract in self.extract],
         }

@@ -92,7 +92,18 @@ def _cut_out(photo: Photo, saliency: NDArray[np.float32], region: NDArray[np.boo
     wider, taller = margin * (right - left), margin * (bottom - top)
     x0, x1 = max(0, int(left - wider)), min(width, int(np.ceil(right + wider)))
     y0, y1 = max(0, int(top - taller)), min(height, int(np.ceil(bottom + taller)))
-    enlarged = cv2.resize(region.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    mask = np.ascontiguousarray(enlarged[y0:y1, x0:x1] >= 0.5)
+    columns_of_box = _linear(region.astype(np.float32).T, x0, x1, width)
+    mask = np.ascontiguousarray(_linear(columns_of_box.T, y0, y1, height) >= 0.5)
     crop = np.ascontiguousarray(photo.rgb[y0:y1, x0:x1])
     return Animal(index, (x0, y0, x1, y1), crop, mask, float(region.mean()), True)
+
+
+def _linear(rows: NDArray[np.float32], start: int, end: int, size: int) -> NDArray[np.float32]:
+    """Rows `start` to `end` of what `rows` [n, m] is when it is enlarged linearly to `size` rows, pixel centres at whole numbers.
+
+    Only the box is ever enlarged: the whole map of a large photo would take hundreds of megabytes.
+    """
+    at = np.clip((np.arange(start, end) + 0.5) * len(rows) / size - 0.5, 0, len(rows) - 1)
+    below = np.floor(at).astype(np.int64)
+    share = (at - below).astype(np.float32)[:, None]
+    return rows[below] * (1 - share) + rows[np.minimum(below + 1, len(rows) - 1)] * share

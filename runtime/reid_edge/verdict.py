@@ -21,7 +21,7 @@ class Verdict:
     reason: str
 
 
-def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False) -> Verdict:
+def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False, doubt: str = "") -> Verdict:
     """Decide.
 
     A person is asked where the fused score lies in the ask band, and where the verdict would be more likely wrong than right: the
@@ -31,8 +31,12 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         ranking: identities, best first.
         entry: the calibration of the species: threshold and ask band on the fused score.
         nothing_to_compare: where the ranking is empty, the sentence that says why.
+        doubt: why the animal may be known although nothing is near, such as a side that was not seen; a sentence. A person is asked
+            then rather than told that it is new.
         may_be_known: the ranking is empty, yet the animal may be known (from its other side, for instance): a person is asked.
     """
+    if not ranking.rows and not nothing_to_compare:
+        return Verdict("ask", None, 0.0, "The gallery changed while this photo was compared; ask again.")
     if not ranking.rows:
         return Verdict("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
     score, identity, probability = ranking.score(0), ranking.identities[0], ranking.probabilities[0]
@@ -41,11 +45,17 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         return Verdict("ask", identity, probability, reason)
     known = score >= entry.threshold
     if (probability if known else 1.0 - probability) < _AS_LIKELY_WRONG:
-        doubt = "is the best match, but evidence like this is wrong" if known else "scores too low, yet evidence like this is right"
+        doubt = (
+            "is the best match, but evidence like this is wrong" if known else "scores too low, yet evidence like this is right"
+        )
         reason = f"{identity} {doubt} more often than not: {_evidence(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
     if known:
         return Verdict("known", identity, probability, f"It matches {identity}: {_evidence(ranking)}.")
+    if doubt:
+        return Verdict(
+            "ask", identity, probability, f"{doubt} The nearest is {identity}: {_evidence(ranking)}. A person should look."
+        )
     reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_evidence(ranking)}."
     return Verdict("new", None, 1.0 - probability, reason)
 
@@ -58,7 +68,8 @@ def _evidence(ranking: Ranking) -> str:
     if not present:
         return f"score {ranking.score(0):.2f} with {ranking.photos[0]}"
     column = present[-1]
-    text = f"{raw[ranking.rows[0], column]:.0f} {names[column]} matches with {ranking.photos[0]}"
+    number = int(raw[ranking.rows[0], column])
+    text = f"{number} matching point{'' if number == 1 else 's'} with {ranking.photos[0]}"
     if len(ranking.rows) > 1:
         other = raw[ranking.rows[1], column]
         has = f"{other:.0f}" if other == other else "too few to be matched"

@@ -79,7 +79,9 @@ def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, 
     """The answer for each sample photo, by file name, with evidence. Each shows one animal."""
     found = {}
     for path in sorted((SAMPLES / "photos").glob("*.jpg")):
-        (found[path.name],) = identifier.identify(read_photo(path), candidates, Question(top=3, with_evidence=True))
+        (found[path.name],) = identifier.identify(
+            read_photo(path), candidates, Question(viewpoint="left", top=3, with_evidence=True)
+        )
     return found
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reid_edge.candidates import GalleryCandidates
+from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, NewSighting
 
 KEY, OTHER_KEY = "0123456789abcdef", "fedcba9876543210"
@@ -45,11 +46,18 @@ def test_without_a_wish_everybody_is_compared(made):
     assert selection.ids is None
     assert len(candidates) == 4
     assert selection.species == ""
-    assert selection.warnings == ("The photo's viewpoint is not known, so it was compared with animals seen from every side.",)
+    assert selection.doubt == ""
+    (warning,) = selection.warnings
+    assert warning.startswith("Which side the photo shows is not known")
 
 
-def test_where_all_photos_show_one_side_nothing_needs_saying(made):
-    assert made(TIGER, ("Tim", "tiger", "left")).select("", "").warnings == ()
+def test_where_the_gallery_shows_one_side_only_an_unknown_animal_may_be_known_from_the_other(made):
+    candidates = made(TIGER, ("Tim", "tiger", "left"))
+    assert "left sides only" in candidates.select("", "").doubt
+    assert candidates.select("", "left").doubt == ""
+
+
+def test_where_no_photo_tells_its_side_nothing_needs_saying(made):
     assert made(("Zoe", "zebra", ""), ("Bea", "zebra", "")).select("", "").warnings == ()
 
 
@@ -115,3 +123,12 @@ def test_a_photo_is_known_by_the_hash_of_its_bytes(made):
     candidates = made(*ZEBRAS)
     assert candidates.holds_photo("0" * 64) == "Zoe"
     assert candidates.holds_photo("f" * 64) is None
+
+
+def test_a_mistyped_species_is_refused_with_those_there_are(made):
+    candidates = made(*ZEBRAS, TIGER)
+    candidates.check_species("Zebra")
+    candidates.check_species("")
+    with pytest.raises(UsageError, match="holds no zebar") as refused:
+        candidates.check_species("zebar")
+    assert "Tiger, zebra" in refused.value.hint

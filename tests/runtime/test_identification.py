@@ -119,7 +119,7 @@ def test_a_viewpoint_compares_with_that_side_only(identifier, own_gallery, sampl
         assert [ranked.identity for ranked in right.ranking] == ["Baraka"]
         (any_side,) = identifier.identify(photo, candidates, Question(top=50))
         assert len(any_side.ranking) == 8
-        assert any("viewpoint is not known" in warning for warning in any_side.warnings)
+        assert any("Which side the photo shows" in warning for warning in any_side.warnings)
         (front,) = identifier.identify(photo, candidates, Question(viewpoint="front"))
         assert (front.verdict, front.identity, front.ranking) == ("ask", None, ())
         assert "no photo from the front" in front.reason

@@ -82,11 +82,11 @@ def test_the_verdict_is_what_the_best_score_says(raw, band):
 def test_the_reason_names_the_matches_the_photo_and_the_next_individual():
     used = entry()
     known = judge(ranking([[0.9, 95], [0.8, 31]], used), used)
-    assert known.reason == "It matches A: 95 m matches with 1.jpg, the next individual (B) has 31."
+    assert known.reason == "It matches A: 95 matching points with 1.jpg, the next individual (B) has 31."
     new = judge(ranking([[0.1, 9], [0.1, 8]], used), used)
-    assert new.reason.startswith("No individual of the gallery is near enough; the nearest is A: 9 m matches with 1.jpg")
+    assert new.reason.startswith("No individual of the gallery is near enough; the nearest is A: 9 matching points with 1.jpg")
     ask = judge(ranking([[0.5, 50]], used), used)
-    assert ask.reason == "The evidence for A is between clear and not: 50 m matches with 1.jpg. A person should look."
+    assert ask.reason == "The evidence for A is between clear and not: 50 matching points with 1.jpg. A person should look."
 
 
 def test_a_candidate_that_was_not_matched_is_said_to_have_been_too_far():

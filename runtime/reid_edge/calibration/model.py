@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
@@ -89,10 +90,16 @@ class CalibrationModel:
     data: Mapping[str, Any]
 
     def entry(self, species: str | None) -> tuple[Entry, Literal["species", "generic"]]:
-        """The entry for a species, and whether it is its own or the generic one."""
-        if species is not None and species in self.species:
-            return self.species[species], "species"
+        """The entry for a species, in any case of letters, and whether it is its own or the generic one."""
+        wanted = _plain(species or "")
+        for name, entry in self.species.items():
+            if _plain(name) == wanted:
+                return entry, "species"
         return self.generic, "generic"
+
+
+def _plain(species: str) -> str:
+    return unicodedata.normalize("NFC", species).strip().casefold()
 
 
 def read_calibration(text: str | bytes, name: str = "the calibration file") -> CalibrationModel:

@@ -45,16 +45,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, attribute = _COMMANDS[cmd_name][0].split(":")
-        try:
-            command: click.Command = getattr(import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            extra = _EXTRAS.get(module.split(".")[0])
-            if extra is None or (error.name or "").startswith("reid_edge."):
-                raise
-            raise ReidEdgeError(
-                f"reid-edge {cmd_name} needs the package {error.name}, which is not installed.",
-                f"On a desktop: pip install 'reid-edge[{extra}]'.",
-            ) from error
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -62,6 +53,16 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise _ReaderGone from error
+        except ModuleNotFoundError as error:
+            # The desktop commands import their libraries when they run.
+            name = ctx.invoked_subcommand or ""
+            extra = _EXTRAS.get(_COMMANDS[name][0].partition(".")[0]) if name in _COMMANDS else None
+            if extra is None or (error.name or "").startswith("reid_edge."):
+                raise
+            raise ReidEdgeError(
+                f"reid-edge {name} needs the package {error.name}, which is not installed.",
+                f"On a desktop: pip install 'reid-edge[{extra}]'.",
+            ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -25,6 +25,7 @@ _COLUMNS = (
     "runner_up",
     "runner_up_probability",
     "reason",
+    "notes",
     "sha256",
     "error",
 )
@@ -73,6 +74,7 @@ class _CsvAnswers:
                 other.identity if other else "",
                 f"{other.probability:.4f}" if other else "",
                 decision.reason,
+                " ".join(decision.warnings),
                 decision.photo["sha256"],
                 "",
             )

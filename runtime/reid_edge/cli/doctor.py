@@ -87,7 +87,9 @@ def _devices(pack_name: str) -> list[dict[str, Any]]:
             self_test(device, probe)
             devices.append({"name": name, "ok": True, "says": f"{device.provider}, self-test passed", "hint": ""})
         except ReidEdgeError as error:
-            devices.append({"name": name, "ok": False, "says": error.message, "hint": error.hint})
+            absent = "has no provider" in error.message
+            says = "not part of the installed ONNX Runtime (optional)" if absent else error.message
+            devices.append({"name": name, "ok": False, "says": says, "hint": error.hint})
     return devices
 
 

@@ -147,7 +147,7 @@ def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path
 
 @gallery.command()
 @click.option(
-    "--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many commands to undo, newest first."
+    "--count", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many commands to undo, newest first."
 )
 @gallery_option
 def undo(count: int, gallery_path: Path) -> None:
@@ -163,7 +163,9 @@ def undo(count: int, gallery_path: Path) -> None:
 
 
 @gallery.command()
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many decisions, newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many decisions, newest first."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @gallery_option
 def history(limit: int, as_json: bool, gallery_path: Path) -> None:
@@ -197,11 +199,11 @@ def export(out: Path, gallery_path: Path) -> None:
 @click.argument("archive", type=click.Path(path_type=Path))
 @gallery_option
 def import_archive(archive: Path, gallery_path: Path) -> None:
-    """Add what the ARCHIVE (a .zip of `gallery export`) holds; where it contradicts this gallery, this gallery is kept."""
+    """Add what the ARCHIVE (a .zip of `gallery export`) holds. A missing gallery is made; what contradicts it is kept as it is here."""
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.portable import import_gallery
 
-    with Gallery.open(gallery_path) as opened:
+    with Gallery.open_or_create(gallery_path) as opened:
         report = import_gallery(opened, archive)
     for conflict in report.conflicts:
         click.echo(

@@ -53,6 +53,7 @@ def add(
     from reid_edge.pack import find_pack, open_pack
 
     enrolments = read_source(source, identity, species, viewpoint, split, fold)
+    say_photos_to_convert(source)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     try:
         with Gallery.open_or_create(gallery_path) as opened, closing(progress(enrolments, "Enrolling")) as remaining:
@@ -62,6 +63,16 @@ def add(
         raise
     _tell(result, gallery_path)
     return 1 if result.failed or result.conflicting else 0
+
+
+def say_photos_to_convert(source: Path) -> None:
+    """Say which photos of a folder are skipped because they have to be converted first."""
+    from reid_edge.photo import list_photos_to_convert
+
+    skipped = list_photos_to_convert(source) if source.is_dir() else []
+    if skipped:
+        which = "a HEIC or raw photo" if len(skipped) == 1 else f"{len(skipped)} HEIC or raw photos"
+        _say(f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first.")
 
 
 def _tell(result: EnrolmentResult, gallery_path: Path) -> None:

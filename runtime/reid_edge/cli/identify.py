@@ -71,6 +71,7 @@ def identify(
     answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
+        session.candidates.check_species(species)
         report = Report(session.gallery) if explain else None
         # On a terminal the answers themselves show how far it is.
         with nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining:
@@ -91,13 +92,18 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) 
     from reid_edge.session import Session
 
     session = Session.open(gallery_path, pack_name, device, threads)
+    _ = session.identifier.calibration  # a pack that cannot decide is said before any photo is described
     missing = session.gallery.sightings_without(session.identifier.feature_key)
     if not missing:
         return session
     session.gallery.close()
     click.echo(f"The pack {pack_name} has not described {len(missing)} photos of the gallery yet; describing them now.", err=True)
-    with Gallery.open(gallery_path) as writable, closing(progress(missing, "Describing")) as sightings:
-        left_out = describe_again(writable, session.identifier, sightings)
+    try:
+        with Gallery.open(gallery_path) as writable, closing(progress(missing, "Describing")) as sightings:
+            left_out = describe_again(writable, session.identifier, sightings)
+    except StorageError as error:
+        click.echo(f"note: they are left out, because the gallery cannot be written. {error.message}", err=True)
+        left_out = []
     for sighting, reason in left_out[:_SHOWN]:
         click.echo(printable(f"note: left out {sighting.photo_name} of {sighting.identity}: {reason}"), err=True)
     if len(left_out) > _SHOWN:
@@ -125,12 +131,14 @@ def _photo_files(arguments: tuple[Path, ...]) -> list[Path]:
     Raises:
         UsageError: a folder without photos.
     """
+    from reid_edge.cli.gallery_add import say_photos_to_convert
     from reid_edge.photo import list_photos
 
     paths: list[Path] = []
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises where a folder on the way may not be entered)
             found = list_photos(argument)
+            say_photos_to_convert(argument)
             if not found:
                 raise UsageError(f"{argument} holds no photos.", "Give a folder with JPEG, PNG, TIFF, BMP or WebP files.")
             paths += found

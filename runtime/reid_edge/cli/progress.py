@@ -10,6 +10,7 @@ T = TypeVar("T")
 
 # In a log file a bar is noise, yet a long run must show that it lives: one line every so many seconds.
 _LOG_EVERY_SECONDS = 30.0
+_FIRST_LOG_SECONDS = 10.0
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Generator[T, None, None]:
@@ -51,7 +52,7 @@ def _lines(items: Iterable[T], what: str, count: int | None) -> Iterator[T]:
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - last >= _LOG_EVERY_SECONDS:
+        if now - last >= (_FIRST_LOG_SECONDS if last == start else _LOG_EVERY_SECONDS):
             left = f", about {(now - start) / done * (count - done):.0f} s left" if count else ""
             print(f"{what}: {done}{f' of {count}' if count else ''}{left}", file=sys.stderr, flush=True)
             last = now

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError, StorageError, UsageError
 from reid_edge.gallery.records import identity_name
+from reid_edge.photo import PHOTO_EXTENSIONS
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+PHOTO_SUFFIXES = tuple(sorted(PHOTO_EXTENSIONS))
 METADATA = "metadata.csv"
 
 
@@ -70,6 +71,9 @@ def read_source(
         raise StorageError(
             f"{error.filename or path} cannot be read: {error.strerror or error}.", "Check the permissions."
         ) from error
+    if not enrolments and table is not None:
+        chosen = " and ".join(f"{column} {value!r}" for column, value in (("split", split), ("fold", fold)) if value)
+        raise UsageError(f"{table} has no row{f' with {chosen}' if chosen else ''}.", "Look at its columns split and fold.")
     if not enrolments:
         raise UsageError(f"{path} holds no photo to enrol.", f"A photo's name ends in {', '.join(PHOTO_SUFFIXES)}.")
     return enrolments
@@ -148,7 +152,7 @@ def _rows(table: Path, species: str, viewpoint: str, split: str | None, fold: st
 
 
 def _enrolment(table: Path, number: int, row: dict[str, str], species: str, viewpoint: str) -> Enrolment:
-    if not row["path"]:
+    if not row["path"] or "\0" in row["path"]:
         raise UsageError(f"Row {number} of {table} has no path.", "Fill it in, or delete the row.")
     if not row["identity"]:
         raise UsageError(
@@ -163,7 +167,7 @@ def _enrolment(table: Path, number: int, row: dict[str, str], species: str, view
         path=table.parent / row["path"],
         identity=identity,
         species=row.get("species") or species,
-        viewpoint="" if orientation == "unknown" else orientation.lower() or viewpoint,
+        viewpoint="" if orientation.lower() == "unknown" else orientation.lower() or viewpoint,
         taken_at=row.get("date", ""),
         encounter=row.get("encounter", ""),
         place=row.get("place", ""),

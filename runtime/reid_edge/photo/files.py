@@ -13,24 +13,42 @@ from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo, decode_p
 PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 
 
+# Photos of cameras and phones that have to be converted first.
+_TO_CONVERT = frozenset(
+    {".heic", ".heif", ".avif", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"}
+)
+
+
 def read_photo(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
     """Read and decode one photo file.
 
     Raises:
-        PhotoError: the file cannot be read (missing, a folder, no permission, a failing disk), or `decode_photo` refuses it.
+        PhotoError: the file cannot be read, see `read_photo_bytes`, or `decode_photo` refuses it.
     """
-    name = _printable(path.name)
+    return decode_photo(read_photo_bytes(path, limits), _printable(path.name), path, limits)
+
+
+def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+    """The bytes of a photo file, not decoded.
+
+    Raises:
+        PhotoError: the file cannot be read: missing, a folder, no permission, too large, a failing disk.
+    """
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise PhotoError(f"{_printable(path)} is a folder, not a photo.", "Give the photo file itself.")
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device might never end
             raise PhotoError(f"{_printable(path)} is not a regular file.", "Give the photo file itself.")
-        refuse_too_many_bytes(status.st_size, name, limits)
-        data = path.read_bytes()
+        refuse_too_many_bytes(status.st_size, _printable(path.name), limits)
+        return path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None
-    return decode_photo(data, name, path, limits)
+
+
+def list_photos_to_convert(folder: Path) -> list[Path]:
+    """The HEIC and raw files of a folder, which cannot be read; errors and order as `list_photos`."""
+    return _list_files(folder, True, _TO_CONVERT)
 
 
 def list_photos(folder: Path, recursive: bool = True) -> list[Path]:
@@ -41,6 +59,10 @@ def list_photos(folder: Path, recursive: bool = True) -> list[Path]:
     Raises:
         PhotoError: the folder, or one inside it, is missing or may not be read, or is no folder.
     """
+    return _list_files(folder, recursive, PHOTO_EXTENSIONS)
+
+
+def _list_files(folder: Path, recursive: bool, extensions: frozenset[str]) -> list[Path]:
     photos: list[Path] = []
     seen: set[tuple[int, int]] = set()
     pending = [folder]
@@ -57,7 +79,7 @@ def list_photos(folder: Path, recursive: bool = True) -> list[Path]:
         for path in inside:
             if os.path.isdir(path):  # noqa: PTH112 (a link to itself is no folder here; Path.is_dir may raise)
                 pending.append(path)
-            elif path.suffix.lower() in PHOTO_EXTENSIONS:
+            elif path.suffix.lower() in extensions:
                 photos.append(path)
         if not recursive:
             break

@@ -34,12 +34,14 @@ def lines_of(stdout: str) -> list[dict]:
 
 def test_text_answers_say_who_how_sure_who_else_and_why(run_cli, small_gallery, samples):
     photos = [samples / "photos" / f"trail_{number}.jpg" for number in (2, 5)]
-    done = run_cli("identify", *photos, "--gallery", small_gallery, "--timings")
+    done = run_cli("identify", *photos, "--gallery", small_gallery, "--timings", "--viewpoint", "left")
     assert (done.returncode, done.stderr) == (0, "")
     known, new = re.split(r"^(?=trail)", done.stdout, flags=re.MULTILINE)[1:]
     assert re.search(r"^  known Chipo  \d\d %$", known, re.MULTILINE)
     assert re.search(r"^        runner-up \w+  ", known, re.MULTILINE)
-    assert re.search(r"^        It matches Chipo: \d+ \S+ matches with chipo_\d.jpg, the next individual", known, re.MULTILINE)
+    assert re.search(
+        r"^        It matches Chipo: \d+ matching points? with chipo_\d.jpg, the next individual", known, re.MULTILINE
+    )
     assert re.search(r"^        \d+ ms: decode \d+, segment \d+, .*decide \d+ \(CPUExecutionProvider\)$", known, re.MULTILINE)
     assert re.search(r"^  new   a new individual  (> )?\d\d %$", new, re.MULTILINE)
     nearest = re.search(r"^        nearest (\w+)  ", new, re.MULTILINE)
@@ -66,7 +68,7 @@ def test_json_lines_follow_the_schema_and_bad_photos_are_told_on_stderr(run_cli,
 def test_csv_has_a_row_for_each_animal_and_each_failure(run_cli, small_gallery, samples, tmp_path):
     (tmp_path / "a,b.jpg").write_text("not a photo")
     photo = samples / "photos" / "trail_3.jpg"
-    done = run_cli("identify", "a,b.jpg", photo, "--gallery", small_gallery, "--csv", "--device", "cpu")
+    done = run_cli("identify", "a,b.jpg", photo, "--gallery", small_gallery, "--csv", "--device", "cpu", "--viewpoint", "left")
     assert done.returncode == 1
     bad, good = csv.DictReader(io.StringIO(done.stdout))
     assert bad["photo"] == "a,b.jpg"
@@ -188,7 +190,7 @@ def test_photos_of_every_format_are_answered_or_refused_by_name(run_cli, small_g
     folder = shared / "data" / "camera_trap" / "formats"
     if not folder.is_dir():
         pytest.skip("the camera trap files are not among the real photos")
-    done = run_cli("identify", folder, "--gallery", small_gallery, "--json")
+    done = run_cli("identify", folder, "--gallery", small_gallery, "--json", "--viewpoint", "left")
     assert done.returncode == 1
     lines = lines_of(done.stdout)
     names = {path.name for path in folder.iterdir()}
@@ -199,3 +201,4 @@ def test_photos_of_every_format_are_answered_or_refused_by_name(run_cli, small_g
         assert f"failed {name} " in done.stderr
     blank = next(line for line in lines if line["photo"]["name"] == "blank.jpg")
     assert blank["warnings"] == ["No animal stands out in this photo; the whole frame was used."]
+    assert blank["verdict"] == "ask"  # an empty frame is not a new individual

@@ -78,7 +78,7 @@ def test_positions_and_places_are_read_where_the_table_has_them(folder):
         ("identity,path\nZo\x07e,1.jpg\n", "Row 2 of .* control character"),
         ("identity,path,latitude\nZoe,1.jpg,95\n", "Row 2 of .* has the latitude '95'"),
         ("identity,path,longitude\nZoe,1.jpg,east\n", "Row 2 of .* has the longitude 'east'"),
-        ("identity,path\n", "holds no photo to enrol"),
+        ("identity,path\n", "metadata.csv has no row"),
         ('identity,path\n"Zoe"x,1.jpg\n', "cannot be read as CSV"),
         ("identity,path\nZo\udcff,1.jpg\n", "is not UTF-8"),
     ],
