@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @click.option("--recipe", help="Export all networks of this recipe (a name or a .toml file) and write a pack.")
 @click.option("--list", "list_networks", is_flag=True, help="Show the networks that can be exported.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A local file of weights, for one network.")
+@click.option("--random", is_flag=True, help="Random weights: checks the conversion alone; the file says so.")
+@click.option("--accept-terms", is_flag=True, help="Your use is within the terms of weights that have some, which --list shows.")
 @click.option(
     "--storage",
     type=click.Choice(["fp32", "fp16"]),
@@ -33,6 +35,8 @@ def export(
     recipe: str | None,
     list_networks: bool,
     weights: Path | None,
+    random: bool,
+    accept_terms: bool,
     storage: str,
     photos: Path | None,
     out: Path | None,
@@ -48,10 +52,12 @@ def export(
     if weights is not None and len(networks) != 1:
         raise UsageError("--weights is for one network.", "Export the networks one by one.")
     images = _images(photos)
+    if random and recipe:
+        raise UsageError("--random is for networks, not for a recipe.", "Name the networks whose conversion is to be checked.")
     if recipe:
         from reid_edge_export.recipe_export import export_recipe
 
-        pack = export_recipe(recipe, out, images, lambda line: click.echo(line, err=True))
+        pack = export_recipe(recipe, out, images, lambda line: click.echo(line, err=True), accept_terms=accept_terms)
         size = sum(file.size for file in pack.manifest.files)
         click.echo(
             f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. Calibrate it next: reid-edge calibrate.", err=True
@@ -60,7 +66,7 @@ def export(
     from reid_edge_export.export import export_network
 
     for name in networks:
-        options: dict[str, Any] = {"weights": weights, "storage": storage}
+        options: dict[str, Any] = {"weights": weights, "storage": storage, "random": random, "accept_terms": accept_terms}
         exported = export_network(name, out / f"{name}.onnx", images=images, **options)
         figures = ", ".join(f"{measure} {value:.6g}" for measure, value in exported.parity.items())
         click.echo(f"{exported.path}: {exported.size / 1e6:.2f} MB, {figures}")
@@ -75,7 +81,8 @@ def _list() -> None:
     table = Table("network", "task", "what it is", "parameters", "licence", "weights from")
     for network in CATALOGUE.values():
         parameters = ", ".join(f"{key}={value}" for key, value in network.parameters.items())
-        table.add_row(network.name, network.task, network.title, parameters, network.licence, network.source.address)
+        licence = f"{network.licence}: {network.terms}" if network.terms else network.licence
+        table.add_row(network.name, network.task, network.title, parameters, licence, network.source.address)
     Console().print(table)
 
 

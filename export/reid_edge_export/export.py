@@ -61,6 +61,8 @@ def export_network(
     images: Sequence[NDArray[np.uint8]],
     weights: Path | None = None,
     storage: Storage = "fp32",
+    random: bool = False,
+    accept_terms: bool = False,
     **parameters: Any,
 ) -> ExportedNetwork:
     """Export one network and prove that the file answers as PyTorch does.
@@ -71,10 +73,14 @@ def export_network(
         images: photos for the comparison, uint8 [H, W, 3], RGB.
         weights: a file in the official key layout; None fetches the catalogue's source.
         storage: how the weights are stored; they compute in float32 either way.
+        random: to check the conversion alone: the weights are random, those of `weights` or, with None, new ones, the same each
+            time. The file is stamped `random`, and the runtime refuses a pack with it unless told otherwise.
+        accept_terms: the user agrees to the `terms` of the network's weights; needed where it has some.
         parameters: in place of the catalogue's defaults.
 
     Raises:
-        UsageError: an unknown name, parameter or storage, no image, no torch, or weights that are not this network's.
+        UsageError: an unknown name, parameter or storage, terms not agreed to, no image, no torch, or weights that are not this
+            network's.
         EngineError: the graph holds an operator that some engine refuses, or the comparison is below its bounds.
         StorageError: the file cannot be written.
     """
@@ -82,20 +88,24 @@ def export_network(
     resolved = resolve_parameters(network, parameters)
     if storage not in _STORAGES:
         raise UsageError(f"{name}: storage is {storage!r}.", f"Choose one of {', '.join(_STORAGES)}.")
-    file = obtain(network.source) if weights is None else weights
-    source_sha256 = sha256_of(file)
+    if network.terms and not (accept_terms or random):
+        raise UsageError(f"{name}: {network.terms}", "If your use is within these terms, say so with --accept-terms.")
+    file = obtain(network.source) if weights is None and not random else weights
+    source_sha256 = "" if file is None else sha256_of(file)
     module = build_network(network, resolved, file)
 
     from reid_edge_export import graph, parity, samples
     from reid_edge_export.storage import store_as_float16
 
-    inputs = samples.make_inputs(network, resolved, images)
+    inputs = samples.make_inputs(network, resolved, images, random)
     model = graph.trace(module, network, resolved)
     if storage == "fp16":
         store_as_float16(model, network.sensitive)
-    entry = _entry(network, resolved, storage, out.name)
+    entry = _entry(network, resolved, storage, random, out.name)
     provenance = {"reid-edge": reid_edge.__version__, **{package: version(package) for package in _EXPORTERS}}
-    address = network.source.address if source_sha256 == network.source.sha256 else f"file:{file.name}"
+    address = "random" if file is None else f"file:{file.name}"
+    if source_sha256 and source_sha256 == network.source.sha256:
+        address = network.source.address
     graph.write_metadata(model, _metadata(network, entry, address, source_sha256, provenance))
     content = model.SerializeToString(deterministic=True)
     report = parity.compare(network.task, parity.run_torch(module, network, inputs), parity.run_onnx(content, network, inputs))
@@ -108,23 +118,25 @@ def export_network(
         size=len(content),
         entry=entry,
         licence=network.licence,
-        origin=f"{network.title}; weights from {address} (sha256 {source_sha256}).",
+        origin=f"{network.title}; " + (f"weights from {address} (sha256 {source_sha256})." if file else "random weights."),
         provenance=provenance,
         parity=report,
     )
 
 
-def _entry(network: Network, parameters: Mapping[str, Any], storage: Storage, file: str) -> manifest.Network:
+def _entry(network: Network, parameters: Mapping[str, Any], storage: Storage, random: bool, file: str) -> manifest.Network:
     facts = dict(parameters)
     if network.task in ("embedding", "keypoints"):
         facts["dimension"] = network.outputs[-1].shape[-1]
+    if "cell" in network.layout:
+        facts["cell"] = network.layout["cell"]  # pixels per side; the caller turns cells into places
     return manifest.Network(
         file=file,
         task=network.task,
         opset=OPSET,
         precision="fp32",
         storage=storage,
-        weights="trained",
+        weights="random" if random else "trained",
         preprocessing=resolve_preprocessing(network, parameters),
         parameters=facts,
     )

@@ -141,7 +141,7 @@ def _compare_matching(expected: Sequence[Arrays], found: Sequence[Arrays]) -> Re
         common, union = common + len(both), union + len(ours.keys() | theirs.keys())
         differences += [abs(ours[pair] - theirs[pair]) for pair in both]
     return {
-        "matches_common": common / union if union else 1.0,
+        "matches_common": common / union if union else 0.0,  # without one match nothing was compared
         "matches": union,
         **_difference("scores0", np.asarray(differences)),
     }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from reid_edge.errors import UsageError
 from reid_edge.pack import Manifest, NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
+from reid_edge_export.catalogue import network_named, resolve_parameters
 from reid_edge_export.export import ExportedNetwork, export_network
 
 if sys.version_info >= (3, 11):
@@ -68,6 +69,7 @@ def export_recipe(
     images: Sequence[NDArray[np.uint8]],
     say: Callable[[str], None],
     weights: Mapping[str, Path] | None = None,
+    accept_terms: bool = False,
 ) -> Pack:
     """Export every network of a recipe and write the pack.
 
@@ -77,6 +79,7 @@ def export_recipe(
         images: uint8 [H, W, 3] RGB photos for the parity reports.
         say: told what happens, one line at a time.
         weights: by network name, a local file instead of the catalogue's source.
+        accept_terms: the user agrees to the terms of the weights that have some.
 
     Raises:
         UsageError, EngineError: a network cannot be exported or differs from its reference.
@@ -88,7 +91,10 @@ def export_recipe(
         for network, options in recipe["networks"].items():
             say(f"Exporting {network}")
             file = Path(folder) / f"{network}.onnx"
-            exported.append(export_network(network, file, images=images, weights=(weights or {}).get(network), **options))
+            # A recipe says how a network is stored and gives its parameters; it cannot agree to terms or ask for random weights.
+            resolve_parameters(network_named(network), {key: value for key, value in options.items() if key != "storage"})
+            local = (weights or {}).get(network)
+            exported.append(export_network(network, file, images=images, weights=local, accept_terms=accept_terms, **options))
             say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in exported[-1].parity.items()))
         manifest = _manifest(recipe, exported)
         parse_recipe(manifest.recipe, manifest)

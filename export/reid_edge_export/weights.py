@@ -15,8 +15,12 @@ from reid_edge.errors import UsageError
 _SHOWN = 8  # names listed of each kind of mismatch
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
     """The tensors of a PyTorch checkpoint by name; nothing in it is ever executed.
+
+    Args:
+        path: the file.
+        parts: names under which the tensors may lie, instead of at the top.
 
     Raises:
         UsageError: the file is missing, damaged, holds something other than named tensors, or wants to run code.
@@ -30,6 +34,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             f"{path}: is not a checkpoint of plain tensors, or is damaged.",
             "Only files that torch.load(weights_only=True) accepts are read; fetch the file again or save its state_dict.",
         ) from error
+    if isinstance(state, dict):
+        state = next((state[part] for part in parts if part in state), state)
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsageError(f"{path}: holds no dictionary of tensors.", "Save the network's state_dict alone.")
     return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}

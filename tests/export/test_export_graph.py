@@ -23,7 +23,7 @@ from dataclasses import replace
 from reid_edge_export import graph
 from reid_edge_export.catalogue import network_named
 from reid_edge_export.networks import lightglue
-network = replace(network_named("lighterglue"), layout={"layers": 1, "width": 32, "heads": 2, "descriptor": 64})
+network = replace(network_named("lighterglue"), layout={"layers": 1, "width": 32, "heads": 2, "descriptor": 64, "position": 2})
 torch.manual_seed(0)
 model = graph.trace(lightglue.build(**network.layout).eval(), network, {})
 graph.write_metadata(model, {"weights": "random", "network": "lighterglue"})

@@ -168,7 +168,7 @@ def test_lightglue_of_several_heads_reads_the_first_release_and_agrees_with_korn
     reference = kornia.LightGlue(None, **options, filter_threshold=0.0).eval()
     old = {re.sub(r"^transformers\.(\d+)\.(self|cross)_attn", r"\2_attn.\1", key): v for key, v in reference.state_dict().items()}
     torch.save(old, tmp_path / "old.pth")
-    network = lightglue.build(layers=3, width=64, heads=4, descriptor=64).eval()
+    network = lightglue.build(layers=3, width=64, heads=4, descriptor=64, position=2).eval()
     fill(network, lightglue.read_state(tmp_path / "old.pth", network), "old.pth")
     places, described = torch.rand(2, 2, 50, 2) * 2 - 1, torch.nn.functional.normalize(torch.randn(2, 2, 50, 64), dim=3)
     sides = [

@@ -1,7 +1,8 @@
 """The networks in PyTorch, one module each: `load_network` gives one with its weights, ready to run or to export.
 
 Each module here offers `build(**layout, **parameters)`, the network with random weights, and `read_state(path, network)`, the
-weights of an official file under that network's keys. Torch is imported by those modules only.
+weights of an official file under that network's keys. Where random weights answer nothing that could be compared, a module also
+offers `condition(network)`, which changes them in place. Torch is imported by those modules only.
 """
 
 from __future__ import annotations
@@ -34,16 +35,23 @@ def load_network(name: str, weights: Path | None = None, **parameters: Any) -> n
     return build_network(network, resolved, obtain(network.source) if weights is None else weights)
 
 
-def build_network(network: Network, parameters: dict[str, Any], weights: Path) -> nn.Module:
-    """The network with the weights of the file `weights`, in eval mode."""
+def build_network(network: Network, parameters: dict[str, Any], weights: Path | None) -> nn.Module:
+    """The network in eval mode with the weights of the file `weights`, or with random ones, the same each time, for None."""
     try:
         module = importlib.import_module(f"{__name__}.{network.module}")
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "onnx"):
             raise
         raise UsageError(f"Exporting needs {error.name}, which is not installed.", "pip install 'reid-edge[export]'") from error
+    import torch
+
     from reid_edge_export.weights import fill
 
-    built = module.build(**network.layout, **parameters)
-    fill(built, module.read_state(weights, built), str(weights))
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        torch.manual_seed(0)
+        built = module.build(**network.layout, **parameters)
+        if weights is not None:
+            fill(built, module.read_state(weights, built), str(weights))
+        elif hasattr(module, "condition"):
+            module.condition(built)
     return built.eval()

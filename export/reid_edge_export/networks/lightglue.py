@@ -20,14 +20,27 @@ from reid_edge_export.weights import read_checkpoint
 
 # The first release of LightGlue wrote self_attn.3 for what is transformers.3.self_attn now.
 _OLD_NAME = re.compile(r"^(self_attn|cross_attn)\.(\d+)\.")
-# Early stopping, the assignments of the other layers, and the extractor that LighterGlue was trained with.
-_UNUSED = re.compile(r"^(token_confidence\.|confidence_thresholds$|log_assignment\.\d|extractor\.)")
+# Early stopping, the assignments of the other layers, what no layer reads, and the extractor that LighterGlue was trained with.
+_UNUSED = re.compile(r"^(token_confidence\.|confidence_thresholds$|log_assignment\.\d|extractor\.|log_assignment\.r$)")
 _EXCLUDED = -3.0e4  # added to the similarity of an empty slot; lies within the range of float16
 
 
-def build(layers: int, width: int, heads: int, descriptor: int) -> nn.Module:
-    """The network with random weights: `width` channels inside, descriptors of `descriptor` channels."""
-    return LightGlue(layers, width, heads, descriptor)
+def build(layers: int, width: int, heads: int, descriptor: int, position: int) -> nn.Module:
+    """The network with random weights: `width` channels inside, descriptors of `descriptor`, places of `position` numbers."""
+    return LightGlue(layers, width, heads, descriptor, position)
+
+
+def condition(network: LightGlue) -> None:
+    """Make random weights match by descriptor, so that a comparison has matches: small updates, maps that keep angles."""
+    for layer in network.transformers:
+        for block in (layer.self_attn, layer.cross_attn):
+            block.ffn[-1].weight.mul_(0.1)
+            block.ffn[-1].bias.zero_()
+    for linear in (network.input_proj, network.log_assignment.final_proj):
+        if isinstance(linear, nn.Linear):
+            nn.init.orthogonal_(linear.weight, 5.0)
+            linear.bias.zero_()
+    network.log_assignment.matchability.bias.fill_(4.0)
 
 
 def read_state(path: Path, network: LightGlue) -> dict[str, Tensor]:
@@ -44,16 +57,18 @@ def read_state(path: Path, network: LightGlue) -> dict[str, Tensor]:
 class LightGlue(nn.Module):
     """Match N keypoints of one image with M of another, B pairs at a time.
 
-    keypoints0 [B, N, 2] and keypoints1 [B, M, 2]: (xy - size / 2) / (max(size) / 2); descriptors0 [B, N, C] and descriptors1
-    [B, M, C]; valid0 [B, N] and valid1 [B, M]: 1 for a keypoint, 0 for an empty slot. All float32. Gives matches0 int64 [B, N],
-    the index of the mutual nearest in image 1 or -1, and scores0 float32 [B, N], its probability or 0.
+    keypoints0 [B, N, P] and keypoints1 [B, M, P]: first (xy - size / 2) / (max(size) / 2), then, with P = 4, the scale in pixels
+    and the orientation in radians, or, with P = 6, the tips of the x and y axes of the affine frame, normalised as xy is;
+    descriptors0 [B, N, C] and descriptors1 [B, M, C]; valid0 [B, N] and valid1 [B, M]: 1 for a keypoint, 0 for an empty slot.
+    All float32. Gives matches0 int64 [B, N], the index of the mutual nearest in image 1 or -1, and scores0 float32 [B, N], its
+    probability or 0.
     """
 
-    def __init__(self, layers: int, width: int, heads: int, descriptor: int) -> None:
+    def __init__(self, layers: int, width: int, heads: int, descriptor: int, position: int) -> None:
         super().__init__()
         self.layers, self.width, self.heads = layers, width, heads
         self.input_proj = nn.Linear(descriptor, width) if descriptor != width else nn.Identity()
-        self.posenc = _Rotary(width // heads)
+        self.posenc = _Rotary(position, width // heads)
         self.transformers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
         self.log_assignment = _Assignment(width)
 
@@ -128,9 +143,9 @@ class _Tokens(NamedTuple):
 class _Rotary(nn.Module):
     """Cosine and sine [B, 1, N + M, d / 2] of the learned angles by which queries and keys are turned (section 3.1)."""
 
-    def __init__(self, head: int) -> None:
+    def __init__(self, position: int, head: int) -> None:
         super().__init__()
-        self.Wr = nn.Linear(2, head // 2, bias=False)
+        self.Wr = nn.Linear(position, head // 2, bias=False)
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         angle = self.Wr(keypoints).unsqueeze(1)

@@ -12,11 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid_edge.errors import UsageError
+from reid_edge_export.peaks import check_options
 from reid_edge_export.weights import read_checkpoint
 
-_MULTIPLE = 32  # pixels: five halvings
-_MOST_KEYPOINTS = 2048  # TensorRT fails on a TopK over 3840
 _CELL = 8  # pixels per side of one cell of the feature map
 _SUPPRESSION = 5  # pixels per side of the window in which only the largest heat survives
 _NORM_FLOOR = 1e-4  # smallest norm divided by; lies within the range of float16
@@ -24,10 +22,7 @@ _NORM_FLOOR = 1e-4  # smallest norm divided by; lies within the range of float16
 
 def build(keypoints: int, size: int) -> nn.Module:
     """The network with random weights and `keypoints` slots; the graph takes any size, `size` is what photos are brought to."""
-    if size % _MULTIPLE:
-        raise UsageError(f"xfeat: size is {size}.", f"Give a multiple of {_MULTIPLE}.")
-    if keypoints > _MOST_KEYPOINTS:
-        raise UsageError(f"xfeat: {keypoints} keypoints are more than every engine sorts.", f"Give at most {_MOST_KEYPOINTS}.")
+    check_options("xfeat", keypoints, size)
     return XFeat(keypoints)
 
 

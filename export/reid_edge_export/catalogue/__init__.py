@@ -1,0 +1,66 @@
+"""The networks that can be exported, as data: what each is for, what goes in and comes out, where its weights come from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from reid_edge.errors import UsageError
+from reid_edge.pack.manifest import Preprocessing
+from reid_edge_export.catalogue.embedding import EMBEDDING
+from reid_edge_export.catalogue.entry import OPSET, Network, Source, TensorSpec
+from reid_edge_export.catalogue.keypoints import KEYPOINTS
+from reid_edge_export.catalogue.matching import MATCHING
+from reid_edge_export.catalogue.segmentation import SEGMENTATION
+
+__all__ = ["CATALOGUE", "OPSET", "Network", "Source", "TensorSpec", "network_named"]
+__all__ += ["resolve_parameters", "resolve_preprocessing", "resolve_shape"]
+
+CATALOGUE: Mapping[str, Network] = {network.name: network for network in (*SEGMENTATION, *EMBEDDING, *KEYPOINTS, *MATCHING)}
+
+
+def network_named(name: str) -> Network:
+    """The network of that name.
+
+    Raises:
+        UsageError: there is none; the nearest names are offered.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    near = difflib.get_close_matches(name, CATALOGUE, n=3)
+    offered = f"Did you mean {' or '.join(near)}?" if near else f"Known networks: {', '.join(CATALOGUE)}."
+    raise UsageError(f"There is no network named {name!r}.", offered)
+
+
+def resolve_parameters(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's parameters with `given` in place of the defaults.
+
+    Raises:
+        UsageError: a parameter is unknown, of another type, not positive, or not one of the choices.
+    """
+    resolved = dict(network.parameters)
+    for key, value in given.items():
+        if key not in resolved:
+            known = ", ".join(resolved) or "none"
+            raise UsageError(f"{network.name} has no parameter {key!r}.", f"Its parameters: {known}.")
+        choices = network.choices.get(key)
+        if choices and value not in choices:
+            raise UsageError(f"{network.name}: {key} is {value!r}.", f"Choose one of {', '.join(map(str, choices))}.")
+        if not choices and (type(value) is not type(resolved[key]) or value <= 0):
+            raise UsageError(f"{network.name}: {key} is {value!r}.", "Give a positive whole number.")
+        resolved[key] = value
+    return resolved
+
+
+def resolve_shape(spec: TensorSpec, parameters: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """The shape of `spec` with every "@name" replaced by that parameter."""
+    return tuple(parameters[size[1:]] if isinstance(size, str) and size.startswith("@") else size for size in spec.shape)
+
+
+def resolve_preprocessing(network: Network, parameters: Mapping[str, Any]) -> Preprocessing | None:
+    """The network's preprocessing at the size that its parameters ask for."""
+    if network.preprocessing is None:
+        return None
+    return replace(network.preprocessing, width=parameters["size"], height=parameters["size"])

