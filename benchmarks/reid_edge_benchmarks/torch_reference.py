@@ -134,21 +134,22 @@ class TorchReference:
             photo = read_photo(path)
         # All that describing asks of networks is to be given one by its name.
         animals = describe(photo, self._identifier.recipe, cast(Networks, self._describing), timings)
-        return [self._answer(animal.features, question, timings) for animal in animals]
+        return [self._answer(animal.features, animal.animal.found, question, timings) for animal in animals]
 
     def match(self, match: Match, query: Keypoints, candidates: Sequence[Keypoints]) -> list[Matches]:
         """Match one query with many candidates; see `reid_edge.matching`."""
         with torch.inference_mode():
             return self._match(match, _Points.of(query), [_Points.of(candidate) for candidate in candidates])
 
-    def _answer(self, features: Features, question: Question, timings: Timings) -> ReferenceAnswer:
+    def _answer(self, features: Features, found: bool, question: Question, timings: Timings) -> ReferenceAnswer:
         selection = self._candidates.select(question.species, question.viewpoint)
         with torch.inference_mode():
             comparison = self._compare(features, selection.ids, timings)
         with timings.stage("decide"):
             entry, _ = self._identifier.calibration.entry(selection.species or question.species)
             ranking = rank(comparison, self._candidates, entry)
-            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known))
+            doubt = selection.doubt_about(found)
+            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt))
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery

@@ -37,6 +37,10 @@ class Selection:
     may_be_known: bool = False
     doubt: str = ""
 
+    def doubt_about(self, found: bool) -> str:
+        """Why an animal that is near none of them may not be new: `doubt`, or that no animal stood out in the photo."""
+        return self.doubt if found else "No animal stands out in this photo, and there may be none."
+
 
 class GalleryCandidates:
     """The sightings of a gallery that have features under one key. Made anew when the gallery changes."""

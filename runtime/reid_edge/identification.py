@@ -113,7 +113,7 @@ class Identifier:
         with timings.stage("decide"):
             entry, used = self.calibration.entry(selection.species or question.species)
             ranking = rank(comparison, candidates, entry)
-            doubt = selection.doubt if described.animal.found else "No animal stands out in this photo, and there may be none."
+            doubt = selection.doubt_about(described.animal.found)
             verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)
 

@@ -45,10 +45,8 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         return Verdict("ask", identity, probability, reason)
     known = score >= entry.threshold
     if (probability if known else 1.0 - probability) < _AS_LIKELY_WRONG:
-        doubt = (
-            "is the best match, but evidence like this is wrong" if known else "scores too low, yet evidence like this is right"
-        )
-        reason = f"{identity} {doubt} more often than not: {_evidence(ranking)}. A person should look."
+        but = "is the best match, but evidence like this is wrong" if known else "scores too low, yet evidence like this is right"
+        reason = f"{identity} {but} more often than not: {_evidence(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
     if known:
         return Verdict("known", identity, probability, f"It matches {identity}: {_evidence(ranking)}.")
