@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,18 +50,8 @@ def to_arrays(features: Features) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
-def from_arrays(arrays: Arrays, embeddings: Iterable[str], extractions: Iterable[str]) -> Features:
-    """The inverse of `to_arrays`, for the named embeddings and extractions.
-
-    Raises:
-        KeyError: an array is not there.
-    """
-    vectors = {name: np.asarray(arrays[vector_array(name)], np.float32) for name in embeddings}
-    return Features(vectors, {name: keypoints_from_arrays(arrays, name) for name in extractions})
-
-
 def keypoints_from_arrays(arrays: Arrays, name: str) -> Keypoints:
-    """The keypoints of one extraction out of a gallery's arrays.
+    """The keypoints of one extraction out of a gallery's arrays, the inverse of `to_arrays`.
 
     Raises:
         KeyError: an array is not there.
