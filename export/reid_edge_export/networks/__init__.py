@@ -40,7 +40,7 @@ def build_network(network: Network, parameters: dict[str, Any], weights: Path | 
     try:
         module = importlib.import_module(f"{__name__}.{network.module}")
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx"):
+        if error.name not in ("torch", "onnx", "safetensors"):
             raise
         raise UsageError(f"Exporting needs {error.name}, which is not installed.", "pip install 'reid-edge[export]'") from error
     import torch
