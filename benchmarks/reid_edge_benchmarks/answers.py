@@ -53,7 +53,9 @@ def answer_table(table: ScoreTable, entry: Entry) -> TableAnswers:
     """Fuse, and take the best candidate of each query; equal scores go to the candidate listed first."""
     top, score = [NEW] * len(table.query_identity), np.zeros(len(table.query_identity))
     for query in np.unique(table.query):
-        pairs = np.flatnonzero(table.query == query)
+        pairs = np.flatnonzero((table.query == query) & ~np.isnan(table.raw).all(axis=1))
+        if not len(pairs):
+            continue
         _, fused = entry.fuse(table.raw[pairs])
         best = int(fused.argmax())
         top[query], score[query] = table.candidate_identity[table.candidate[pairs[best]]], fused[best]
@@ -63,4 +65,4 @@ def answer_table(table: ScoreTable, entry: Entry) -> TableAnswers:
 def with_scores(table: ScoreTable, names: tuple[str, ...]) -> ScoreTable:
     """The table with only these of its scores."""
     columns = [table.score_names.index(name) for name in names]
-    return replace(table, score_names=names, raw=table.raw[:, columns])
+    return replace(table, score_names=names, raw=table.raw[:, columns], raw_without=table.raw_without[:, columns])

@@ -101,23 +101,23 @@ def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> tuple[Entry, dict[str
 
 
 def _cross_fit(pairs: Pairs, fold: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Calibrated scores [P, S] by calibrators that saw no query of the fold; an absent score as that of minus infinity."""
+    """Calibrated scores [2, P, S] by calibrators that saw no query of the fold; an absent score as that of minus infinity."""
     filled = np.empty_like(pairs.raw)
     pair_fold = fold[pairs.individual[pairs.query]]
     for held in np.unique(pair_fold):
         test = pair_fold == held
-        for column in range(pairs.raw.shape[1]):
-            raw = pairs.raw[test, column]
-            filled[test, column] = _fit_score(pairs, column, ~test)(np.where(np.isnan(raw), -np.inf, raw))
+        for column in range(pairs.raw.shape[2]):
+            raw = pairs.raw[:, test, column]
+            filled[:, test, column] = _fit_score(pairs, column, ~test)(np.where(np.isnan(raw), -np.inf, raw))
     return filled
 
 
 def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_]) -> Calibrator:
     """The calibrator of one score on the chosen pairs, or on all where the chosen ones have no positive or no negative."""
-    outcome = pairs.same[chosen & ~np.isnan(pairs.raw[:, column])]
+    outcome = pairs.same[chosen & ~np.isnan(pairs.raw[0, :, column])]
     if outcome.all() or not outcome.any():
         chosen = np.ones(len(pairs.query), bool)
-    return fit_isotonic(pairs.raw[chosen, column], pairs.same[chosen], pairs.weight[chosen])
+    return fit_isotonic(pairs.raw[0, chosen, column], pairs.same[chosen], pairs.weight[chosen])
 
 
 def _folds(pairs: Pairs, seed: int) -> NDArray[np.int64]:
@@ -125,8 +125,8 @@ def _folds(pairs: Pairs, seed: int) -> NDArray[np.int64]:
     count = pairs.individual.max() + 1
     species = np.zeros(count, np.int64)
     species[pairs.individual] = pairs.species
-    positive = np.zeros((count, pairs.raw.shape[1]), bool)
-    np.logical_or.at(positive, pairs.individual[pairs.query], pairs.same[:, None] & ~np.isnan(pairs.raw))
+    positive = np.zeros((count, pairs.raw.shape[2]), bool)
+    np.logical_or.at(positive, pairs.individual[pairs.query], pairs.same[:, None] & ~np.isnan(pairs.raw[0]))
     scores_met = positive.sum(axis=1)
     order = np.lexsort([np.random.default_rng(seed).random(count), species, -scores_met])
     fold = np.empty(count, np.int64)
@@ -154,7 +154,7 @@ def _shortage(tables: Sequence[ScoreTable]) -> str:
     """What is missing for an entry of its own, or nothing."""
     pairs = Pairs.of(tables)
     for column, name in enumerate(tables[0].score_names):
-        seen = ~np.isnan(pairs.raw[:, column])
+        seen = ~np.isnan(pairs.raw[0, :, column])
         positives = int((pairs.same & seen).sum())
         if positives < FEWEST_POSITIVES:
             missing = FEWEST_POSITIVES - positives
@@ -163,9 +163,8 @@ def _shortage(tables: Sequence[ScoreTable]) -> str:
             return f"{name} has pairs of the same individual for one individual only"
         if not (~pairs.same & seen).any():
             return f"{name} has no pair of different individuals"
-    trials = TrialPlan(pairs).run(np.zeros(len(pairs.query)))
-    if trials.known.all():
-        return "no query can be made unknown, because each has its own individual alone among the matched candidates"
+    if TrialPlan(pairs).run(np.zeros(pairs.raw.shape[:2])).known.all():
+        return "no query can be made unknown, because the gallery holds no other individual"
     return ""
 
 

@@ -24,7 +24,7 @@ def choose_weights(
 
     Args:
         pairs: the labelled pairs.
-        filled: float64 [P, S] calibrated scores, fitted without the individual they are about; see Pairs.fuse.
+        filled: float64 [2, P, S] calibrated scores, fitted without the individual they are about; see Pairs.fuse.
         fold: int, the fold of each individual, by its number.
         seed: of the starts and the resamples.
 
@@ -32,7 +32,7 @@ def choose_weights(
         weights: float64 [S], sum 1.
         fitted: they are not simply equal.
     """
-    count = filled.shape[1]
+    count = filled.shape[2]
     equal = np.full(count, 1 / count)
     if count == 1:
         return equal, False
@@ -64,7 +64,7 @@ def _powell(
     def loss(weights: NDArray[np.float64]) -> float:
         return -best_threshold(plan.run(pairs.fuse(filled, np.clip(weights, 0, 1))).only(chosen))[1]
 
-    count = filled.shape[1]
+    count = filled.shape[2]
     starts = [np.full(count, 0.5), *np.random.default_rng(seed).uniform(0.05, 1, (STARTS - 1, count))]
     options = {"maxfev": EVALUATIONS, "xtol": 0.01, "ftol": 1e-4}
     found = [minimize(loss, start, method="Powell", bounds=[(0, 1)] * count, options=options) for start in starts]

@@ -17,8 +17,9 @@ from reid_edge.errors import StorageError, UsageError
 class ScoreTable:
     """The pairs that were scored, of one species.
 
-    The queries and the gallery hold no photo in common. Retrieval scores only the most promising candidates of a query; the
-    open-set trials also use each query with its own individual removed, so score as many candidates as leave some others.
+    The queries and the gallery hold no photo in common. Retrieval scores only the most promising candidates of a query, and an
+    expensive matcher only the best of these. Which they are depends on who is in the gallery, so a query of a known individual is
+    scored twice: as it is, and in the gallery without its own individual.
 
     Attributes:
         score_names: S names of pair scores.
@@ -28,9 +29,12 @@ class ScoreTable:
         query: int32 [P], the query of each pair, an index into query_identity.
         candidate: int32 [P], the gallery photo of each pair, an index into candidate_identity.
         raw: float32 [P, S], the scores, higher is more alike, NaN where one was not computed.
+        raw_without: float32 [P, S], the same in the gallery without the query's own individual; NaN also for pairs that show the same
+            individual, and for all pairs of a query that has no such trial.
 
     Raises:
-        UsageError: lengths that differ, an index out of range, a pair that is there twice, or an infinite score.
+        UsageError: lengths that differ, an index out of range, a pair that is there twice, an infinite score, or
+            an individual scored in the gallery without it.
     """
 
     score_names: tuple[str, ...]
@@ -40,20 +44,27 @@ class ScoreTable:
     query: NDArray[np.int32]
     candidate: NDArray[np.int32]
     raw: NDArray[np.float32]
+    raw_without: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        for name, dtype in (("query", np.int32), ("candidate", np.int32), ("raw", np.float32)):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
         pairs = len(self.query)
-        if self.query.shape != (pairs,) or self.candidate.shape != (pairs,) or self.raw.shape != (pairs, len(self.score_names)):
-            self._refuse(f"query, candidate and raw have shapes {self.query.shape}, {self.candidate.shape} and {self.raw.shape}")
+        scores = (pairs, len(self.score_names))
+        expected = {"query": (np.int32, (pairs,)), "candidate": (np.int32, (pairs,))}
+        expected |= {"raw": (np.float32, scores), "raw_without": (np.float32, scores)}
+        for name, (dtype, shape) in expected.items():
+            array = np.asarray(getattr(self, name), dtype)
+            if array.shape != shape:
+                self._refuse(f"{name} has the shape {array.shape}, not {shape}")
+            object.__setattr__(self, name, array)
         for index, identities in ((self.query, self.query_identity), (self.candidate, self.candidate_identity)):
             if pairs and not 0 <= index.min() <= index.max() < len(identities):
                 self._refuse("a pair points at a photo that is not listed")
         if len(np.unique(np.stack([self.query, self.candidate]), axis=1).T) < pairs:
             self._refuse("a pair of photos is there twice")
-        if np.isinf(self.raw).any():
+        if np.isinf(self.raw).any() or np.isinf(self.raw_without).any():
             self._refuse("a score is infinite")
+        if not np.isnan(self.raw_without[self.same]).all():
+            self._refuse("an individual has scores in the gallery without it")
 
     @property
     def same(self) -> NDArray[np.bool_]:

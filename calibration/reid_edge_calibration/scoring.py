@@ -110,18 +110,23 @@ def _score(
     sightings = gallery.sightings()
     column_of = {sighting.id: column for column, sighting in enumerate(sightings)}
     identities = [sighting.identity for sighting in sightings]
-    rows, columns, raw = [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    raw: dict[str, list[np.ndarray]] = {"raw": [], "raw_without": []}
+    nothing = np.full(len(identifier.recipe.score_names), np.nan)
     for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
         features = describe_query(query, labelled, identifier, candidates)
-        scored: dict[int, np.ndarray] = {}
         comparisons = _comparisons(features, query, identifier, candidates, identities, list(column_of))
-        for comparison in comparisons if open_set_trials else islice(comparisons, 1):
-            for sighting, scores in zip(comparison.sighting_ids, comparison.raw, strict=True):
-                known = scored.get(int(sighting))
-                scored[int(sighting)] = scores if known is None else np.where(np.isnan(known), scores, known)
-        rows += [row] * len(scored)
-        columns += [column_of[sighting] for sighting in scored]
-        raw += list(scored.values())
+        scored = [
+            dict(zip(map(int, comparison.sighting_ids), comparison.raw, strict=True))
+            for comparison in islice(comparisons, 2 if open_set_trials else 1)
+        ]
+        pairs = sorted(set[int]().union(*scored))
+        rows += [row] * len(pairs)
+        columns += [column_of[sighting] for sighting in pairs]
+        for scores, part in zip(raw.values(), [*scored, {}], strict=False):
+            scores += [part.get(sighting, nothing) for sighting in pairs]
+    shape = (len(rows), len(identifier.recipe.score_names))
     return ScoreTable(
         identifier.recipe.score_names,
         labelled.species,
@@ -129,7 +134,7 @@ def _score(
         tuple(identities),
         np.array(rows, np.int32),
         np.array(columns, np.int32),
-        np.array(raw, np.float32).reshape(len(rows), len(identifier.recipe.score_names)),
+        **{name: np.array(scores, np.float32).reshape(shape) for name, scores in raw.items()},
     )
 
 

@@ -1,8 +1,9 @@
 """Open-set trials: what happens when each query meets a gallery with its individual in it, and one without.
 
 A labelled fold has few unknown individuals, often one or two, so a threshold fitted on them alone is a matter of luck. Every
-query of a known individual therefore counts twice: once as it is, and once with the photos of its own individual removed from
-its candidates, where the right answer is `new_individual`. That gives as many unknown examples as there are queries.
+query of a known individual therefore counts twice: once as it is, and once in the gallery without its own individual, where the
+right answer is `new_individual`. That gives as many unknown examples as there are queries. Both are scored as the runtime scores
+them (score_table.py), because whoever is not there leaves a place among the candidates to others.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ class Pairs:
     """Score tables laid end to end.
 
     Attributes:
-        raw: float64 [P, S], NaN where a score was not computed.
+        raw: float64 [2, P, S], in the gallery as it is, and in the one without the query's own individual; NaN where a score was not
+            computed.
         same: bool [P], the pair shows the same individual.
         query: int [P], the query of each pair.
         weight: float64 [P], of each pair, so that every species counts the same; the mean is 1.
         individual: int [Q], the individual of each query; individuals of two species never share a number.
         known: bool [Q], the individual is in the gallery.
         species: int [Q], the table that the query is from.
-        present: bool [Q, S], the score was computed for one pair of the query or more.
+        present: bool [2, Q, S], the score was computed for one pair of the query or more.
     """
 
     raw: NDArray[np.float64]
@@ -47,7 +49,8 @@ class Pairs:
         individual = [code.setdefault((table.species, name), len(code)) for table in tables for name in table.query_identity]
         first = np.cumsum([0, *(len(table.query_identity) for table in tables)])
         query = np.concatenate([table.query + start for table, start in zip(tables, first, strict=False)])
-        raw = np.concatenate([table.raw for table in tables]).astype(np.float64)
+        views = [[getattr(table, view) for table in tables] for view in ("raw", "raw_without")]
+        raw = np.stack([np.concatenate(view) for view in views]).astype(np.float64)
         total = len(query)
         return cls(
             raw=raw,
@@ -57,23 +60,24 @@ class Pairs:
             individual=np.array(individual),
             known=np.concatenate([table.known for table in tables]),
             species=np.repeat(np.arange(len(tables)), np.diff(first)),
-            present=_any_by_query(~np.isnan(raw), query, first[-1]),
+            present=np.stack([_any_by_query(~np.isnan(view), query, first[-1]) for view in raw]),
         )
 
     def fuse(self, filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Entry.fuse of the runtime for every query at once.
 
         Args:
-            filled: float64 [P, S] calibrated scores, an absent one being the calibrator's value of minus infinity.
+            filled: float64 [2, P, S] calibrated scores, an absent one being the calibrator's value of minus infinity.
             weights: float64 [S], 0 or more.
 
         Returns:
-            float64 [P].
+            float64 [2, P], 0 for pairs that were not compared.
         """
         share = self.present * weights
-        total = share.sum(axis=1, keepdims=True)
+        total = share.sum(axis=2, keepdims=True)
         share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
-        return np.asarray((filled * share[self.query]).sum(axis=1))
+        compared = ~np.isnan(self.raw).all(axis=2)
+        return np.asarray((filled * share[:, self.query]).sum(axis=2) * compared)
 
 
 @dataclass(frozen=True)
@@ -122,28 +126,25 @@ class Trials:
 
 
 class TrialPlan:
-    """Which trials some pairs give, whatever their fused scores: every query as it is, then those that can be made unknown.
-
-    A query of a known individual is not made unknown where its own individual had all of some score, such as an expensive
-    matcher that ran on the best few candidates only: others would have been matched in its place, and nobody knows how well.
+    """Which trials some pairs give, whatever their fused scores: every query as it is, then those that were also scored without their
+    own individual.
     """
 
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = pairs
         queries = len(pairs.individual)
-        left = _any_by_query(~np.isnan(pairs.raw) & ~pairs.same[:, None], pairs.query, queries)
-        removable = pairs.known & (left == pairs.present).all(axis=1) & left.any(axis=1)
-        self._source = np.concatenate([np.arange(queries), np.flatnonzero(removable)])
+        self._source = np.concatenate([np.arange(queries), np.flatnonzero(pairs.present[1].any(axis=1))])
         self._removed = np.arange(len(self._source)) >= queries
 
     def run(self, fused: NDArray[np.float64]) -> Trials:
-        """The trials with these fused scores, float64 [P] in [0, 1]."""
+        """The trials with these fused scores, float64 [2, P] in [0, 1]."""
         pairs, source, removed = self._pairs, self._source, self._removed
-        own, other = np.zeros(len(pairs.individual)), np.zeros(len(pairs.individual))
-        np.maximum.at(own, pairs.query[pairs.same], fused[pairs.same])
-        np.maximum.at(other, pairs.query[~pairs.same], fused[~pairs.same])
+        own, other, without = np.zeros((3, len(pairs.individual)))
+        np.maximum.at(own, pairs.query[pairs.same], fused[0, pairs.same])
+        np.maximum.at(other, pairs.query[~pairs.same], fused[0, ~pairs.same])
+        np.maximum.at(without, pairs.query, fused[1])
         return Trials(
-            score=np.where(removed, other[source], np.maximum(own, other)[source]),
+            score=np.where(removed, without[source], np.maximum(own, other)[source]),
             right=~removed & (own > other)[source],
             known=~removed & pairs.known[source],
             individual=pairs.individual[source],

@@ -22,7 +22,8 @@ def make_table(
     separation: tuple[float, float, float] = (1.0, 1.5, 2.5),
     costly: int = 12,
 ) -> ScoreTable:
-    """Every query against every gallery photo; the costly matcher only on the best few candidates by the others.
+    """Every query against every gallery photo, and again without its own individual; the costly matcher only on the best few candidates
+    by the others.
 
     A pair of the same individual scores `separation` standard deviations above one of different individuals. A query's own
     quality moves all its same pairs together.
@@ -35,10 +36,23 @@ def make_table(
     quality = rng.normal(0, 0.5, len(asked))[query]
     raw = rng.normal(size=(len(query), 3)) + same[:, None] * (np.array(separation) + quality[:, None])
     raw[:, 1:] = np.maximum(0, np.round(20 * raw[:, 1:] + 20))  # counts of matches
-    promise = (raw[:, 0] + raw[:, 1] / 20).reshape(len(asked), -1)
+    unknown = ~np.isin(asked, gallery)[query]
+    without = np.where((same | unknown)[:, None], np.nan, raw)
+    return ScoreTable(
+        SCORES,
+        species,
+        tuple(asked),
+        tuple(gallery),
+        query,
+        candidate,
+        *(_costly_on_few(view, len(asked), costly) for view in (raw, without)),
+    )
+
+
+def _costly_on_few(raw: np.ndarray, queries: int, costly: int) -> np.ndarray:
+    promise = np.nan_to_num(raw[:, 0] + raw[:, 1] / 20, nan=-np.inf).reshape(queries, -1)
     rank = (-promise).argsort(axis=1).argsort(axis=1).ravel()
-    raw[rank >= costly, 2] = np.nan
-    return ScoreTable(SCORES, species, tuple(asked), tuple(gallery), query, candidate, raw)
+    return np.column_stack((raw[:, :2], np.where(rank < costly, raw[:, 2], np.nan)))
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ TABLE = ScoreTable(
     query=np.array([0, 0, 1, 2]),
     candidate=np.array([0, 1, 0, 2]),
     raw=np.array([[0.1, np.nan], [0.9, 40], [0.8, 31], [0.2, np.nan]]),
+    raw_without=np.array([[0.1, 7], [np.nan, np.nan], [np.nan, np.nan], [np.nan, np.nan]]),
 )
 
 
@@ -60,6 +61,8 @@ def test_a_table_that_cannot_be_written_names_the_file(tmp_path):
         {"candidate": np.array([0, 0, 0, 2])},
         {"raw": np.zeros((4, 3))},
         {"raw": np.full((4, 2), np.inf)},
+        {"raw_without": np.zeros((4, 3))},
+        {"raw_without": np.zeros((4, 2))},
     ],
 )
 def test_pairs_that_cannot_be_are_refused(change):
