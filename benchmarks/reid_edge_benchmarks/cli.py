@@ -59,6 +59,8 @@ def accuracy(
     results: dict[str, dict[str, object]] = {}
     with _folder(keep) as folder:
         for labelled in sets:
+            for note in labelled.notes:
+                click.echo(f"note: {note}", err=True)
             measured = measure(labelled, identifier, folder / f"{labelled.stem(identifier)}.sqlite", progress)
             results[labelled.name] = {"answers": measured.figures, "milliseconds": measured.milliseconds}
             _print(labelled.name, "field as shipped" if pack_name == "field" else pack_name, measured.figures)

@@ -46,6 +46,8 @@ def calibrate(
     from reid_edge_calibration.scoring import read_labelled_set, score_labelled_set
 
     sets = [read_labelled_set(path, fold) for path in metadata]
+    for note in (note for labelled in sets for note in labelled.notes):
+        click.echo(f"note: {note}", err=True)
     pack = open_pack(find_pack(pack_name))
     identifier = Identifier(pack, device, threads)
     with tempfile.TemporaryDirectory() as temporary:

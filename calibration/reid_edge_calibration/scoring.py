@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +36,7 @@ class LabelledSet:
         fold: the rows' fold, ``all`` where none was chosen.
         database, queries: who each photo shows.
         species: the species that they share.
+        leaked: query photos that are in the database too, byte for byte, and are left out of `queries`: they would find themselves.
     """
 
     name: str
@@ -43,6 +44,15 @@ class LabelledSet:
     database: tuple[Enrolment, ...]
     queries: tuple[Enrolment, ...]
     species: str
+    leaked: tuple[Path, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of these labels, a sentence each."""
+        if not self.leaked:
+            return ()
+        names = ", ".join(path.name for path in self.leaked[:5]) + (" and others" if len(self.leaked) > 5 else "")
+        return (f"{self.name}: query photos that are database photos too were left out, they would find themselves: {names}.",)
 
     def stem(self, identifier: Identifier) -> str:
         """The name of files that hold what this pack computes of this set: another pack, recipe, row or label gives another name."""
@@ -51,7 +61,7 @@ class LabelledSet:
             for name, network in identifier.pack.manifest.networks.items()
         }
         what = repr((self.database, self.queries, sorted(networks.items()), identifier.recipe, identifier.feature_key))
-        return f"{self.name}-{self.fold}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+        return f"{self.name}-{self.fold}-{sha256(what.encode()).hexdigest()[:12]}"
 
 
 def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
@@ -72,7 +82,18 @@ def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
             f"{metadata} holds several species ({', '.join(sorted(species))}).", "Give one metadata.csv per species."
         )
     name = (metadata if metadata.is_dir() else metadata.parent).resolve().name
-    return LabelledSet(name, fold or "all", database, queries, species.pop())
+    enrolled = {_content(row.path) for row in database}
+    leaked = tuple(row.path for row in queries if _content(row.path) in enrolled)
+    asked = tuple(row for row in queries if row.path not in leaked)
+    return LabelledSet(name, fold or "all", database, asked, species.pop(), leaked)
+
+
+def _content(path: Path) -> str:
+    """What tells one file from another; of one that cannot be read, its path, because reading the photo will say why."""
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return str(path)
 
 
 def score_labelled_set(
@@ -115,7 +136,7 @@ def _score(
     raw: dict[str, list[np.ndarray]] = {"raw": [], "raw_without": []}
     nothing = np.full(len(identifier.recipe.score_names), np.nan)
     for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
-        features = describe_query(query, labelled, identifier, candidates)
+        features = describe_query(query, labelled, identifier)
         comparisons = _comparisons(features, query, identifier, candidates, identities, list(column_of))
         scored = [
             dict(zip(map(int, comparison.sighting_ids), comparison.raw, strict=True))
@@ -153,18 +174,16 @@ def refuse_incomplete(labelled: LabelledSet, result: EnrolmentResult) -> None:
         )
 
 
-def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier, candidates: GalleryCandidates) -> Features:
+def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier) -> Features:
     """The features of the largest animal of a query photo.
 
     Raises:
-        UsageError: the photo cannot be read, or is in the gallery, where it would find itself.
+        UsageError: the photo cannot be read.
     """
     try:
         photo = read_photo(query.path)
     except PhotoError as error:
         raise _unreadable(labelled, error) from error
-    if candidates.holds_photo(photo.sha256):
-        raise UsageError(f"{labelled.name}: the query {query.path} is a database photo too.", "Take one of the two rows out.")
     return identifier.describe(photo, largest_only=True)[0].features
 
 
