@@ -63,7 +63,7 @@ def _figures(
 ) -> dict[str, float]:
     truth = tuple(query.identity for query in labelled.queries)
     top = tuple(decision.ranking[0].identity if decision.ranking else "" for decision in decisions)
-    score = np.array([decision.ranking[0].score if decision.ranking else 0.0 for decision in decisions])
+    score = np.array([decision.ranking[0].evidence if decision.ranking else 0.0 for decision in decisions])
     entry, _ = identifier.calibration.entry(labelled.species)
     figures = TableAnswers(truth, known, top, score).figures(entry.threshold)
     probability = [decision.ranking[0].probability if decision.ranking else 0.0 for decision in decisions]

@@ -56,9 +56,14 @@ def answer_table(table: ScoreTable, entry: Entry) -> TableAnswers:
         pairs = np.flatnonzero((table.query == query) & ~np.isnan(table.raw).all(axis=1))
         if not len(pairs):
             continue
-        _, fused = entry.fuse(table.raw[pairs])
+        raw = table.raw[pairs]
+        _, fused = entry.fuse(raw)
+        names = [table.candidate_identity[candidate] for candidate in table.candidate[pairs]]
+        identities, owner = np.unique(names, return_inverse=True)
+        highest = np.stack([np.fmax.reduce(raw[owner == place]) for place in range(len(identities))])
+        best_fused = np.array([fused[owner == place].max() for place in range(len(identities))])
         best = int(fused.argmax())
-        top[query], score[query] = table.candidate_identity[table.candidate[pairs[best]]], fused[best]
+        top[query], score[query] = names[best], entry.evidence(best_fused, highest)[owner[best]]
     return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from reid_edge.calibration import CalibrationModel, Calibrator, Entry
 from reid_edge.calibration.model import FORMAT_VERSION
 from reid_edge.errors import UsageError
+from reid_edge_calibration.evidence import fit_evidence
 from reid_edge_calibration.fusion import choose_weights
 from reid_edge_calibration.identity import fit_identity
 from reid_edge_calibration.isotonic import fit_isotonic
@@ -26,9 +28,10 @@ FEWEST_POSITIVES = 20
 def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationModel:
     """Calibrators, fusion weights, threshold, ask band and final probability, for each species and for all together.
 
-    The pair calibrators are fitted on all pairs. Threshold, band, weights and final probability are fitted on fused scores
+    The pair calibrators are fitted on all pairs. Weights, evidence, threshold, band and final probability are fitted on fused scores
     whose calibrators did not see the individual of the query (cross-fitting in 5 folds over individuals), because a calibrator
-    flatters the pairs it was fitted on. In the generic entry every species counts the same.
+    flatters the pairs it was fitted on. The generic entry serves species that no calibrator saw, so its folds are the species, where
+    there are two or more, and every species counts the same.
 
     A species too small for an entry of its own gets none, with a sentence in `data["warnings"]`; the generic one serves it.
 
@@ -71,16 +74,21 @@ def model_to_json(model: CalibrationModel) -> str:
 def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> tuple[Entry, dict[str, Any]]:
     """One entry, and the facts about what it was fitted on."""
     pairs = Pairs.of(tables)
-    fold = _folds(pairs, seed)
+    fold = _folds(pairs, seed) if len(tables) == 1 else _species_of_individuals(pairs)
     filled = _cross_fit(pairs, fold)
     weights, fitted = choose_weights(pairs, filled, fold, seed)
-    trials = TrialPlan(pairs).run(pairs.fuse(filled, weights))
+    plan, fused, names = TrialPlan(pairs), pairs.fuse(filled, weights), tables[0].score_names
+    trials = plan.run(fused)
+    fitted_evidence = fit_evidence(
+        names, trials.score, plan.leads(fused), trials.right, trials.balance(), fold[trials.individual]
+    )
+    trials = replace(trials, score=fitted_evidence.score)
     decision = choose_threshold(trials, seed)
-    names = tables[0].score_names
     everything = np.ones(len(pairs.query), bool)
     entry = Entry(
         calibrators={name: _fit_score(pairs, column, everything) for column, name in enumerate(names)},
         weights={name: float(weight) for name, weight in zip(names, weights, strict=True)},
+        evidence=fitted_evidence.evidence,
         identity=fit_identity(trials),
         threshold=decision.threshold,
         ask_low=decision.ask_low,
@@ -95,6 +103,7 @@ def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> tuple[Entry, dict[str
         "pairs": len(pairs.same),
         "positive_pairs": int(pairs.same.sum()),
         "weights": "fitted" if fitted else "mean",
+        "evidence": fitted_evidence.uses,
         "geomean_of_trials": round(float(geomean[np.searchsorted(edges[1:-1], decision.threshold)]), 4),
     }
     return entry, facts
@@ -122,9 +131,8 @@ def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_]) -> Calibrat
 
 def _folds(pairs: Pairs, seed: int) -> NDArray[np.int64]:
     """The fold of each individual, by its number: those with positive pairs and each species are dealt out evenly."""
-    count = pairs.individual.max() + 1
-    species = np.zeros(count, np.int64)
-    species[pairs.individual] = pairs.species
+    species = _species_of_individuals(pairs)
+    count = len(species)
     positive = np.zeros((count, pairs.raw.shape[2]), bool)
     np.logical_or.at(positive, pairs.individual[pairs.query], pairs.same[:, None] & ~np.isnan(pairs.raw[0]))
     scores_met = positive.sum(axis=1)
@@ -132,6 +140,13 @@ def _folds(pairs: Pairs, seed: int) -> NDArray[np.int64]:
     fold = np.empty(count, np.int64)
     fold[order] = np.arange(count) % min(FOLDS, count)
     return fold
+
+
+def _species_of_individuals(pairs: Pairs) -> NDArray[np.int64]:
+    """The species of each individual that is asked for, by its number."""
+    species = np.zeros(pairs.individual.max() + 1, np.int64)
+    species[pairs.individual] = pairs.species
+    return species
 
 
 def _check_tables(tables: Sequence[ScoreTable]) -> None:
@@ -172,6 +187,7 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
     return {
         "calibrators": {name: _calibrator_to_json(calibrator) for name, calibrator in entry.calibrators.items()},
         "weights": dict(entry.weights),
+        "evidence": {"bias": entry.evidence.bias, "fused": entry.evidence.fused, "leads": dict(entry.evidence.leads)},
         "identity": _calibrator_to_json(entry.identity),
         "threshold": entry.threshold,
         "ask_low": entry.ask_low,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.calibration.evidence import level_of
 from reid_edge_calibration.score_table import ScoreTable
 
 
@@ -26,6 +27,7 @@ class Pairs:
             computed.
         same: bool [P], the pair shows the same individual.
         query: int [P], the query of each pair.
+        candidate: int [P], the individual that the candidate of each pair shows, numbered as `individual`.
         weight: float64 [P], of each pair, so that every species counts the same; the mean is 1.
         individual: int [Q], the individual of each query; individuals of two species never share a number.
         known: bool [Q], the individual is in the gallery.
@@ -36,6 +38,7 @@ class Pairs:
     raw: NDArray[np.float64]
     same: NDArray[np.bool_]
     query: NDArray[np.int64]
+    candidate: NDArray[np.int64]
     weight: NDArray[np.float64]
     individual: NDArray[np.int64]
     known: NDArray[np.bool_]
@@ -47,6 +50,12 @@ class Pairs:
         """All pairs of the tables, which have the same score names."""
         code: dict[tuple[str, str], int] = {}
         individual = [code.setdefault((table.species, name), len(code)) for table in tables for name in table.query_identity]
+        candidate = [
+            np.array([code.setdefault((table.species, name), len(code)) for name in table.candidate_identity], np.int64)[
+                table.candidate
+            ]
+            for table in tables
+        ]
         first = np.cumsum([0, *(len(table.query_identity) for table in tables)])
         query = np.concatenate([table.query + start for table, start in zip(tables, first, strict=False)])
         views = [[getattr(table, view) for table in tables] for view in ("raw", "raw_without")]
@@ -56,6 +65,7 @@ class Pairs:
             raw=raw,
             same=np.concatenate([table.same for table in tables]),
             query=query,
+            candidate=np.concatenate(candidate),
             weight=np.concatenate([np.full(len(t.query), total / len(tables) / max(1, len(t.query))) for t in tables]),
             individual=np.array(individual),
             known=np.concatenate([table.known for table in tables]),
@@ -135,6 +145,7 @@ class TrialPlan:
         queries = len(pairs.individual)
         self._source = np.concatenate([np.arange(queries), np.flatnonzero(pairs.present[1].any(axis=1))])
         self._removed = np.arange(len(self._source)) >= queries
+        self._identities = np.unique(np.stack([pairs.query, pairs.candidate]), axis=1, return_inverse=True)
 
     def run(self, fused: NDArray[np.float64]) -> Trials:
         """The trials with these fused scores, float64 [2, P] in [0, 1]."""
@@ -151,6 +162,47 @@ class TrialPlan:
             species=pairs.species[source],
             removed=removed,
         )
+
+    def leads(self, fused: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much the best identity of each trial is ahead of the best other one, as the runtime computes it.
+
+        Args:
+            fused: as for `run`.
+
+        Returns:
+            float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+        """
+        (query, _), identity = self._identities
+        views = [self._leads(view, fused[view], query, identity.ravel()) for view in (0, 1)]
+        return np.where(self._removed[:, None], views[1][self._source], views[0][self._source])
+
+    def _leads(
+        self, view: int, fused: NDArray[np.float64], query: NDArray[np.int64], identity: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Of every query in one of the two galleries: float64 [Q, S].
+
+        Args:
+            view: which gallery.
+            fused: float64 [P].
+            query: int [G], the query of each (query, identity).
+            identity: int [P], which of these each pair belongs to.
+        """
+        raw = self._pairs.raw[view]
+        compared = ~np.isnan(raw).all(axis=1)
+        level = np.full((len(query), raw.shape[1]), -np.inf)
+        np.maximum.at(level, identity[compared], level_of(raw[compared]))
+        score = np.full(len(query), -np.inf)
+        np.maximum.at(score, identity[compared], fused[compared])
+        order = np.lexsort([-score, query])
+        best = order[np.unique(query[order], return_index=True)[1]]
+        others = level.copy()
+        others[best] = -np.inf
+        highest = np.full((len(self._pairs.individual), raw.shape[1]), -np.inf)
+        np.maximum.at(highest, query, others)
+        others = highest[query[best]]
+        result = np.zeros(highest.shape)
+        result[query[best]] = np.subtract(level[best], others, out=np.zeros_like(others), where=np.isfinite(others))
+        return result
 
 
 def _any_by_query(flags: NDArray[np.bool_], query: NDArray[np.int64], queries: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-SCHEMA = "reid-edge/decision/1"
+SCHEMA = "reid-edge/decision/2"
 
 Verdict = Literal["known", "new", "ask"]
 
@@ -43,7 +43,8 @@ class RankedIdentity:
     Attributes:
         identity: its name in the gallery.
         probability: that the animal is this individual, 0..1.
-        score: the fused score of its best photo, which the thresholds are set on, 0..1.
+        evidence: how clearly it stands out from the gallery, which the thresholds are set on, 0..1; none above the best one's.
+        fused: the fused score of its best photo, which ranks, 0..1.
         sighting: the best photo's id in the gallery.
         photo: its file name.
         scores: per score, raw and calibrated.
@@ -52,7 +53,8 @@ class RankedIdentity:
 
     identity: str
     probability: float
-    score: float
+    evidence: float
+    fused: float
     sighting: int
     photo: str
     scores: tuple[PairEvidence, ...]
@@ -70,7 +72,7 @@ class Decision:
             of the gallery's.
         reason: one sentence for a person.
         ranking: best first.
-        thresholds: on the fused score of the best identity: ``known_from``, and the band ``ask_from`` to ``ask_to`` that goes first.
+        thresholds: on the evidence for the best identity: ``known_from``, and the band ``ask_from`` to ``ask_to`` that goes first.
         calibration: ``species`` where the species has a calibration of its own in the pack, else ``generic``.
         photo: path, name, sha256, width, height, taken_at of the photo.
         animal: index, box (x0, y0, x1, y1 pixels), area (share of the frame), found; outline (polygons, pixels) where it was asked for.
@@ -119,7 +121,8 @@ def _ranked_as_json(ranked: RankedIdentity) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "identity": ranked.identity,
         "probability": _rounded(ranked.probability),
-        "score": _rounded(ranked.score),
+        "evidence": _rounded(ranked.evidence),
+        "fused": _rounded(ranked.fused),
         "sighting": ranked.sighting,
         "photo": ranked.photo,
         "scores": [

@@ -137,7 +137,7 @@ class Identifier:
             identity=verdict.identity,
             probability=verdict.probability,
             reason=verdict.reason,
-            ranking=ranking.evidence(
+            ranking=ranking.ranked(
                 question.top, described.features, candidates if question.with_evidence else None, self.recipe.match
             ),
             thresholds={"known_from": entry.threshold, "ask_from": entry.ask_low, "ask_to": entry.ask_high},

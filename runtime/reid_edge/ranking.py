@@ -1,4 +1,4 @@
-"""Pair scores become a ranking of identities: calibrate, fuse, keep each individual's best photo."""
+"""Pair scores become a ranking of identities: calibrate, fuse, keep each individual's best photo, and weigh how it stands out."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Ranking:
         calibrated: float64 [B, S], probability per pair score, NaN where absent.
         fused: float64 [B], one score per candidate photo, 0..1.
         rows: per identity the row of its best photo in the shortlist.
+        evidence: float64 [I], how clearly each identity stands out, 0..1, none above the best one's.
         identities, photos: per identity, its name and its best photo's file name.
         probabilities: per identity, that the animal is this one; together at most 1.
     """
@@ -52,21 +53,18 @@ class Ranking:
     calibrated: NDArray[np.float64]
     fused: NDArray[np.float64]
     rows: tuple[int, ...]
+    evidence: NDArray[np.float64]
     identities: tuple[str, ...]
     photos: tuple[str, ...]
     probabilities: tuple[float, ...]
 
-    def score(self, place: int) -> float:
-        """The fused score of the identity at this place, 0 for the best."""
-        return float(self.fused[self.rows[place]])
-
-    def evidence(
+    def ranked(
         self, top: int, query: Features, source: KeypointSource | None, matches: Sequence[Match] = ()
     ) -> tuple[RankedIdentity, ...]:
         """The best identities with their scores, and with matched points where `source` and `matches` are given."""
-        return tuple(self._evidence(place, query, source, matches) for place in range(min(top, len(self.rows))))
+        return tuple(self._ranked(place, query, source, matches) for place in range(min(top, len(self.rows))))
 
-    def _evidence(self, place: int, query: Features, source: KeypointSource | None, matches: Sequence[Match]) -> RankedIdentity:
+    def _ranked(self, place: int, query: Features, source: KeypointSource | None, matches: Sequence[Match]) -> RankedIdentity:
         row = self.rows[place]
         scores = tuple(
             PairEvidence(name, _number(self.comparison.raw[row, column]), _number(self.calibrated[row, column]))
@@ -76,7 +74,8 @@ class Ranking:
         return RankedIdentity(
             identity=self.identities[place],
             probability=self.probabilities[place],
-            score=self.score(place),
+            evidence=float(self.evidence[place]),
+            fused=float(self.fused[row]),
             sighting=int(self.comparison.sighting_ids[row]),
             photo=self.photos[place],
             scores=scores,
@@ -111,18 +110,22 @@ def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
     calibrated, fused = entry.fuse(comparison.raw)
     ids = [int(sighting) for sighting in comparison.sighting_ids]
     owners = [names.identity_of(sighting) for sighting in ids]
-    best: dict[str, int] = {}
+    photos_of: dict[str, list[int]] = {}
     for row in sorted(range(len(ids)), key=lambda row: (-fused[row], owners[row], row)):
-        best.setdefault(owners[row], row)
-    rows = tuple(best.values())
+        photos_of.setdefault(owners[row], []).append(row)
+    rows = [photos[0] for photos in photos_of.values()]
+    highest = [np.fmax.reduce(comparison.raw[photos]) for photos in photos_of.values()]
+    evidence = entry.evidence(fused[rows], np.reshape(highest, (len(rows), -1))) if rows else np.empty(0)
+    evidence = np.minimum(evidence, evidence[:1])
     return Ranking(
         comparison,
         calibrated,
         fused,
-        rows,
-        identities=tuple(best),
+        tuple(rows),
+        evidence,
+        identities=tuple(photos_of),
         photos=tuple(names.photo_of(ids[row]) for row in rows),
-        probabilities=_probabilities(entry.identity(fused[list(rows)]) if rows else np.empty(0)),
+        probabilities=_probabilities(entry.identity(evidence)),
     )
 
 

@@ -24,12 +24,12 @@ class Verdict:
 def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False, doubt: str = "") -> Verdict:
     """Decide.
 
-    A person is asked where the fused score lies in the ask band, and where the verdict would be more likely wrong than right: the
-    threshold of the best GeoMean can lie where most matches are wrong, if the species is hard to tell apart.
+    A person is asked where the evidence for the best identity lies in the ask band, and where the verdict would be more likely wrong
+    than right: the threshold of the best GeoMean can lie where most matches are wrong, if the species is hard to tell apart.
 
     Args:
         ranking: identities, best first.
-        entry: the calibration of the species: threshold and ask band on the fused score.
+        entry: the calibration of the species: threshold and ask band on the evidence.
         nothing_to_compare: where the ranking is empty, the sentence that says why.
         doubt: why the animal may be known although nothing is near, such as a side that was not seen; a sentence. A person is asked
             then rather than told that it is new.
@@ -39,32 +39,32 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         return Verdict("ask", None, 0.0, "The gallery changed while this photo was compared; ask again.")
     if not ranking.rows:
         return Verdict("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
-    score, identity, probability = ranking.score(0), ranking.identities[0], ranking.probabilities[0]
-    if entry.ask_low <= score <= entry.ask_high:
-        reason = f"The evidence for {identity} is between clear and not: {_evidence(ranking)}. A person should look."
+    evidence, identity, probability = float(ranking.evidence[0]), ranking.identities[0], ranking.probabilities[0]
+    if entry.ask_low <= evidence <= entry.ask_high:
+        reason = f"The evidence for {identity} is between clear and not: {_in_words(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
-    known = score >= entry.threshold
+    known = evidence >= entry.threshold
     if (probability if known else 1.0 - probability) < _AS_LIKELY_WRONG:
         but = "is the best match, but evidence like this is wrong" if known else "scores too low, yet evidence like this is right"
-        reason = f"{identity} {but} more often than not: {_evidence(ranking)}. A person should look."
+        reason = f"{identity} {but} more often than not: {_in_words(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
     if known:
-        return Verdict("known", identity, probability, f"It matches {identity}: {_evidence(ranking)}.")
+        return Verdict("known", identity, probability, f"It matches {identity}: {_in_words(ranking)}.")
     if doubt:
         return Verdict(
-            "ask", identity, probability, f"{doubt} The nearest is {identity}: {_evidence(ranking)}. A person should look."
+            "ask", identity, probability, f"{doubt} The nearest is {identity}: {_in_words(ranking)}. A person should look."
         )
-    reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_evidence(ranking)}."
+    reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_in_words(ranking)}."
     return Verdict("new", None, 1.0 - probability, reason)
 
 
-def _evidence(ranking: Ranking) -> str:
+def _in_words(ranking: Ranking) -> str:
     """The last score that was computed for the best identity, beside the next identity's, in words."""
     names, raw = ranking.comparison.score_names, ranking.comparison.raw
     counts = [column for column, name in enumerate(names) if name in ranking.comparison.matches]
     present = [column for column in counts if raw[ranking.rows[0], column] == raw[ranking.rows[0], column]]
     if not present:
-        return f"score {ranking.score(0):.2f} with {ranking.photos[0]}"
+        return f"score {ranking.fused[ranking.rows[0]]:.2f} with {ranking.photos[0]}"
     column = present[-1]
     number = int(raw[ranking.rows[0], column])
     text = f"{number} matching point{'' if number == 1 else 's'} with {ranking.photos[0]}"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from reid_edge.calibration import read_calibration
+from reid_edge.calibration.evidence import log_odds
 from reid_edge.errors import UsageError
 from reid_edge_calibration.fit import fit_calibration, model_to_json
 from reid_edge_calibration.metrics import calibration_error
@@ -58,8 +59,11 @@ def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_t
     entry = fit_calibration([synthetic(0, known=30, unknown=8)]).generic
     fresh = [synthetic(seed, f"herd {seed}", known=30, unknown=8) for seed in range(50, 56)]
     pairs = Pairs.of(fresh)
-    trials = TrialPlan(pairs).run(np.concatenate([fuse_by_runtime(entry, table) for table in fresh], axis=1))
-    trials = trials.only(~trials.removed)
+    plan, fused = TrialPlan(pairs), np.concatenate([fuse_by_runtime(entry, table) for table in fresh], axis=1)
+    trials = plan.run(fused)
+    logit = entry.evidence.bias + entry.evidence.fused * log_odds(trials.score)
+    logit = logit + plan.leads(fused) @ list(entry.evidence.leads.values())
+    trials = dataclasses.replace(trials, score=1 / (1 + np.exp(-logit))).only(~trials.removed)
     edges, value = geomean_curve(trials)
     assert value.max() - value[np.searchsorted(edges[1:-1], entry.threshold)] < 0.05  # 0.005 measured, 0.034 for another seed
     assert (
@@ -137,4 +141,12 @@ def test_tables_that_do_not_fit_together_are_refused(synthetic):
 def test_the_file_is_strict_json_with_the_published_keys(model):
     content = json.loads(model_to_json(model))
     assert list(content) == ["format_version", "scores", "species", "generic", "data"]
-    assert set(content["generic"]) == {"calibrators", "weights", "identity", "threshold", "ask_low", "ask_high"}
+    assert set(content["generic"]) == {
+        "calibrators",
+        "weights",
+        "evidence",
+        "identity",
+        "threshold",
+        "ask_low",
+        "ask_high",
+    }

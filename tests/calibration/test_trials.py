@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from reid_edge.calibration import Calibrator, Entry
+from reid_edge.calibration import Calibrator, Entry, Evidence
+from reid_edge.calibration.evidence import leads
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.trials import Pairs, TrialPlan
 
@@ -70,7 +71,8 @@ def test_all_queries_at_once_fuse_as_the_runtime_fuses_each(synthetic):
     table.raw[5] = np.nan  # not a candidate
     pairs = Pairs.of([table])
     names, weights = table.score_names, np.array([0.2, 0.5, 0.3])
-    entry = Entry(dict.fromkeys(names, CURVE), dict(zip(names, weights, strict=True)), CURVE, 0.5, 0.5, 0.5)
+    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0))
+    entry = Entry(dict.fromkeys(names, CURVE), dict(zip(names, weights, strict=True)), evidence, CURVE, 0.5, 0.5, 0.5)
     filled = CURVE(np.where(np.isnan(pairs.raw), -np.inf, pairs.raw))
     fused = pairs.fuse(filled, weights)
     for view in (0, 1):
@@ -79,3 +81,20 @@ def test_all_queries_at_once_fuse_as_the_runtime_fuses_each(synthetic):
             assert ours.any() or view == 1
             assert np.abs(entry.fuse(pairs.raw[view, ours])[1] - fused[view, ours]).max(initial=0) <= 1e-12
     assert fused[0, 5] == 0
+
+
+def test_the_lead_of_every_trial_is_the_one_that_the_runtime_computes(synthetic):
+    table = synthetic(known=4, costly=3)
+    pairs = Pairs.of([table])
+    plan = TrialPlan(pairs)
+    fused = CURVE(np.where(np.isnan(pairs.raw[..., 0]), -np.inf, pairs.raw[..., 0]))
+    found = plan.leads(fused)
+    trials = plan.run(fused)
+    removed = np.flatnonzero(pairs.present[1].any(axis=1))
+    for trial, query in enumerate([*range(len(table.query_identity)), *removed]):
+        view = int(trials.removed[trial])
+        rows = np.flatnonzero((pairs.query == query) & ~np.isnan(pairs.raw[view]).all(axis=1))
+        owners = np.array(table.candidate_identity)[table.candidate[rows]]
+        names = sorted(set(owners), key=lambda name: -fused[view, rows[owners == name]].max())
+        best = np.stack([np.fmax.reduce(pairs.raw[view, rows[owners == name]]) for name in names])
+        assert found[trial] == pytest.approx(leads(best)[0])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reid_edge.calibration import Entry
+from reid_edge.calibration import Entry, Evidence
 from reid_edge.calibration.calibrator import Calibrator
 from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import compare
@@ -27,7 +27,13 @@ from reid_edge.timings import Timings
 KEY = "0123456789abcdef"
 LINE = Calibrator("linear", (0.0, 8.0), (0.0, 1.0))
 ENTRY = Entry(
-    {"cosine": LINE, "nearest": LINE, "again": LINE}, {"cosine": 1.0, "nearest": 1.0, "again": 1.0}, LINE, 0.5, 0.4, 0.6
+    {"cosine": LINE, "nearest": LINE, "again": LINE},
+    {"cosine": 1.0, "nearest": 1.0, "again": 1.0},
+    Evidence(0.0, 1.0, {"cosine": 0.0, "nearest": 0.0, "again": 0.0}),
+    LINE,
+    0.5,
+    0.4,
+    0.6,
 )
 
 

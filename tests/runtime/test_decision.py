@@ -74,7 +74,7 @@ SPOILT = {
     "an unknown key": lambda line: line.update(confidence=0.5),
     "an unknown key inside": lambda line: line["ranking"][0]["scores"][0].update(weight=1),
     "a missing key": lambda line: line.pop("reason"),
-    "another version": lambda line: line.update(schema="reid-edge/decision/2"),
+    "another version": lambda line: line.update(schema="reid-edge/decision/3"),
     "an unknown verdict": lambda line: line.update(verdict="maybe"),
     "a known animal without a name": lambda line: line.update(verdict="known", identity=None),
     "a new animal with a name": lambda line: line.update(verdict="new", identity="Asha"),

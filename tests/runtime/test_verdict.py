@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_edge.calibration import Entry
+from reid_edge.calibration import Entry, Evidence
 from reid_edge.calibration.calibrator import Calibrator
 from reid_edge.comparison import Comparison
 from reid_edge.matching import Matches
@@ -19,7 +21,8 @@ PROMISE = {"new": 0, "ask": 1, "known": 2}
 
 def entry(ask_low: float = 0.4, threshold: float = 0.5, ask_high: float = 0.6) -> Entry:
     counts = Calibrator("linear", (0.0, 100.0), (0.0, 1.0))
-    return Entry({"e": LINE, "m": counts}, {"e": 1.0, "m": 3.0}, LINE, threshold, ask_low, ask_high)
+    as_fused = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0})
+    return Entry({"e": LINE, "m": counts}, {"e": 1.0, "m": 3.0}, as_fused, LINE, threshold, ask_low, ask_high)
 
 
 class Names:
@@ -45,7 +48,7 @@ pair = st.tuples(share, st.one_of(st.integers(0, 150).map(float)))
 
 
 @given(raw=st.lists(pair, min_size=1, max_size=6), band=thresholds, row=st.integers(0, 5), more=pair)
-def test_more_evidence_never_makes_a_known_animal_new(raw, band, row, more):
+def test_higher_scores_never_make_a_known_animal_new_where_leads_do_not_count(raw, band, row, more):
     used = entry(*band)
     row %= len(raw)
     before = judge(ranking(raw, used), used)
@@ -53,6 +56,16 @@ def test_more_evidence_never_makes_a_known_animal_new(raw, band, row, more):
     raised[row] = [max(had, given) for had, given in zip(raw[row], more, strict=True)]
     after = judge(ranking(raised, used), used)
     assert PROMISE[after.verdict] >= PROMISE[before.verdict]
+
+
+@given(raw=st.lists(pair, min_size=2, max_size=6), band=thresholds, more=pair, lead=share)
+def test_higher_scores_of_the_best_individual_never_make_it_new(raw, band, more, lead):
+    used = replace(entry(*band), evidence=Evidence(-0.5, 0.5, {"e": lead, "m": 1.0}))
+    before = ranking(raw, used)
+    row = before.rows[0]
+    raised = [list(scores) for scores in raw]
+    raised[row] = [max(had, given) for had, given in zip(raw[row], more, strict=True)]
+    assert PROMISE[judge(ranking(raised, used), used).verdict] >= PROMISE[judge(before, used).verdict]
 
 
 @given(raw=st.lists(pair, min_size=1, max_size=6), band=thresholds)
@@ -67,7 +80,7 @@ def test_the_verdict_is_what_the_best_score_says(raw, band):
     used = entry(*band)
     ranked = ranking(raw, used)
     verdict = judge(ranked, used)
-    score = ranked.score(0)
+    score = float(ranked.evidence[0])
     low, threshold, high = band
     expected = "ask" if low <= score <= high else "known" if score >= threshold else "new"
     top = ranked.probabilities[0]
@@ -96,7 +109,7 @@ def test_a_candidate_that_was_not_matched_is_said_to_have_been_too_far():
 
 
 def test_without_matchers_the_reason_is_the_score():
-    used = entry(0.0, 0.0, 0.0)
+    used = entry(0.0, 0.0, 0.0)  # evidence is never quite 0
     ranked = ranking([[0.9, float("nan")]], used, matched=False)
     assert judge(ranked, used).reason == "It matches A: score 0.90 with 1.jpg."
 

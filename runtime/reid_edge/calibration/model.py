@@ -1,4 +1,4 @@
-"""The calibration file of a pack: per species, how pair scores become one fused score, a probability and a threshold."""
+"""The calibration file of a pack: per species, how pair scores become a fused score, evidence, a probability and a verdict."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reid_edge.calibration.calibrator import Calibrator
+from reid_edge.calibration.evidence import Evidence
 from reid_edge.errors import PackError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _HINT = "Calibrate the pack again, or fetch it again from where it came."
 
 
@@ -27,13 +28,15 @@ class Entry:
         calibrators: by score name, in the order of the columns of `raw`: raw pair score -> probability that the pair shows
             the same individual.
         weights: by score name, 0 or more, not all 0: the share of each calibrated score in the fused score.
-        identity: fused score of the best candidate -> probability that the identity at the top is right.
-        threshold: fused score from which the answer is `known`.
-        ask_low, ask_high: fused scores between which the data cannot tell, and a person is asked; they enclose the threshold.
+        evidence: how clearly an identity stands out, from its fused score and its leads over the others.
+        identity: evidence for the identity at the top -> probability that it is right.
+        threshold: evidence from which the answer is `known`.
+        ask_low, ask_high: evidence between which the data cannot tell, and a person is asked; they enclose the threshold.
     """
 
     calibrators: Mapping[str, Calibrator]
     weights: Mapping[str, float]
+    evidence: Evidence
     identity: Calibrator
     threshold: float
     ask_low: float
@@ -141,12 +144,13 @@ def _model(raw: object) -> CalibrationModel:
 
 
 def _entry(raw: object, where: str, scores: tuple[str, ...]) -> Entry:
-    table = _table(raw, where, {"calibrators", "weights", "identity", "threshold", "ask_low", "ask_high"})
+    table = _table(raw, where, {"calibrators", "weights", "evidence", "identity", "threshold", "ask_low", "ask_high"})
     calibrators = _table(table["calibrators"], f"{where}.calibrators", set(scores))
     weights = _table(table["weights"], f"{where}.weights", set(scores))
     entry = Entry(
         calibrators={name: _calibrator(calibrators[name], f"{where}.calibrators.{name}") for name in scores},
         weights={name: _number(weights[name], f"{where}.weights.{name}") for name in scores},
+        evidence=_evidence(table["evidence"], f"{where}.evidence", scores),
         identity=_calibrator(table["identity"], f"{where}.identity"),
         threshold=_number(table["threshold"], f"{where}.threshold"),
         ask_low=_number(table["ask_low"], f"{where}.ask_low"),
@@ -158,6 +162,19 @@ def _entry(raw: object, where: str, scores: tuple[str, ...]) -> Entry:
     if not 0 <= entry.ask_low <= entry.threshold <= entry.ask_high <= 1:
         raise PackError(f"{where} must have 0 <= ask_low <= threshold <= ask_high <= 1.", _HINT)
     return entry
+
+
+def _evidence(raw: object, where: str, scores: tuple[str, ...]) -> Evidence:
+    table = _table(raw, where, {"bias", "fused", "leads"})
+    weights = _table(table["leads"], f"{where}.leads", set(scores))
+    evidence = Evidence(
+        bias=_number(table["bias"], f"{where}.bias"),
+        fused=_number(table["fused"], f"{where}.fused"),
+        leads={name: _number(weights[name], f"{where}.leads.{name}") for name in scores},
+    )
+    if min(evidence.fused, *evidence.leads.values()) < 0:
+        raise PackError(f"the weights of {where} must be 0 or more.", _HINT)
+    return evidence
 
 
 def _calibrator(raw: object, where: str) -> Calibrator:

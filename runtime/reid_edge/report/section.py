@@ -165,12 +165,12 @@ def _ranking(number: int, decision: Decision) -> str:
         f'<input class="needs-script" type="radio" name="candidate-{number}" value="{place}" autocomplete="off"'
         f"{'' if place else ' checked'}> "
         f"{name(ranked.identity)}</label></td>"
-        f"<td>{percent(ranked.probability)}{bar(ranked.probability)}</td><td>{ranked.score:.3f}</td><td>{name(ranked.photo)}</td></tr>"
+        f"<td>{percent(ranked.probability)}{bar(ranked.probability)}</td><td>{ranked.evidence:.3f}</td><td>{name(ranked.photo)}</td></tr>"
         for place, ranked in enumerate(decision.ranking)
     )
     return (
         '<section class="ranking"><h3>Ranking<span class="needs-script">: choose whom to see</span></h3>'
-        f'<div class="scroll"><table>{_head("Individual", "Probability", "Fused score", "Best photo")}'
+        f'<div class="scroll"><table>{_head("Individual", "Probability", "Evidence", "Best photo")}'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
 
@@ -188,8 +188,9 @@ def _scores(decision: Decision) -> str:
         f'<div class="scroll"><table>{_head("Score", "Measured", "Calibrated")}<tbody>'
         f"{''.join(_score_row(score, ranked) for score in ranked.scores)}</tbody>"
         '<tfoot><tr><th scope="row" colspan="2">Fused score</th>'
-        f"<td>{ranked.score:.3f}{bar(ranked.score)}</td></tr></tfoot></table></div>"
+        f"<td>{ranked.fused:.3f}{bar(ranked.fused)}</td></tr></tfoot></table></div>"
         '<p class="meaning">Calibrated: the chance that two photos with this score show the same individual. '
+        "Evidence: how clearly this individual stands out from the others of the gallery. "
         f"{_thresholds(decision)}</p></section>"
         for place, ranked in enumerate(decision.ranking)
     )
@@ -197,7 +198,7 @@ def _scores(decision: Decision) -> str:
 
 def _thresholds(decision: Decision) -> str:
     limits = decision.thresholds
-    return f"Fused: known from {limits['known_from']:.3f}; a person is asked from {limits['ask_from']:.3f} to {limits['ask_to']:.3f}."
+    return f"By evidence: known from {limits['known_from']:.3f}; a person is asked from {limits['ask_from']:.3f} to {limits['ask_to']:.3f}."
 
 
 def _score_row(score: PairEvidence, ranked: RankedIdentity) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reid_edge.calibration import Calibrator, Entry, read_calibration
+from reid_edge.calibration import Calibrator, Entry, Evidence, read_calibration
 from reid_edge.errors import PackError
 
 ROUNDING = 1e-15
@@ -20,13 +20,14 @@ CURVE = {"kind": "pchip", "x": [0.0, 10.0, 40.0, 100.0], "y": [0.01, 0.1, 0.8, 0
 ENTRY = {
     "calibrators": {"embedding": {"kind": "pchip", "x": [0.1, 0.5, 0.9], "y": [0.0, 0.3, 0.6]}, "matches": CURVE},
     "weights": {"embedding": 1.0, "matches": 3.0},
+    "evidence": {"bias": -1.0, "fused": 0.5, "leads": {"embedding": 0.0, "matches": 2.0}},
     "identity": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
     "threshold": 0.4,
     "ask_low": 0.3,
     "ask_high": 0.5,
 }
 FILE = {
-    "format_version": 1,
+    "format_version": 2,
     "scores": ["embedding", "matches"],
     "species": {"plains zebra": {**ENTRY, "threshold": 0.45}},
     "generic": ENTRY,
@@ -44,7 +45,10 @@ weightings = st.tuples(*[st.floats(0, 5)] * 3).filter(lambda weights: sum(weight
 
 
 def entry(weights=(1.0, 1.0, 1.0), names=NAMES, curves=CURVES):
-    return Entry(dict(zip(names, curves, strict=True)), dict(zip(names, weights, strict=True)), CURVES[2], 0.5, 0.4, 0.6)
+    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0))
+    return Entry(
+        dict(zip(names, curves, strict=True)), dict(zip(names, weights, strict=True)), evidence, CURVES[2], 0.5, 0.4, 0.6
+    )
 
 
 def test_a_species_has_its_own_entry_and_any_other_the_generic_one():
@@ -129,7 +133,7 @@ def test_no_evidence_and_no_candidates_give_zero_and_nothing():
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        (("format_version",), 2, "format_version"),
+        (("format_version",), 1, "format_version"),
         (("format_version",), True, "format_version"),
         (("scores",), [], "scores"),
         (("scores",), ["embedding", "embedding"], "twice"),
@@ -155,6 +159,9 @@ def test_no_evidence_and_no_candidates_give_zero_and_nothing():
         (("generic", "identity", "y"), [0.05, math.inf], "Infinity"),
         (("generic", "identity", "y"), [0.05, None], "identity.y"),
         (("generic", "identity"), None, "identity"),
+        (("generic", "evidence", "fused"), -0.1, "evidence must be 0 or more"),
+        (("generic", "evidence", "bias"), None, "evidence.bias"),
+        (("generic", "evidence", "leads"), {"embedding": 1.0}, "lacks the key 'matches'"),
     ],
 )
 def test_a_file_with_one_wrong_thing_is_refused_by_its_name(path, value, named):

@@ -143,7 +143,14 @@ def _decision(photo: Photo, *ranking: RankedIdentity, verdict: str = "known", **
 def _candidate(sighting: int, identity: str, *matches: MatchedPoints, **changes: object) -> RankedIdentity:
     """One identity of a ranking, with an embedding's score and one for each matcher."""
     scores = (PairEvidence("embedding", 0.8125, 0.71), *(PairEvidence(m.matcher, float(len(m.scores)), 0.64) for m in matches))
-    fields = {"probability": 0.93, "score": 0.875, "photo": f"{identity}.jpg", "scores": scores, "matches": matches}
+    fields = {
+        "probability": 0.93,
+        "evidence": 0.875,
+        "fused": 0.75,
+        "photo": f"{identity}.jpg",
+        "scores": scores,
+        "matches": matches,
+    }
     return RankedIdentity(**{**fields, **changes}, identity=identity, sighting=sighting)
 
 

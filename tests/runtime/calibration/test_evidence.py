@@ -1,0 +1,54 @@
+"""An individual stands out by its fused score and by its lead over the others of the gallery."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from reid_edge.calibration.evidence import CHANCE, Evidence, leads, log_odds
+
+counts = st.integers(0, 300).map(float) | st.just(math.nan)
+galleries = st.integers(1, 6).flatmap(lambda identities: arrays(np.float64, (identities, 2), elements=counts))
+
+
+@given(galleries)
+def test_a_lead_is_over_the_best_of_the_others(best):
+    level = np.log(np.nan_to_num(best) + CHANCE)
+    found = leads(best)
+    for row in range(len(best)):
+        others = np.delete(level, row, axis=0)
+        expected = level[row] - others.max(axis=0) if len(others) else [0, 0]
+        assert found[row] == pytest.approx(expected)
+
+
+def test_few_matches_more_are_a_small_lead_and_a_multiple_of_many_is_the_same_in_any_species():
+    few, zebra, turtle = (leads([[top], [next_best]])[0, 0] for top, next_best in ((3, 1), (150, 40), (32, 8)))
+    assert few < 0.3
+    assert zebra == pytest.approx(1.24, abs=0.01)
+    assert turtle == pytest.approx(1.05, abs=0.01)
+
+
+def test_alone_in_a_gallery_nothing_is_ahead():
+    assert leads([[200.0, 0.9]]).tolist() == [[0, 0]]
+
+
+@given(galleries, st.floats(0, 1), st.floats(0, 3), st.floats(0, 3), st.integers(0, 100))
+def test_more_matches_for_one_individual_never_lower_its_evidence(best, fused, weight, lead, more):
+    evidence = Evidence(-1.0, weight, {"cosine": 0.0, "matches": lead})
+    raised = best.copy()
+    raised[0, 1] = np.nan_to_num(best[0, 1]) + more
+    scores = np.full(len(best), fused)
+    before, after = evidence(scores, best), evidence(scores, raised)
+    assert after[0] >= before[0]
+    assert (after[1:] <= before[1:]).all()
+    assert ((after >= 0) & (after <= 1)).all()
+
+
+@pytest.mark.parametrize("fused", [0.0, 1.0])
+def test_certainty_stays_finite(fused):
+    assert abs(log_odds(fused)) == pytest.approx(math.log(999))
