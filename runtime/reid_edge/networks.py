@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reid_edge.engines import Engine, open_engine, select_device
+from reid_edge.engines.profiles import ranges_of_network
 from reid_edge.pack import Pack
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.recipe import Recipe
@@ -31,6 +32,7 @@ class Networks:
             UsageError, EngineError: see `reid_edge.engines.select_device`.
         """
         self._pack = pack
+        self._recipe = recipe
         self._loaded: dict[str, LoadedNetwork] = {}
         probe = pack.read_bytes(pack.manifest.networks[recipe.segment.network].file)
         self.device = select_device(requested_device, probe, threads)
@@ -43,6 +45,7 @@ class Networks:
         """
         if name not in self._loaded:
             network = self._pack.manifest.networks[name]
-            engine = open_engine(self._pack.read_bytes(network.file), name, self.device)
+            ranges = ranges_of_network(self._pack.manifest, self._recipe, name)
+            engine = open_engine(self._pack.read_bytes(network.file), name, self.device, ranges)
             self._loaded[name] = LoadedNetwork(engine, network.preprocessing or _NO_PREPROCESSING)
         return self._loaded[name]

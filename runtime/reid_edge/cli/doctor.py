@@ -13,6 +13,9 @@ from reid_edge import __version__
 from reid_edge.cli.options import pack_option
 from reid_edge.errors import ReidEdgeError
 
+_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
+_TENSORRT_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
+
 
 @click.command(short_help="Say what this machine can run and what to install.")
 @pack_option
@@ -43,7 +46,7 @@ def _libraries() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"reid-edge": __version__, "sqlite": sqlite3.sqlite_version}
-    for package in ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"):
+    for package in (*_PACKAGES, *_TENSORRT_PACKAGES):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -71,6 +74,7 @@ def _pack(name: str) -> dict[str, Any]:
 def _devices(pack_name: str) -> list[dict[str, Any]]:
     """Every device: there, self-tested, or what to install."""
     from reid_edge.engines.selection import DEVICE_NAMES, select_device, self_test
+    from reid_edge.engines.tensorrt_engine import missing_for_tensorrt
     from reid_edge.pack import find_pack, open_pack
     from reid_edge.recipe import parse_recipe
 
@@ -87,8 +91,10 @@ def _devices(pack_name: str) -> list[dict[str, Any]]:
             self_test(device, probe)
             devices.append({"name": name, "ok": True, "says": f"{device.provider}, self-test passed", "hint": ""})
         except ReidEdgeError as error:
-            absent = "has no provider" in error.message
+            absent = "was asked for, but" in error.message
             says = "not part of the installed ONNX Runtime (optional)" if absent else error.message
+            if absent and name == "tensorrt":
+                says = " ".join(lack.message for lack in missing_for_tensorrt()) + " (optional)"
             devices.append({"name": name, "ok": False, "says": says, "hint": error.hint})
     return devices
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from reid_edge.cli.options import DEFAULT_PACK
+from reid_edge.errors import EngineError, UsageError
+
 if TYPE_CHECKING:
+    from reid_edge.engines.engine_cache import CachedEngine, EngineCache
+    from reid_edge.engines.profiles import AxisRanges
     from reid_edge.pack import Manifest, Network, Pack
 
 
 @click.group()
 def pack() -> None:
-    """List, show, verify and import model packs."""
+    """List, show, verify and import model packs, and build their TensorRT engines."""
 
 
 @pack.command("list")
@@ -92,6 +97,102 @@ def import_file(file: Path) -> None:
     from reid_edge.pack import import_pack
 
     click.echo(import_pack(file).name)
+
+
+@pack.command("build-engines", short_help="Build the TensorRT engines of a pack.")
+@click.argument("name", metavar="[PACK]", default=DEFAULT_PACK)
+@click.option("--device", default=None, metavar="cuda[:N]", help="Build for this GPU, with TensorRT. [default: cuda:0]")
+@click.option(
+    "--for",
+    "targets",
+    metavar="SM86,SM89,...",
+    help="Build for GPUs of these generations instead, with TensorRT-RTX and without any GPU.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="REID_EDGE_ENGINES",
+    show_envvar=True,
+    help="The folder of engines. [default: ~/.local/share/reid-edge/engines]",
+)
+@click.pass_context
+def build_engines(context: click.Context, name: str, device: str | None, targets: str | None, out: Path | None) -> None:
+    """Build the TensorRT engines of a pack's networks, so that `--device tensorrt` starts at once.
+
+    PACK is a name from `reid-edge pack list`, a directory or a zip. An engine that is there already is kept. Each engine is compared with
+    ONNX Runtime before it counts, except with --for: those engines run in TensorRT-RTX only, on a machine that has it.
+    """
+    from reid_edge.engines.engine_cache import EngineCache
+    from reid_edge.engines.profiles import ranges_of_network
+    from reid_edge.pack import find_pack, open_pack
+    from reid_edge.recipe import parse_recipe
+
+    if device and targets:
+        raise UsageError("--device and --for exclude each other.", "--for builds for GPUs that need not be here.")
+    opened = open_pack(find_pack(name))
+    recipe = parse_recipe(opened.recipe, opened.manifest)
+    build = _ahead_of_time(targets) if targets else _on_this_gpu(device or "cuda:0")
+    cache, refused = EngineCache(out), 0
+    for network, entry in sorted(opened.manifest.networks.items()):
+        model, ranges = opened.read_bytes(entry.file), ranges_of_network(opened.manifest, recipe, network)
+        for target, make in build:
+            try:
+                engine = make(model, network, ranges, cache)
+            except EngineError as error:
+                click.echo(f"{error.message} {error.hint}", err=True)
+                refused += 1
+                continue
+            done = f"built in {engine.build_seconds:.1f} s" if engine.fresh else "was there already"
+            click.echo(f"{network}  {target}  {_megabytes(len(engine.content))}  {done}  {engine.path}")
+    if targets:
+        click.echo("These engines are for TensorRT-RTX only; `--device tensorrt` builds its own.", err=True)
+    if refused:
+        context.exit(EngineError.exit_code)
+
+
+_Build = Callable[[bytes, str, "AxisRanges", "EngineCache"], "CachedEngine"]
+
+
+def _on_this_gpu(device: str) -> list[tuple[str, _Build]]:
+    """How to build for a GPU of this machine.
+
+    Raises:
+        UsageError: no such device name.
+        EngineError: something that TensorRT needs is missing.
+    """
+    from reid_edge.engines.tensorrt_engine import missing_for_tensorrt, open_tensorrt
+    from reid_edge.threads import default_threads
+
+    base, colon, index = device.partition(":")
+    if base not in ("cuda", "tensorrt") or (colon and not (index.isascii() and index.isdecimal())):
+        raise UsageError(f"Engines cannot be built for {device!r}.", "Name a GPU: --device cuda:0.")
+    number = int(index or 0)
+    if missing := missing_for_tensorrt(number):
+        raise EngineError(
+            " ".join(error.message for error in missing),
+            " ".join([*dict.fromkeys(error.hint for error in missing), "To build without a GPU: --for SM86."]),
+        )
+
+    def build(model: bytes, network: str, ranges: AxisRanges, cache: EngineCache) -> CachedEngine:
+        return open_tensorrt(model, network, number, ranges, default_threads(), cache)[1]
+
+    return [(f"cuda:{number}", build)]
+
+
+def _ahead_of_time(targets: str) -> list[tuple[str, _Build]]:
+    """How to build for each of these generations of GPU.
+
+    Raises:
+        UsageError: one is unknown.
+        EngineError: TensorRT-RTX is not installed.
+    """
+    from functools import partial
+
+    from reid_edge.engines.tensorrt_ahead import build_ahead
+    from reid_edge.engines.tensorrt_build import load_library, parse_targets
+
+    library = load_library("tensorrt_rtx")
+    return [(target, partial(build_ahead, library, target)) for target in parse_targets(targets, library)]
 
 
 def _as_data(opened: Pack) -> dict[str, Any]:

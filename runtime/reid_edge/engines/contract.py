@@ -5,12 +5,14 @@ Not part of an engine: preprocessing, decoding of outputs, batching policy. They
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reid_edge.errors import EngineError
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,24 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Run once on zeros (dynamic axes at a small legal size), so that the first photo does not pay for lazy set-up."""
+
+
+def check_inputs(network: str, specs: Sequence[TensorSpec], inputs: Mapping[str, NDArray[np.generic]]) -> None:
+    """Compare inputs with what the network says it takes.
+
+    Raises:
+        EngineError: an input is missing, unexpected, or of a wrong dtype or shape.
+    """
+    expected = {spec.name for spec in specs}
+    if set(inputs) != expected:
+        raise EngineError(f"The network {network} takes the inputs {sorted(expected)}, not {sorted(inputs)}.")
+    for spec in specs:
+        array = inputs[spec.name]
+        fits = len(spec.shape) == array.ndim and all(
+            isinstance(want, str) or want == have for want, have in zip(spec.shape, array.shape, strict=True)
+        )
+        if array.dtype != np.dtype(spec.dtype) or not fits:
+            raise EngineError(
+                f"The input {spec.name} of the network {network} is {spec.dtype} {list(spec.shape)}, "
+                f"not {array.dtype} {list(array.shape)}."
+            )

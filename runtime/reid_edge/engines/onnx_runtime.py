@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.engines.contract import Provenance, TensorSpec
+from reid_edge.engines.contract import Provenance, TensorSpec, check_inputs
 from reid_edge.errors import EngineError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class OnnxRuntimeEngine:
 
     def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """See `Engine.run`."""
-        self._check(inputs)
+        check_inputs(self._name, self.inputs, inputs)
         names = [spec.name for spec in self.outputs]
         try:
             values = self._session.run(names, dict(inputs))
@@ -109,21 +109,6 @@ class OnnxRuntimeEngine:
             ]
             zeros[spec.name] = np.zeros(shape, spec.dtype)
         self.run(zeros)
-
-    def _check(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
-        expected = {spec.name for spec in self.inputs}
-        if set(inputs) != expected:
-            raise EngineError(f"The network {self._name} takes the inputs {sorted(expected)}, not {sorted(inputs)}.")
-        for spec in self.inputs:
-            array = inputs[spec.name]
-            fits = len(spec.shape) == array.ndim and all(
-                isinstance(want, str) or want == have for want, have in zip(spec.shape, array.shape, strict=True)
-            )
-            if array.dtype != np.dtype(spec.dtype) or not fits:
-                raise EngineError(
-                    f"The input {spec.name} of the network {self._name} is {spec.dtype} {list(spec.shape)}, "
-                    f"not {array.dtype} {list(array.shape)}."
-                )
 
 
 def _spec(node: Any) -> TensorSpec:

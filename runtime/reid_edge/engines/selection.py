@@ -1,13 +1,18 @@
-"""Which device runs the networks: what was asked for, or the best that passes its self-test; never a silent fall-back."""
+"""Which device runs the networks: what was asked for, or the best that passes its self-test; never a silent fall-back.
+
+``tensorrt`` is TensorRT itself where a driver, the package tensorrt and cuda-bindings are there; otherwise the TensorRT provider of ONNX
+Runtime where that is there; otherwise an error. An answer's provenance says which of the two it was.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from reid_edge.engines.contract import Engine
 from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, require_onnxruntime
+from reid_edge.engines.profiles import AxisRanges, ranges_of_file
+from reid_edge.engines.self_test import canonical_inputs, check_numbers, compare_answers
+from reid_edge.engines.tensorrt_engine import is_built, missing_for_tensorrt, open_tensorrt
 from reid_edge.errors import EngineError, UsageError
 from reid_edge.threads import default_threads
 
@@ -16,7 +21,7 @@ _DEVICES = (
     (
         "tensorrt",
         "TensorrtExecutionProvider",
-        "Install TensorRT 10 and a GPU build of ONNX Runtime: pip install 'reid-edge[tensorrt]'.",
+        "Install TensorRT and the CUDA bindings: pip install 'reid-edge[tensorrt]'.",
     ),
     (
         "cuda",
@@ -30,9 +35,7 @@ DEVICE_NAMES = ("auto", *(name for name, _, _ in _DEVICES))
 
 _INDEXED = ("tensorrt", "cuda")
 
-
-# A device whose answer on the canonical input is further from the CPU's than this (relative to the largest value) is broken.
-_SELF_TEST_TOLERANCE = 0.02
+_TENSORRT = "TensorRT"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Device:
 
     Attributes:
         name: as on the command line, with its index where there is one: ``cuda:0``.
-        provider: ONNX Runtime's execution provider.
+        provider: ONNX Runtime's execution provider, or ``TensorRT`` for TensorRT itself.
+        index: of the GPU.
         threads: CPU threads for one run.
     """
 
@@ -52,7 +56,12 @@ class Device:
 
 
 def available_devices(threads: int | None = None) -> list[Device]:
-    """The devices whose provider is part of the installed ONNX Runtime, best first; not yet self-tested."""
+    """TensorRT itself and the devices whose provider is part of the installed ONNX Runtime, best first; not yet self-tested."""
+    own = [] if missing_for_tensorrt() else [Device("tensorrt", _TENSORRT, 0, threads or default_threads())]
+    return own + _devices_of_onnx_runtime(threads)
+
+
+def _devices_of_onnx_runtime(threads: int | None) -> list[Device]:
     present = require_onnxruntime().get_available_providers()
     count = threads or default_threads()
     return [Device(name, provider, 0, count) for name, provider, _ in _DEVICES if provider in present]
@@ -76,7 +85,8 @@ def select_device(requested: str, probe: bytes, threads: int | None = None) -> D
             f"There is no device called {requested!r}.",
             f"Choose one of: {', '.join(DEVICE_NAMES)}; with a number for the second GPU and further, as in cuda:1.",
         )
-    present = available_devices(threads)
+    # Asking for TensorRT starts the driver, which only those wait for who may get it.
+    present = available_devices(threads) if base in ("auto", "tensorrt") else _devices_of_onnx_runtime(threads)
     if base != "auto":
         for device in present:
             if device.name == base:
@@ -84,9 +94,10 @@ def select_device(requested: str, probe: bytes, threads: int | None = None) -> D
                 if chosen.provider != "CPUExecutionProvider":
                     self_test(chosen, probe)
                 return chosen
-        hint = next(hint for name, _, hint in _DEVICES if name == base)
-        raise EngineError(f"The device {requested} was asked for, but this ONNX Runtime has no provider for it.", hint)
+        raise _absent(requested, base)
     for device in present:
+        if device.provider == _TENSORRT and not is_built(probe, device.index, ranges_of_file(probe, "self-test")):
+            continue  # building takes minutes, which only someone who asks for it should wait
         if device.provider == "CPUExecutionProvider":
             return device  # the reference itself: nothing to compare it with, and the first photo would pay for it
         try:
@@ -97,12 +108,21 @@ def select_device(requested: str, probe: bytes, threads: int | None = None) -> D
     raise EngineError("No device of this machine passes its self-test.", "Run: reid-edge doctor")
 
 
-def open_engine(model: bytes, name: str, device: Device) -> Engine:
+def open_engine(model: bytes, name: str, device: Device, ranges: AxisRanges | None = None) -> Engine:
     """Load a network on a device.
+
+    Args:
+        model: the ONNX file's bytes, already verified by the pack.
+        name: the network's name, for messages.
+        device: from `select_device`.
+        ranges: the sizes that a TensorRT engine is built for; None takes what the file itself says, see `reid_edge.engines.profiles`.
 
     Raises:
         EngineError: the network cannot be loaded there.
     """
+    if device.provider == _TENSORRT:
+        engine, _ = open_tensorrt(model, name, device.index, ranges or ranges_of_file(model, name), device.threads)
+        return engine
     return OnnxRuntimeEngine(model, name, _providers(device), device.name, device.threads)
 
 
@@ -115,25 +135,28 @@ def self_test(device: Device, probe: bytes) -> None:
         EngineError: it does not load, does not run, gives no numbers, or answers differently.
     """
     tested = open_engine(probe, "self-test", device)
-    generator = np.random.Generator(np.random.PCG64(0))
-    inputs = {
-        spec.name: generator.random([axis if isinstance(axis, int) else 1 for axis in spec.shape], dtype=np.float32)
-        for spec in tested.inputs
-    }
+    ranges = ranges_of_file(probe, "self-test")
+    usual = {axis: size.usual for axis, size in ranges.items()}
+    inputs = canonical_inputs(tested.inputs, lambda spec, axis: usual.get(str(spec.shape[axis]), 1))
     actual = tested.run(inputs)
-    if not all(np.isfinite(np.asarray(value, np.float64)).all() for value in actual.values()):
-        raise EngineError(f"{device.name} gives values that are no numbers on the self-test.", "Update its driver or libraries.")
+    check_numbers(actual, device.name)
     if device.provider == "CPUExecutionProvider":
         return
-    expected = open_engine(probe, "self-test", Device("cpu", "CPUExecutionProvider", 0, device.threads)).run(inputs)
-    for output, value in expected.items():
-        scale = float(np.abs(value).max()) or 1.0
-        worst = float(np.abs(np.asarray(actual[output], np.float64) - np.asarray(value, np.float64)).max()) / scale
-        if not worst <= _SELF_TEST_TOLERANCE:
-            raise EngineError(
-                f"{device.name} answers {worst:.1%} away from the CPU on the self-test.",
-                "Update its driver, or use --device cpu.",
-            )
+    reference = open_engine(probe, "self-test", Device("cpu", "CPUExecutionProvider", 0, device.threads))
+    compare_answers(reference.run(inputs), actual, device.name)
+
+
+def _absent(requested: str, base: str) -> EngineError:
+    """The error for a device that is not here: everything that is missing, and what to install."""
+    said = f"The device {requested} was asked for, but"
+    if base != "tensorrt":
+        hint = next(hint for name, _, hint in _DEVICES if name == base)
+        return EngineError(f"{said} this ONNX Runtime has no provider for it.", hint)
+    missing = missing_for_tensorrt()
+    return EngineError(
+        " ".join((said, "something is missing for it.", *(error.message for error in missing))),
+        " ".join(dict.fromkeys(error.hint for error in missing)),
+    )
 
 
 def _providers(device: Device) -> list[tuple[str, dict[str, str]]]:

@@ -1,0 +1,93 @@
+"""Sizes that a TensorRT engine is built for: one optimisation profile per network, chosen from its task, its pixels and the recipe.
+
+An engine runs any size between smallest and largest and is tuned for the usual one; a size outside of that is an error, never a rebuild.
+
+| axis                 | networks                           | smallest     | usual              | largest       |
+|----------------------|------------------------------------|--------------|--------------------|---------------|
+| `batch`              | segmentation, embedding, keypoints | 1            | 1                  | 1             |
+| `batch`              | matching                           | 1            | 4                  | 4             |
+| `height`, `width`    | preprocessing `long-side`          | the multiple | a landscape of 4:3 | the long side |
+| `height`, `width`    | any other preprocessing            | its size     | its size           | its size      |
+| `points0`, `points1` | matching                           | 1            | K (512 if unknown) | K (or 2048)   |
+
+One photo is described at a time, so the image networks have a batch of 1, which fixes the shapes of all but the keypoint networks. K is
+the number of keypoints of the extractor that the recipe gives the matcher; 2048 is the most that a graph may have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reid_edge.pack.manifest import Manifest, Preprocessing
+from reid_edge.pack.onnx_file import read_onnx
+from reid_edge.recipe import Recipe
+
+# Candidates that reid_edge.matching.lightglue matches in one run.
+_MATCHING_BATCH = 4
+_USUAL_POINTS, _MOST_POINTS = 512, 2048
+
+
+@dataclass(frozen=True)
+class SizeRange:
+    """The sizes that one dynamic axis may have: whole numbers, smallest <= usual <= largest."""
+
+    smallest: int
+    usual: int
+    largest: int
+
+
+AxisRanges = Mapping[str, SizeRange]
+"""By the axis' name in the graph."""
+
+
+def axis_ranges(task: str, preprocessing: Preprocessing | None, points: int | None = None) -> AxisRanges:
+    """The ranges of every axis that a network of this task may have.
+
+    Args:
+        task: as in a pack's manifest; another word gives `batch` only.
+        preprocessing: of an image network.
+        points: for a matcher of keypoints, how many keypoints an image has at most (K); None where no recipe says it.
+    """
+    ranges = {"batch": SizeRange(1, 1, 1)}
+    if task == "matching":
+        ranges["batch"] = SizeRange(1, _MATCHING_BATCH, _MATCHING_BATCH)
+        ranges["points0"] = ranges["points1"] = SizeRange(1, points or _USUAL_POINTS, points or _MOST_POINTS)
+    if preprocessing is None:
+        return ranges
+    width, height, multiple = preprocessing.width, preprocessing.height, preprocessing.multiple
+    if preprocessing.resize == "long-side":
+        usual_height = max(multiple, round(0.75 * height / multiple) * multiple)
+        ranges["height"], ranges["width"] = SizeRange(multiple, usual_height, height), SizeRange(multiple, width, width)
+    else:
+        ranges["height"], ranges["width"] = SizeRange(height, height, height), SizeRange(width, width, width)
+    return ranges
+
+
+def ranges_of_network(manifest: Manifest, recipe: Recipe, name: str) -> AxisRanges:
+    """The ranges of a pack's network; a matcher's keypoints are those of the extractors that the recipe gives it.
+
+    Raises:
+        PackError: the pack has no such network.
+    """
+    network = manifest.network(name)
+    extractors = {extract.name: manifest.network(extract.network) for extract in recipe.extract}
+    counts = [extractors[match.keypoints].parameters.get("keypoints") for match in recipe.match if match.network == name]
+    known = [count for count in counts if isinstance(count, int)]
+    return axis_ranges(network.task, network.preprocessing, max(known) if known and len(known) == len(counts) else None)
+
+
+def ranges_of_file(model: bytes, name: str) -> AxisRanges:
+    """The ranges of a network that is known by its ONNX file alone, from the metadata that the exporter writes into it.
+
+    Raises:
+        PackError: it is not a sound ONNX file.
+    """
+    metadata = read_onnx(model, name).metadata
+    try:
+        facts = json.loads(metadata.get("preprocessing", "{}"))
+        preprocessing = Preprocessing(**facts) if facts else None
+    except (ValueError, TypeError):  # another exporter's metadata
+        preprocessing = None
+    return axis_ranges(metadata.get("task", ""), preprocessing)

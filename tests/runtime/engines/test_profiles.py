@@ -1,0 +1,40 @@
+"""Every size that the runtime asks of a network lies in its optimisation profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from reid_edge.engines.profiles import SizeRange, axis_ranges, ranges_of_file
+from reid_edge.matching import lightglue
+from reid_edge.network_input import input_size
+
+
+def test_one_photo_at_a_time_fixes_the_batch_of_the_image_networks(ranges):
+    for name in ("u2netp", "efficientnet-lite0", "xfeat"):
+        assert ranges[name]["batch"] == SizeRange(1, 1, 1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(4000, 3000), (3000, 4000), (500, 500), (5000, 20), (20, 5000), (1, 1)])
+def test_any_photo_fits_the_sizes_of_a_keypoint_network(field_pack, ranges, width, height):
+    made = input_size(width, height, field_pack.manifest.networks["xfeat"].preprocessing)
+    for size, axis in zip(made, ("width", "height"), strict=True):
+        assert ranges["xfeat"][axis].smallest <= size <= ranges["xfeat"][axis].largest
+    usual = tuple(ranges["xfeat"][axis].usual for axis in ("width", "height"))
+    assert usual == input_size(4000, 3000, field_pack.manifest.networks["xfeat"].preprocessing)
+
+
+def test_a_matcher_takes_as_many_points_as_the_recipes_extractor_gives_and_a_whole_batch(field_pack, ranges):
+    points = field_pack.manifest.networks["xfeat"].parameters["keypoints"]
+    assert ranges["lighterglue"]["points0"] == ranges["lighterglue"]["points1"] == SizeRange(1, points, points)
+    assert ranges["lighterglue"]["batch"].largest == lightglue._BATCH
+
+
+def test_without_a_recipe_the_file_says_its_task_and_pixels_and_a_matcher_gets_the_most_points(models, ranges):
+    assert ranges_of_file(models["xfeat"], "xfeat") == ranges["xfeat"]
+    assert ranges_of_file(models["u2netp"], "u2netp") == ranges["u2netp"]
+    alone = ranges_of_file(models["lighterglue"], "lighterglue")
+    assert alone["points0"] == SizeRange(1, 512, 2048)
+
+
+def test_a_file_that_says_nothing_has_a_range_for_its_batch_only(tiny):
+    assert ranges_of_file(tiny, "tiny") == axis_ranges("", None) == {"batch": SizeRange(1, 1, 1)}
