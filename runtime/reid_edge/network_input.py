@@ -21,7 +21,7 @@ def to_network_input(rgb: NDArray[np.uint8], preprocessing: Preprocessing) -> ND
     Returns:
         float32 [1, C, h, w], C = 3 for ``rgb`` and 1 for ``grey`` (the plain mean of the three channels).
     """
-    width, height = input_size(rgb.shape[1], rgb.shape[0], preprocessing)
+    width, height = content_size(rgb.shape[1], rgb.shape[0], preprocessing)
     resized = resize(rgb, width, height, preprocessing.interpolation)
     if preprocessing.colour == "grey":
         planes = resized.mean(axis=2, dtype=np.float32)[None]
@@ -29,13 +29,28 @@ def to_network_input(rgb: NDArray[np.uint8], preprocessing: Preprocessing) -> ND
         planes = np.ascontiguousarray(resized.transpose(2, 0, 1), dtype=np.float32)
     mean = np.asarray(preprocessing.mean, np.float32).reshape(-1, 1, 1)
     std = np.asarray(preprocessing.std, np.float32).reshape(-1, 1, 1)
-    return np.asarray((planes * np.float32(preprocessing.scale) - mean) / std, np.float32)[None]
+    content = np.asarray((planes * np.float32(preprocessing.scale) - mean) / std, np.float32)[None]
+    if preprocessing.resize != "letterbox":
+        return content
+    return np.pad(content, ((0, 0), (0, 0), (0, preprocessing.height - height), (0, preprocessing.width - width)))
 
 
 def input_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """The (width, height) in pixels that an image of this size has as a network's input."""
+    if preprocessing.resize in ("stretch", "letterbox"):
+        return preprocessing.width, preprocessing.height
+    return content_size(width, height, preprocessing)
+
+
+def content_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """The (width, height) in pixels of the part of the input that the image fills, from the upper left corner on: all of it, but
+    for a letterbox.
+    """
     if preprocessing.resize == "stretch":
         return preprocessing.width, preprocessing.height
+    if preprocessing.resize == "letterbox":
+        fit = min(preprocessing.width / width, preprocessing.height / height)
+        return max(1, round(width * fit)), max(1, round(height * fit))
     scale = preprocessing.width / max(width, height)
     multiple = preprocessing.multiple
     return (

@@ -26,8 +26,8 @@ class Segment:
 
     Attributes:
         network: a segmentation network of the pack.
-        threshold: saliency at and above which a pixel is animal, 0..1 of the photo's own range.
-        min_contrast: highest saliency below which a photo holds no animal, 0..1.
+        threshold: saliency, or likelihood of an instance's mask, at and above which a pixel is animal, 0..1.
+        min_contrast: highest saliency below which a photo holds no animal, or the score below which an instance is none, 0..1.
         min_area: smallest share of the frame that counts as an animal, 0..1.
         min_relative_area: smallest area of a further animal beside the largest, 0..1.
         max_animals: answers per photo at most.
@@ -219,6 +219,13 @@ def _check_references(recipe: Recipe, manifest: Manifest) -> None:
         _one_of(f"The recipe's {task} network", network, [n for n, info in manifest.networks.items() if info.task == task])
         if task != "matching" and manifest.networks[network].preprocessing is None:
             raise PackError(f"The {task} network {network} states no preprocessing.", "Export the pack again.")
+    for extract in recipe.extract:
+        preprocessing = manifest.networks[extract.network].preprocessing
+        if preprocessing is not None and preprocessing.resize == "letterbox":
+            raise PackError(
+                f"The keypoint network {extract.network} states a letterbox, on whose bars it would find keypoints.",
+                "Give it long-side.",
+            )
 
 
 def _one_of(what: str, value: str, choices: list[str]) -> None:

@@ -74,6 +74,12 @@ def test_an_address_of_another_form_is_refused(wheels: Path, address: str) -> No
         obtain(source(address))
 
 
+def test_weights_that_nobody_published_are_the_users_own(wheels: Path) -> None:
+    with pytest.raises(UsageError, match="Nobody has published") as caught:
+        obtain(Source("", ""))
+    assert "--weights" in caught.value.hint
+
+
 def test_a_cache_that_cannot_be_written_is_a_storage_error(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("REID_EDGE_CACHE", str(tmp_path / "file"))

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_edge.network_input import input_size, resize, to_network_input
+from reid_edge.network_input import content_size, input_size, resize, to_network_input
 from reid_edge.pack.manifest import Preprocessing
 
 STRETCH = Preprocessing("stretch", 40, 24, "rgb", 1 / 255, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5), "area")
 LONG_SIDE = Preprocessing("long-side", 512, 512, "grey", 1 / 255, (0.0,), (1.0,), "area", multiple=32)
+LETTERBOX = replace(STRETCH, resize="letterbox")
 side = st.integers(1, 20_000)
 
 
@@ -36,6 +37,29 @@ def test_a_turned_photo_has_a_turned_input(width, height):
 @given(width=side, height=side)
 def test_stretching_gives_the_stated_size_for_every_shape(width, height):
     assert input_size(width, height, STRETCH) == (40, 24)
+
+
+@given(width=side, height=side)
+def test_a_letterboxed_photo_keeps_its_shape_and_fills_the_input_on_one_side(width, height):
+    assert input_size(width, height, LETTERBOX) == (40, 24)
+    content = content_size(width, height, LETTERBOX)
+    fit = min(40 / width, 24 / height)
+    assert content[0] == 40 or content[1] == 24
+    for got, had, most in zip(content, (width, height), (40, 24), strict=True):
+        assert got <= most
+        assert abs(got - had * fit) <= 0.5 or (got == 1 and had * fit < 0.5)
+
+
+@given(width=st.integers(1, 90), height=st.integers(1, 90))
+def test_a_letterbox_has_the_photo_at_its_upper_left_and_zeros_elsewhere(width, height):
+    rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    made = to_network_input(rgb, LETTERBOX)
+    assert made.shape == (1, 3, 24, 40)
+    across, down = content_size(width, height, LETTERBOX)
+    photo = to_network_input(rgb, replace(LETTERBOX, resize="stretch", width=across, height=down))
+    assert np.array_equal(made[:, :, :down, :across], photo)
+    assert not made[:, :, down:].any()
+    assert not made[:, :, :, across:].any()
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "area", "cubic"])

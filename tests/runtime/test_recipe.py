@@ -101,6 +101,14 @@ def test_a_network_for_pictures_without_preprocessing_is_refused(recipe, field_p
         parse_recipe(recipe, replace(field_pack.manifest, networks=networks))
 
 
+def test_keypoints_on_the_bars_of_a_letterbox_are_refused(recipe, field_pack):
+    networks = dict(field_pack.manifest.networks)
+    preprocessing = replace(networks["xfeat"].preprocessing, resize="letterbox", multiple=1)
+    networks["xfeat"] = replace(networks["xfeat"], preprocessing=preprocessing)
+    with pytest.raises(PackError, match="xfeat states a letterbox"):
+        parse_recipe(recipe, replace(field_pack.manifest, networks=networks))
+
+
 def test_a_recipe_survives_the_pack(recipe, field_pack):
     written = parse_manifest(write_manifest(replace(field_pack.manifest, recipe=recipe)))
     assert parse_recipe(written.recipe, written) == parse_recipe(recipe, field_pack.manifest)

@@ -12,6 +12,7 @@ from reid_edge.pack.tables import Scalar
 
 Task = Literal["segmentation", "embedding", "keypoints", "matching"]
 Precision = Literal["fp32", "fp16", "int8"]
+Resize = Literal["stretch", "long-side", "letterbox"]
 
 
 @dataclass(frozen=True)
@@ -19,16 +20,18 @@ class Preprocessing:
     """How an image becomes a network's input: resize, take the colours, then (pixel * scale - mean) / std per channel.
 
     Attributes:
-        resize: `stretch` to width x height exactly, or `long-side`: keep the shape, the longer side becomes `width`.
+        resize: `stretch` to width x height exactly; `long-side`: keep the shape, the longer side becomes `width`; or `letterbox`: keep
+            the shape, fit into width x height at the upper left, and fill up what is left with zeros after the normalisation, which
+            is the colour of the mean.
         width, height: pixels of the input; equal for `long-side`.
-        multiple: for `long-side`, both sides are rounded to a multiple of this many pixels; 1 for `stretch`.
+        multiple: for `long-side`, both sides are rounded to a multiple of this many pixels; 1 for the others.
         colour: `rgb` (3 channels) or `grey` (1 channel).
         scale: what a pixel of 0..255 is multiplied by, 1/255 for instance.
         mean, std: per channel, after `scale`; 1 or 3 values, both the same number, 1 for `grey`.
         interpolation: `linear`, `area` or `cubic`, as OpenCV names them.
     """
 
-    resize: Literal["stretch", "long-side"]
+    resize: Resize
     width: int
     height: int
     colour: Literal["rgb", "grey"]

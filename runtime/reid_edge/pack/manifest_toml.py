@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Literal, cast
 
 from reid_edge.errors import PackError
-from reid_edge.pack.manifest import Manifest, Network, PackedFile, Precision, Preprocessing, Task
+from reid_edge.pack.manifest import Manifest, Network, PackedFile, Precision, Preprocessing, Resize, Task
 from reid_edge.pack.members import (
     EXPORT_AGAIN,
     LARGEST_PACK,
@@ -141,7 +141,7 @@ def _preprocessing(where: str, data: dict[str, Any]) -> Preprocessing:
         optional=("multiple",),
     )
     pre = Preprocessing(
-        resize=cast(Literal["stretch", "long-side"], table.choice("resize", "stretch", "long-side")),
+        resize=cast(Resize, table.choice("resize", "stretch", "long-side", "letterbox")),
         width=table.integer("width", 1, _LONGEST_SIDE),
         height=table.integer("height", 1, _LONGEST_SIDE),
         multiple=table.integer("multiple", 1, 1024, default=1),
@@ -154,8 +154,8 @@ def _preprocessing(where: str, data: dict[str, Any]) -> Preprocessing:
     problem = ""
     if pre.resize == "long-side" and pre.width != pre.height:
         problem = f"resizes to the long side, so width and height must be equal, not {pre.width} and {pre.height}"
-    elif pre.resize == "stretch" and pre.multiple != 1:
-        problem = "stretches to an exact size, so it has no use for multiple"
+    elif pre.resize != "long-side" and pre.multiple != 1:
+        problem = "gives an exact size, so it has no use for multiple"
     elif len(pre.mean) != len(pre.std) or len(pre.mean) not in ((1,) if pre.colour == "grey" else (1, 3)):
         problem = f"has {len(pre.mean)} values of mean and {len(pre.std)} of std; both must have one (or, for rgb, three)"
     elif pre.scale <= 0 or min(pre.std) <= 0:

@@ -24,7 +24,7 @@ part = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 def preprocessings(draw):
     colour = draw(st.sampled_from(["rgb", "grey"]))
     channels = 1 if colour == "grey" else draw(st.sampled_from([1, 3]))
-    resize = draw(st.sampled_from(["stretch", "long-side"]))
+    resize = draw(st.sampled_from(["stretch", "long-side", "letterbox"]))
     width = draw(st.integers(1, 4096))
     return Preprocessing(
         resize=resize,
@@ -149,6 +149,7 @@ SPOILED = [
     ("width = 64", "width = 65", "width and height must be equal, not 65 and 64"),
     ("width = 64", "width = 0", "width must be an integer from 1 to 16384"),
     ('resize = "long-side"', 'resize = "stretch"', "has no use for multiple"),
+    ('resize = "long-side"', 'resize = "letterbox"', "has no use for multiple"),
     ("mean = [0.5, 0.4, 0.3]", "mean = [0.5, 0.4]", "has 2 values of mean and 3 of std"),
     ('colour = "rgb"', 'colour = "grey"', "has 3 values of mean"),
     ("std = [0.2, 0.2, 0.25]", "std = [0.2, 0.0, 0.25]", "must have a scale and a std above 0"),
