@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from reid_edge.errors import UsageError
+from reid_edge.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from reid_edge_export.precision.calibration import Calibration
+
+_MOST_COMPARED = 24
+# Half for the calibration, half for the comparison: with 64 of them one nearest neighbour may change (97 %).
+_MOST_FOR_INT8 = 128
+_FEWEST_FOR_INT8 = 8
+
 
 @click.command(short_help="Desktop: turn PyTorch networks into a pack.")
 @click.argument("networks", nargs=-1)
 @click.option("--recipe", help="Export all networks of this recipe (a name or a .toml file) and write a pack.")
-@click.option("--list", "list_networks", is_flag=True, help="Show the networks that can be exported.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A local file of weights, for one network.")
+@click.option(
+    "--list", "list_networks", is_flag=True, help="Show the networks that can be exported, and what was verified of them."
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Export NETWORKS, by default all of them, and write what was found to the JSON file --out, but no network; --weights is then a "
+    "folder of weights that no package holds.",
+)
+@click.option(
+    "--weights",
+    help="Weights of one network: a local file, a folder where they are several files, or hub:OWNER/NAME[@REVISION][/FILE].",
+)
 @click.option("--random", is_flag=True, help="Random weights: checks the conversion alone; the file says so.")
 @click.option("--accept-terms", is_flag=True, help="Your use is within the terms of weights that have some, which --list shows.")
 @click.option(
@@ -26,24 +45,44 @@ if TYPE_CHECKING:
     type=click.Choice(["fp32", "fp16"]),
     default="fp16",
     show_default=True,
-    help="How a network's weights are stored.",
+    help="How the weights of fp32 are stored.",
 )
-@click.option("--photos", type=click.Path(path_type=Path), help="Photos for the parity report. [default: the sample photos]")
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    help="How the networks compute: one or more of fp32, fp16, int8-cpu, int8-tensorrt, with commas between; a file for each.",
+)
+@click.option(
+    "--batch", default="dynamic", show_default=True, help="The batch axis: dynamic, or the number that every call will have."
+)
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Photos for the parity report; for int8 every other one of them is calibrated on instead. [default: the sample photos, "
+    "but not for int8]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write: a pack, or ONNX files.")
 def export(
     networks: tuple[str, ...],
     recipe: str | None,
     list_networks: bool,
-    weights: Path | None,
+    verify: bool,
+    weights: str | None,
     random: bool,
     accept_terms: bool,
     storage: str,
+    precision: str,
+    batch: str,
     photos: Path | None,
     out: Path | None,
 ) -> None:
-    """Export NETWORKS to ONNX files, or with --recipe a whole pack."""
+    """Export NETWORKS to ONNX files with a parity report beside each, or with --recipe a whole pack."""
     if list_networks:
         _list()
+        return
+    if verify:
+        _verify(networks, precision.split(","), photos, weights, accept_terms, out)
         return
     if bool(networks) == bool(recipe):
         raise UsageError("Nothing to export.", "Name networks (reid-edge export --list shows them) or a recipe: --recipe field.")
@@ -51,51 +90,148 @@ def export(
         raise UsageError("It is not said where to write.", "Add --out FOLDER.")
     if weights is not None and len(networks) != 1:
         raise UsageError("--weights is for one network.", "Export the networks one by one.")
-    images = _images(photos)
     if random and recipe:
         raise UsageError("--random is for networks, not for a recipe.", "Name the networks whose conversion is to be checked.")
     if recipe:
-        from reid_edge_export.recipe_export import export_recipe
+        from reid_edge_export.recipe_export import export_recipe, recipe_precisions
 
-        pack = export_recipe(recipe, out, images, lambda line: click.echo(line, err=True), accept_terms=accept_terms)
+        images, calibration = _photos(photos, recipe_precisions(recipe))
+        pack = export_recipe(recipe, out, images, _say, accept_terms=accept_terms, calibration=calibration)
         size = sum(file.size for file in pack.manifest.files)
         click.echo(
             f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. Calibrate it next: reid-edge calibrate.", err=True
         )
         return
-    from reid_edge_export.export import export_network
+    from reid_edge_export.sources import given_weights
 
+    precisions = list(dict.fromkeys(precision.split(",")))
+    size = _batch_size(batch)
+    images, calibration = _photos(photos, precisions)
+    failed = []
     for name in networks:
-        options: dict[str, Any] = {"weights": weights, "storage": storage, "random": random, "accept_terms": accept_terms}
-        exported = export_network(name, out / f"{name}.onnx", images=images, **options)
-        figures = ", ".join(f"{measure} {value:.6g}" for measure, value in exported.parity.items())
-        click.echo(f"{exported.path}: {exported.size / 1e6:.2f} MB, {figures}")
+        asked = {"weights": given_weights(weights) if weights else None, "random": random, "accept_terms": accept_terms}
+        failed += _export(name, out, precisions, storage, size, images, calibration, asked)
+    if failed:
+        raise EngineError(f"Not written, because below their bounds: {', '.join(failed)}.", "The lines above say where and why.")
+
+
+def _export(
+    name: str,
+    out: Path,
+    precisions: Sequence[str],
+    storage: str,
+    batch: int | None,
+    images: Sequence[NDArray[np.uint8]],
+    calibration: Calibration | None,
+    asked: Mapping[str, Any],
+) -> list[str]:
+    """Export a network in these precisions from one trace; gives the files that were not written because they failed."""
+    from reid_edge_export import report
+    from reid_edge_export.export import check_precision, export_traced, trace_network
+
+    for precision in precisions:
+        check_precision(name, precision, storage, calibration)
+    traced = trace_network(name, images=images, say=_say, **asked)
+    failed = []
+    for precision in precisions:
+        file = out / f"{name.replace(':', '-')}{'' if precision == 'fp32' else '.' + precision}.onnx"
+        options: dict[str, Any] = {"storage": storage, "precision": precision, "batch": batch, "calibration": calibration}
+        try:
+            exported = export_traced(traced, file, say=_say, **options)
+        except EngineError as error:
+            click.echo(f"{error.message} {error.hint}", err=True)
+            failed.append(file.name)
+            continue
+        click.echo(f"{exported.path}: {exported.size / 1e6:.2f} MB, {precision}, weights {exported.entry.weights}")
+        click.echo(report.describe(exported.entry.task, exported.parity, exported.rounding))
+    return failed
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _batch_size(text: str) -> int | None:
+    """What --batch means; None is dynamic."""
+    if text == "dynamic":
+        return None
+    if not (text.isdecimal() and int(text)):
+        raise UsageError(f"--batch is {text!r}.", "Write dynamic, or a whole number from 1.")
+    return int(text)
 
 
 def _list() -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from reid_edge_export.catalogue import CATALOGUE, outputs_in_words
+    from reid_edge_export.verification import by_network, in_words, read_findings
 
-    from reid_edge_export.catalogue import CATALOGUE
-
-    table = Table("network", "task", "what it is", "parameters", "licence", "weights from")
+    found = by_network(read_findings())
     for network in CATALOGUE.values():
         parameters = ", ".join(f"{key}={value}" for key, value in network.parameters.items())
-        licence = f"{network.licence}: {network.terms}" if network.terms else network.licence
-        table.add_row(network.name, network.task, network.title, parameters, licence, network.source.address)
-    Console().print(table)
+        click.echo(f"{click.style(network.name, bold=True)}  ({network.task})  {network.title}")
+        click.echo(f"    gives     {outputs_in_words(network)}" + (f"; parameters {parameters}" if parameters else ""))
+        click.echo(f"    weights   {network.source.address or 'of your own training'}, {network.licence}")
+        if network.terms:
+            click.echo(f"    terms     {network.terms} (--accept-terms)")
+        click.echo(f"    verified  {in_words(found.get(network.name, []))}")
+    click.echo(f"{click.style('timm:NAME', bold=True)}  (embedding)  Any other network of timm, pooled features.")
 
 
-def _images(folder: Path | None) -> list[NDArray[np.uint8]]:
-    """The photos of the parity report.
+def _verify(
+    networks: Sequence[str],
+    precisions: Sequence[str],
+    photos: Path | None,
+    weights: str | None,
+    accept_terms: bool,
+    out: Path | None,
+) -> None:
+    from reid_edge_export.catalogue import CATALOGUE, network_named
+    from reid_edge_export.parity import bounds_of
+    from reid_edge_export.precision import precision_named
+    from reid_edge_export.verification import verify, write_findings
+
+    if out is None or out.suffix != ".json":
+        raise UsageError("It is not said where to write what is found.", "Add --out FILE.json.")
+    images, calibration = _photos(photos, precisions)
+    refused = []
+    for name in networks or CATALOGUE:
+        task = network_named(name).task
+        possible = [precision for precision in precisions if bounds_of(task, precision_named(precision).computes)]
+        found = verify(name, possible, images, calibration, Path(weights) if weights else None, accept_terms, _say)
+        write_findings(out, found)
+        refused += [f"{finding.network} {finding.precision}" for finding in found if finding.refused]
+    if refused:
+        raise EngineError(f"Refused: {', '.join(refused)}.", f"{out} says why.")
+
+
+def _photos(folder: Path | None, precisions: Iterable[str]) -> tuple[list[NDArray[np.uint8]], Calibration | None]:
+    """The photos that are compared on, and with int8 among the precisions those that are calibrated on: every other one.
 
     Raises:
-        UsageError: the folder holds none.
+        UsageError: an unknown precision, no photos, or for int8 no folder or too few of them.
     """
     import reid_edge
     from reid_edge.photo import list_photos, read_photo
+    from reid_edge_export.precision import precision_named
+    from reid_edge_export.precision.calibration import read_calibration
 
+    int8 = [name for name in precisions if precision_named(name).computes == "int8"]
+    if int8 and folder is None:
+        raise UsageError(f"{int8[0]} has to be calibrated on photos.", "Name a folder of photos of your animals with --photos.")
     paths = list_photos(folder or Path(reid_edge.__file__).parent / "samples" / "gallery")
     if not paths:
         raise UsageError(f"{folder} holds no photos.", "Name a folder with some photos of animals.")
-    return [read_photo(path).rgb for path in paths[:24]]
+    if not int8:
+        return [read_photo(path).rgb for path in _spread(paths, _MOST_COMPARED)], None
+    if len(paths) < _FEWEST_FOR_INT8:
+        raise UsageError(
+            f"{folder} holds {len(paths)} photos, too few to calibrate int8 and to compare it.",
+            f"Name a folder with at least {_FEWEST_FOR_INT8}; a hundred are better.",
+        )
+    paths = _spread(paths, _MOST_FOR_INT8)
+    return [read_photo(path).rgb for path in paths[1::2]], read_calibration(paths[::2])
+
+
+def _spread(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly over the list: neighbours in a folder are often the same animal."""
+    step = -(-len(paths) // most)
+    return list(paths[::step])

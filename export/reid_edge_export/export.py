@@ -1,16 +1,18 @@
-"""From weights to a verified ONNX file: load, trace, store, compare with PyTorch, and only then write."""
+"""From weights to verified ONNX files: load, trace once, convert to a precision, compare with PyTorch, and only then write."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,13 @@ from reid_edge.errors import StorageError, UsageError
 from reid_edge.pack import manifest
 from reid_edge_export.catalogue import OPSET, Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import build_network
+from reid_edge_export.precision import Precision, precision_named
+from reid_edge_export.precision.calibration import Calibration
+from reid_edge_export.progress import Say, step
 from reid_edge_export.sources import obtain, sha256_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Storage = Literal["fp32", "fp16"]
 _STORAGES = ("fp32", "fp16")
@@ -29,18 +37,44 @@ _EXPORTERS = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
+class TracedNetwork:
+    """A network as a float32 graph, with PyTorch's own answers to compare any precision of it with.
+
+    Attributes:
+        network: of the catalogue.
+        parameters: of the network, resolved.
+        graph: opset 18, float32, its batch dynamic.
+        inputs: one set of arrays by input name per photo, or per pair of photos.
+        expected: PyTorch's outputs by name for each of them.
+        random: whether the weights are.
+        address, sha256: where the weights come from and the hash of their file, empty for new random ones.
+    """
+
+    network: Network
+    parameters: Mapping[str, Any]
+    graph: ModelProto
+    inputs: Sequence[Mapping[str, NDArray[Any]]]
+    expected: Sequence[Mapping[str, NDArray[Any]]]
+    random: bool
+    address: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ExportedNetwork:
     """What an export made.
 
     Attributes:
         name: of the catalogue.
-        path: the ONNX file.
+        path: the ONNX file; beside it lies a JSON file of the same name with `facts` and the parity report.
         sha256, size: of that file; size in bytes.
         entry: what the pack's manifest says about it; its `file` is the name of `path`.
         licence: of the weights, SPDX.
         origin: where the weights come from and their hash, one sentence.
         provenance: versions of what took part.
         parity: the comparison with PyTorch, see `reid_edge_export.parity`.
+        rounding: whose bounds it passed: that of the computation, or of the weights where these alone are rounded.
+        facts: the metadata inside the file.
     """
 
     name: str
@@ -52,6 +86,8 @@ class ExportedNetwork:
     origin: str
     provenance: Mapping[str, str]
     parity: Mapping[str, float]
+    rounding: str
+    facts: Mapping[str, str]
 
 
 def export_network(
@@ -61,70 +97,219 @@ def export_network(
     images: Sequence[NDArray[np.uint8]],
     weights: Path | None = None,
     storage: Storage = "fp32",
+    precision: str = "fp32",
+    batch: int | None = None,
+    calibration: Calibration | None = None,
     random: bool = False,
     accept_terms: bool = False,
+    say: Say | None = None,
     **parameters: Any,
 ) -> ExportedNetwork:
-    """Export one network and prove that the file answers as PyTorch does.
+    """Export one network in one precision and prove that the file answers as PyTorch does.
 
     Args:
         name: a name of the catalogue.
-        out: the ONNX file to write; it is replaced in one step, after the comparison.
+        out: the ONNX file to write; it and the JSON file beside it are replaced in one step, after the comparison.
         images: photos for the comparison, uint8 [H, W, 3], RGB.
         weights: a file in the official key layout; None fetches the catalogue's source.
-        storage: how the weights are stored; they compute in float32 either way.
+        storage, precision, batch, calibration: see `export_traced`.
         random: to check the conversion alone: the weights are random, those of `weights` or, with None, new ones, the same each
             time. The file is stamped `random`, and the runtime refuses a pack with it unless told otherwise.
         accept_terms: the user agrees to the `terms` of the network's weights; needed where it has some.
+        say: told what takes long, one line at a time.
         parameters: in place of the catalogue's defaults.
 
     Raises:
-        UsageError: an unknown name, parameter or storage, terms not agreed to, no image, no torch, or weights that are not this
-            network's.
+        UsageError: an unknown name, parameter, storage or precision, terms not agreed to, no image, int8 without photos to calibrate on
+            or of a task that has no bound for it, no torch, or weights that are not this network's.
         EngineError: the graph holds an operator that some engine refuses, or the comparison is below its bounds.
-        StorageError: the file cannot be written.
+        StorageError: the files cannot be written.
     """
-    network = network_named(name)
-    resolved = resolve_parameters(network, parameters)
+    check_precision(name, precision, storage, calibration)
+    traced = trace_network(
+        name, images=images, weights=weights, random=random, accept_terms=accept_terms, say=say, parameters=parameters
+    )
+    return export_traced(traced, out, storage=storage, precision=precision, batch=batch, calibration=calibration, say=say)
+
+
+def check_precision(name: str, precision: str, storage: str, calibration: Calibration | None) -> Precision:
+    """The precision of that name, if the network can be asked for it: before any weights are fetched.
+
+    Raises:
+        UsageError: an unknown network, precision or storage, or int8 without photos or of a task that has no bound for it.
+    """
+    network, asked = network_named(name), precision_named(precision)
     if storage not in _STORAGES:
         raise UsageError(f"{name}: storage is {storage!r}.", f"Choose one of {', '.join(_STORAGES)}.")
+    if asked.computes == "int8":
+        from reid_edge_export.parity import bounds_of
+
+        if not bounds_of(network.task, "int8"):
+            raise UsageError(
+                f"{name}: {network.task} in int8 has no bound that it could be held against, so it is not made.",
+                "Export it in fp16.",
+            )
+        if calibration is None or not calibration.images:
+            raise UsageError(
+                f"{name}: {precision} has to be calibrated on photos.", "Name a folder of photos of your animals with --photos."
+            )
+    return asked
+
+
+def trace_network(
+    name: str,
+    *,
+    images: Sequence[NDArray[np.uint8]],
+    weights: Path | None = None,
+    random: bool = False,
+    accept_terms: bool = False,
+    say: Say | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> TracedNetwork:
+    """Load a network, trace it and let PyTorch answer; see `export_network` for what goes in and is raised."""
+    network = network_named(name)
+    resolved = resolve_parameters(network, parameters or {})
     if network.terms and not (accept_terms or random):
         raise UsageError(f"{name}: {network.terms}", "If your use is within these terms, say so with --accept-terms.")
     file = obtain(network.source) if weights is None and not random else weights
-    source_sha256 = "" if file is None else sha256_of(file)
+    sha256 = "" if file is None else sha256_of(file)
+    address = "random" if file is None else f"file:{file.name}"
+    if sha256 and sha256 == network.source.sha256:
+        address = network.source.address
     module = build_network(network, resolved, file)
 
     from reid_edge_export import graph, parity, samples
-    from reid_edge_export.storage import store_as_float16
 
-    inputs = samples.make_inputs(network, resolved, images, random)
-    model = graph.trace(module, network, resolved)
-    if storage == "fp16":
-        store_as_float16(model, network.sensitive)
-    entry = _entry(network, resolved, storage, random, out.name)
+    with step(say, f"{name}: making inputs of {len(images)} photos"):
+        inputs = samples.make_inputs(network, resolved, images, random)
+    with step(say, f"{name}: tracing"):
+        model = graph.trace(module, network, resolved)
+    with step(say, f"{name}: asking PyTorch, {len(inputs)} sets of inputs"):
+        expected = parity.run_torch(module, network, inputs)
+    return TracedNetwork(network, resolved, model, inputs, expected, random, address, sha256)
+
+
+def export_traced(
+    traced: TracedNetwork,
+    out: Path,
+    *,
+    storage: Storage = "fp32",
+    precision: str = "fp32",
+    batch: int | None = None,
+    calibration: Calibration | None = None,
+    say: Say | None = None,
+) -> ExportedNetwork:
+    """Convert a traced network to a precision, hold it against PyTorch's answers and write it.
+
+    Args:
+        traced: of `trace_network`.
+        out: the ONNX file to write; it and the JSON file beside it are replaced in one step, after the comparison.
+        storage: how the weights of fp32 are stored; they compute in float32 either way. Of no meaning for other precisions.
+        precision: a name of `reid_edge_export.precision.PRECISIONS`.
+        batch: the size of the batch axis; None leaves it open.
+        calibration: photos for int8; best others than those of the comparison.
+        say: told what takes long, one line at a time.
+
+    Raises:
+        UsageError: see `check_precision`; or ModelOpt, which makes fp16, is not installed.
+        EngineError: the graph holds an operator that some engine refuses, or the comparison is below its bounds.
+        StorageError: the files cannot be written.
+    """
+    from reid_edge_export import graph, parity, report
+
+    network = traced.network
+    asked = check_precision(network.name, precision, storage, calibration)
+    model = _convert(traced, asked, storage, calibration, say)
+    if batch is not None:
+        graph.fix_batch(model, batch)
+    stored = storage if asked.computes == "fp32" else asked.computes
+    entry = _entry(network, traced.parameters, asked, stored, traced.random, out.name)
     provenance = {"reid-edge": reid_edge.__version__, **{package: version(package) for package in _EXPORTERS}}
-    address = "random" if file is None else f"file:{file.name}"
-    if source_sha256 and source_sha256 == network.source.sha256:
-        address = network.source.address
-    graph.write_metadata(model, _metadata(network, entry, address, source_sha256, provenance))
+    if asked.computes == "fp16":
+        provenance["nvidia-modelopt"] = version("nvidia-modelopt")
+    facts = _metadata(traced, entry, asked, provenance, batch, calibration)
+    graph.write_metadata(model, facts)
     content = model.SerializeToString(deterministic=True)
-    report = parity.compare(network.task, parity.run_torch(module, network, inputs), parity.run_onnx(content, network, inputs))
-    parity.judge(name, network.task, storage, report)
-    write_whole(out, content)
+    with step(say, f"{network.name} {precision}: comparing with PyTorch, {len(traced.inputs)} sets of inputs"):
+        found = parity.run_onnx(content, network, [_repeated(arrays, batch) for arrays in traced.inputs])
+        measured = parity.compare(network.task, traced.expected, [{name: a[-1:] for name, a in each.items()} for each in found])
+    rounding = asked.computes if asked.computes != "fp32" else stored
+    find_cause = None if asked.computes == "fp32" else partial(_find_cause, traced, model, asked, batch)
+    title = network.name if asked.computes == "fp32" else f"{network.name} {precision}"
+    parity.judge(title, network.task, rounding, measured, find_cause)
+    sha256 = hashlib.sha256(content).hexdigest()
+    document = report.write_document(facts, sha256, len(content), measured, rounding)
+    write_whole({out.with_suffix(".json"): document, out: content})
+    origin = f"weights from {traced.address} (sha256 {traced.sha256})." if traced.sha256 else "random weights."
     return ExportedNetwork(
-        name=name,
+        name=network.name,
         path=out,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
         size=len(content),
         entry=entry,
         licence=network.licence,
-        origin=f"{network.title}; " + (f"weights from {address} (sha256 {source_sha256})." if file else "random weights."),
+        origin=f"{network.title}; {origin}",
         provenance=provenance,
-        parity=report,
+        parity=measured,
+        rounding=rounding,
+        facts=facts,
     )
 
 
-def _entry(network: Network, parameters: Mapping[str, Any], storage: Storage, random: bool, file: str) -> manifest.Network:
+def _convert(
+    traced: TracedNetwork, precision: Precision, storage: Storage, calibration: Calibration | None, say: Say | None
+) -> ModelProto:
+    """A graph of this precision; the traced one stays as it is."""
+    from onnx import ModelProto
+
+    from reid_edge_export import graph, samples
+    from reid_edge_export import storage as stored
+
+    network = traced.network
+    kept = network.full_precision.get(precision.name, ())
+    if precision.computes == "fp32":
+        model = ModelProto()
+        model.CopyFrom(traced.graph)
+        if storage == "fp16":
+            stored.store_as_float16(model, network.sensitive)
+        return model
+    if precision.computes == "fp16":
+        from reid_edge_export.precision.autocast import to_float16
+
+        with step(say, f"{network.name} {precision.name}: converting"):
+            model = to_float16(traced.graph, traced.inputs, kept)
+    else:
+        from reid_edge_export.precision.int8 import to_int8
+
+        assert calibration is not None  # check_precision asked for it
+        with step(say, f"{network.name} {precision.name}: calibrating on {len(calibration.images)} photos"):
+            inputs = samples.make_inputs(network, traced.parameters, calibration.images, traced.random)
+            model = to_int8(traced.graph, inputs, "cpu" if precision.name == "int8-cpu" else "tensorrt", kept)
+    graph.tidy_converted(model, network.name)
+    return model
+
+
+def _find_cause(traced: TracedNetwork, model: ModelProto, precision: Precision, batch: int | None) -> str:
+    from reid_edge_export import graph
+    from reid_edge_export.precision.diagnosis import blame
+
+    original = traced.graph
+    if batch is not None:
+        original = type(model)()
+        original.CopyFrom(traced.graph)
+        graph.fix_batch(original, batch)
+    found = blame(original, model, _repeated(traced.inputs[0], batch)) or "the rounding adds up over the whole graph"
+    return f"{found}; what stays float32 stands in the catalogue under full_precision[{precision.name!r}]"
+
+
+def _repeated(arrays: Mapping[str, NDArray[Any]], batch: int | None) -> Mapping[str, NDArray[Any]]:
+    """A set of inputs as many times as a fixed batch asks for."""
+    return arrays if batch is None else {name: np.repeat(array, batch, axis=0) for name, array in arrays.items()}
+
+
+def _entry(
+    network: Network, parameters: Mapping[str, Any], precision: Precision, storage: manifest.Precision, random: bool, file: str
+) -> manifest.Network:
     facts = dict(parameters)
     if network.task in ("embedding", "keypoints"):
         facts["dimension"] = network.outputs[-1].shape[-1]
@@ -134,7 +319,7 @@ def _entry(network: Network, parameters: Mapping[str, Any], storage: Storage, ra
         file=file,
         task=network.task,
         opset=OPSET,
-        precision="fp32",
+        precision=precision.computes,
         storage=storage,
         weights="random" if random else "trained",
         preprocessing=resolve_preprocessing(network, parameters),
@@ -143,41 +328,64 @@ def _entry(network: Network, parameters: Mapping[str, Any], storage: Storage, ra
 
 
 def _metadata(
-    network: Network, entry: manifest.Network, address: str, source_sha256: str, provenance: Mapping[str, str]
+    traced: TracedNetwork,
+    entry: manifest.Network,
+    precision: Precision,
+    provenance: Mapping[str, str],
+    batch: int | None,
+    calibration: Calibration | None,
 ) -> dict[str, str]:
     """What the file says about itself, so that it can be told apart without its pack."""
+    network = traced.network
     preprocessing = asdict(entry.preprocessing) if entry.preprocessing else {}
-    return {
+    facts = {
         "network": network.name,
         "task": network.task,
         "licence": network.licence,
-        "source": address,
-        "source_sha256": source_sha256,
+        "source": traced.address,
+        "source_sha256": traced.sha256,
         "weights": entry.weights,
-        "precision": entry.precision,
+        "precision": precision.name,
         "storage": entry.storage,
         "parameters": json.dumps(entry.parameters, sort_keys=True),
         "preprocessing": json.dumps(preprocessing, sort_keys=True),
         "outputs": json.dumps([spec.name for spec in network.outputs]),
         "exporter": json.dumps(provenance, sort_keys=True),
     }
+    if precision.method:
+        facts["precision_method"] = precision.method
+        facts["full_precision"] = json.dumps(network.full_precision.get(precision.name, ()))
+    if precision.computes == "int8" and calibration:
+        facts["calibration"] = json.dumps({"photos": len(calibration.images), "sha256": calibration.sha256}, sort_keys=True)
+    if batch is not None:
+        facts["batch"] = str(batch)
+    return facts
 
 
-def write_whole(out: Path, content: bytes) -> None:
-    """The whole file or none: beside the place first, then into it."""
+def write_whole(contents: Mapping[Path, bytes]) -> None:
+    """All of these files or none of them: beside their places first, then, once all are on the disk, into them.
+
+    Raises:
+        StorageError: one cannot be written; what was there before is still there.
+    """
+    fresh: dict[Path, Path] = {}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}-", delete=False) as file:
-            fresh = Path(file.name)
-            try:
+        for out, content in contents.items():
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if out.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}-", delete=False) as file:
+                fresh[out] = Path(file.name)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                fresh.chmod(0o644)
-                fresh.replace(out)
-            finally:
-                fresh.unlink(missing_ok=True)
+            fresh[out].chmod(0o644)
+        for out, written in fresh.items():
+            written.replace(out)
     except OSError as error:
         raise StorageError(
             f"{out}: cannot be written ({error.strerror or error}).", "Free space there or choose another folder."
         ) from error
+    finally:
+        for written in fresh.values():
+            written.unlink(missing_ok=True)

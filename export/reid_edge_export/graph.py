@@ -24,12 +24,12 @@ _IR_VERSION = 8
 # unknown length, and an operator of another domain binds a pack to one engine.
 ALLOWED_OPERATORS = frozenset(
     """Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
-    ConvTranspose Cos DepthToSpace Div Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm
-    GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GridSample HardSigmoid HardSwish Identity
-    InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul
-    Neg Not Or Pad Pow PRelu Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
-    Resize Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh Tile TopK
-    Transpose Trilu Unsqueeze Where""".split()  # noqa: SIM905
+    ConvTranspose Cos DepthToSpace DequantizeLinear Div Einsum Elu Equal Erf Exp Expand Flatten Floor Gather
+    GatherElements GatherND Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GridSample HardSigmoid
+    HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul
+    Max MaxPool Min Mod Mul Neg Not Or Pad Pow PRelu QuantizeLinear Range Reciprocal ReduceL2 ReduceMax ReduceMean
+    ReduceMin ReduceProd ReduceSum Relu Reshape Resize Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus
+    SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Trilu Unsqueeze Where""".split()  # noqa: SIM905
 )
 
 # Sizes that stand for the dynamic axes while the graph is traced; all different, so that no two axes are taken for one.
@@ -88,6 +88,33 @@ def check_operators(model: ModelProto, name: str) -> None:
         )
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise EngineError(f"{name}: weights lie outside the ONNX file.", "A pack holds embedded weights only.")
+
+
+def tidy_converted(model: ModelProto, name: str) -> None:
+    """Drop from a graph that a library converted what changes from run to run, and check it like a traced one.
+
+    Raises:
+        EngineError: see `check_operators`.
+    """
+    model.producer_name, model.producer_version, model.doc_string = "reid-edge", "", ""
+    model.graph.name = name
+    model.graph.ClearField("value_info")
+    for entry in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
+        entry.ClearField("metadata_props")
+        entry.ClearField("doc_string")
+    ordered = sorted(model.graph.initializer, key=lambda tensor: tensor.name)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(ordered)
+    check_operators(model, name)
+    onnx.checker.check_model(model, full_check=True)
+
+
+def fix_batch(model: ModelProto, size: int) -> None:
+    """Give the batch axis of every input and output of a graph this size."""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param == "batch":
+                axis.dim_value = size
 
 
 def write_metadata(model: ModelProto, facts: Mapping[str, str]) -> None:

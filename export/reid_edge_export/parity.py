@@ -5,7 +5,7 @@ A report is flat data for the pack: for each measure its p50, p99 and max (of di
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.errors import EngineError
+from reid_edge.segmentation.instances import CELL, animal_scores, decode_masks
 from reid_edge_export.catalogue import Network
 
 if TYPE_CHECKING:
@@ -22,32 +23,70 @@ Arrays = Mapping[str, NDArray[Any]]
 Report = dict[str, float]
 
 _SAME_PLACE = 0.1  # pixels
+_BEST_MASKS = 10  # instances of a photo that are compared
 _MATCH_SCORE = 0.1  # LightGlue's own threshold (filter_threshold): what counts as a match
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The measure of a task that decides, the least it may be by how the weights are stored, and what a failure points to."""
+    """A measure of a task that decides.
+
+    Attributes:
+        measure: its name in a report.
+        output: the output of the graph that it tells about.
+        least: what it may be at least, by rounding: `fp32` none, `fp16` of the weights or of all values, `int8` of all values. Without a
+            rounding it is measured and does not decide.
+        fp32_cause: what a failure without rounding points to.
+    """
 
     measure: str
+    output: str
     least: Mapping[str, float]
     fp32_cause: str
 
 
 BOUNDS: Mapping[str, tuple[Bound, ...]] = {
     "segmentation": (
-        Bound("saliency_iou_p1", {"fp32": 0.999, "fp16": 0.995}, "the exporter changed a resize: compare its coordinate mode"),
+        Bound(
+            "saliency_iou_p1",
+            "saliency",
+            {"fp32": 0.999, "fp16": 0.995, "int8": 0.98},
+            "the exporter changed a resize: compare its coordinate mode",
+        ),
     ),
     "embedding": (
-        Bound("embedding_cosine_p1", {"fp32": 0.99999, "fp16": 0.9995}, "padding or pooling was exported for another input size"),
+        Bound(
+            "embedding_cosine_p1",
+            "embedding",
+            {"fp32": 0.99999, "fp16": 0.9995, "int8": 0.97},
+            "padding or pooling was exported for another input size",
+        ),
+        Bound("nearest_unchanged", "embedding", {"int8": 0.97}, "padding or pooling was exported for another input size"),
     ),
+    # No bound for int8: a keypoint is a place, and 8 bits of a heat map leave too few heights to tell neighbouring places apart.
     "keypoints": (
-        Bound("keypoints_repeated", {"fp32": 0.995, "fp16": 0.97}, "the heat map is laid out or suppressed differently"),
-        Bound("descriptors_cosine_p1", {"fp32": 0.9999, "fp16": 0.998}, "descriptors are sampled on another grid"),
+        Bound(
+            "keypoints_repeated",
+            "keypoints",
+            {"fp32": 0.995, "fp16": 0.97},
+            "the heat map is laid out or suppressed differently",
+        ),
+        Bound("descriptors_cosine_p1", "descriptors", {"fp32": 0.9999, "fp16": 0.998}, "descriptors are sampled on another grid"),
     ),
-    "matching": (Bound("matches_common", {"fp32": 0.999, "fp16": 0.99}, "empty slots take part, or the softmax axis is wrong"),),
+    # The gate of int8 is as wide as that of the nearest neighbours: 3 answers of 100 may change.
+    "matching": (
+        Bound(
+            "matches_common",
+            "matches0",
+            {"fp32": 0.999, "fp16": 0.99, "int8": 0.97},
+            "empty slots take part, or the softmax axis is wrong",
+        ),
+    ),
 }
-_FP16_CAUSE = "the rounding of the weights to float16 is too coarse for this network; store it as fp32"
+_STORAGE_CAUSE = "the rounding of the weights to float16 is too coarse for this network; store it as fp32"
+
+# A photo has a nearest other photo that could change only among at least this many.
+_FEWEST_NEIGHBOURS = 3
 
 
 def run_torch(module: nn.Module, network: Network, inputs: Sequence[Arrays]) -> list[Arrays]:
@@ -82,46 +121,95 @@ def compare(task: str, expected: Sequence[Arrays], found: Sequence[Arrays]) -> R
     return {"samples": float(len(expected)), **{name: float(value) for name, value in measured.items()}}
 
 
-def judge(name: str, task: str, storage: str, report: Report) -> None:
+def bounds_of(task: str, rounding: str) -> dict[str, float]:
+    """What each deciding measure of a task has to reach under a rounding; empty where nothing is asked of it, so nothing can pass."""
+    return {bound.measure: bound.least[rounding] for bound in BOUNDS[task] if rounding in bound.least}
+
+
+def judge(name: str, task: str, rounding: str, report: Report, find_cause: Callable[[], str] | None = None) -> None:
     """Hold a report against the bounds.
 
+    Args:
+        name: of the network, for the message.
+        task: of the network.
+        rounding: see `Bound.least`.
+        report: of `compare`.
+        find_cause: gives the likeliest cause of a failure; None for the rounding of weights that compute in float32.
+
     Raises:
-        EngineError: a measure is below its bound; the message names it, its size and the likely cause.
+        EngineError: a measure is below its bound or could not be taken; the message names the output, the measure, its size and the
+            likely cause.
     """
     for bound in BOUNDS[task]:
-        value, least = report[bound.measure], bound.least[storage]
-        if not value >= least:
-            cause = _FP16_CAUSE if storage == "fp16" else bound.fp32_cause
-            raise EngineError(
-                f"{name}: the graph differs from PyTorch: {bound.measure} is {value:.6f} where {storage} weights need {least}.",
-                f"Most likely {cause}.",
-            )
+        if rounding not in bound.least:
+            continue
+        least, value = bound.least[rounding], report.get(bound.measure)
+        if value is None:
+            raise EngineError(f"{name}: {bound.measure} was not measured.", f"Name at least {_FEWEST_NEIGHBOURS} photos.")
+        if value >= least:
+            continue
+        largest = report.get(f"{bound.output}_difference_max")
+        size = "" if largest is None else f" (largest difference {largest:.3g})"
+        known = bound.fp32_cause if rounding == "fp32" else _STORAGE_CAUSE
+        cause = find_cause() if find_cause else known
+        raise EngineError(
+            f"{name}: the graph differs from PyTorch in its output {bound.output}{size}: {bound.measure} is {value:.6f} "
+            f"where {rounding} needs {least}.",
+            f"Most likely {cause}.",
+        )
 
 
 def _compare_segmentation(expected: Sequence[Arrays], found: Sequence[Arrays]) -> Report:
     overlaps, differences = [], []
     for a, b in zip(expected, found, strict=True):
-        ours, theirs = b["saliency"] >= 0.5, a["saliency"] >= 0.5
+        saliency, other = (b["saliency"], a["saliency"]) if "saliency" in a else _best_masks(b, a)
+        ours, theirs = saliency >= 0.5, other >= 0.5
         union = np.count_nonzero(ours | theirs)
         overlaps.append(np.count_nonzero(ours & theirs) / union if union else 1.0)
-        differences.append(np.abs(a["saliency"] - b["saliency"]).ravel())
-    return {**_likeness("saliency_iou", overlaps), **_difference("saliency", np.concatenate(differences))}
+        differences.append(np.abs(other - saliency).ravel())
+    report = {**_likeness("saliency_iou", overlaps), **_difference("saliency", np.concatenate(differences))}
+    for name in ("boxes", "scores"):
+        if name in expected[0]:
+            pairs = zip(expected, found, strict=True)
+            report |= _difference(name, np.concatenate([np.abs(a[name] - b[name]).ravel() for a, b in pairs]))
+    return report
+
+
+def _best_masks(ours: Arrays, theirs: Arrays) -> list[NDArray[Any]]:
+    """Of both the masks, decoded as the runtime does it, of the cells that score best in `theirs`, with an animal or without one."""
+    best = np.argsort(-animal_scores(theirs["scores"][0]), kind="stable")[:_BEST_MASKS]
+    masks = []
+    for arrays in (ours, theirs):
+        prototypes = arrays["prototypes"][0]
+        boxes = arrays["boxes"][0][best] * np.float32(1 / CELL)
+        masks.append(decode_masks(boxes, arrays["coefficients"][0][best], prototypes))
+    return masks
 
 
 def _compare_embedding(expected: Sequence[Arrays], found: Sequence[Arrays]) -> Report:
     pairs = [(a["embedding"].ravel(), b["embedding"].ravel()) for a, b in zip(expected, found, strict=True)]
     differences = np.concatenate([np.abs(a - b) for a, b in pairs])
-    return {**_likeness("embedding_cosine", [_cosine(a, b) for a, b in pairs]), **_difference("embedding", differences)}
+    report = {**_likeness("embedding_cosine", [_cosine(a, b) for a, b in pairs]), **_difference("embedding", differences)}
+    if len(pairs) >= _FEWEST_NEIGHBOURS:
+        before, after = (_nearest(np.stack(vectors)) for vectors in zip(*pairs, strict=True))
+        report["nearest_unchanged"] = float(np.mean(before == after))
+    return report
+
+
+def _nearest(vectors: NDArray[Any]) -> NDArray[np.intp]:
+    """Of each row the other row of the greatest cosine."""
+    vectors = vectors.astype(np.float64)
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -np.inf)
+    return cosines.argmax(axis=1)
 
 
 def _compare_keypoints(expected: Sequence[Arrays], found: Sequence[Arrays]) -> Report:
     total, cosines, differences = 0, [], []
     for a, b in zip(expected, found, strict=True):
-        slots, others = np.flatnonzero(a["scores"][0] > 0), np.flatnonzero(b["scores"][0] > 0)
-        total += max(len(slots), len(others))
-        distances = np.linalg.norm(a["keypoints"][0][slots][:, None] - b["keypoints"][0][others][None], axis=2)
-        for row, column in np.argwhere(distances <= _SAME_PLACE):
-            slot, other = slots[row], others[column]
+        total += max(np.count_nonzero(arrays["scores"][0] > 0) for arrays in (a, b))
+        for slot, other in _same_keypoints(a, b):
             cosines.append(_cosine(a["descriptors"][0, slot], b["descriptors"][0, other]))
             differences.append(abs(a["scores"][0, slot] - b["scores"][0, other]))
     repeated = len(cosines) / total if total else 1.0
@@ -130,6 +218,27 @@ def _compare_keypoints(expected: Sequence[Arrays], found: Sequence[Arrays]) -> R
         **_likeness("descriptors_cosine", cosines),
         **_difference("scores", np.asarray(differences)),
     }
+
+
+def _same_keypoints(a: Arrays, b: Arrays) -> list[tuple[int, int]]:
+    """Slots of `a` and `b` with a keypoint in the same place, each in one pair at most.
+
+    A corner that is found on several scales has several keypoints in one place; those of nearest score are the same one.
+    """
+    slots, others = (np.flatnonzero(arrays["scores"][0] > 0) for arrays in (a, b))
+    distances = np.linalg.norm(a["keypoints"][0][slots][:, None] - b["keypoints"][0][others][None], axis=2)
+    rows, columns = np.nonzero(distances <= _SAME_PLACE)
+    near = [(int(slots[row]), int(others[column])) for row, column in zip(rows, columns, strict=True)]
+    near.sort(key=lambda pair: abs(float(a["scores"][0, pair[0]]) - float(b["scores"][0, pair[1]])))
+    taken: set[int] = set()
+    taken_others: set[int] = set()
+    pairs = []
+    for slot, other in near:
+        if slot not in taken and other not in taken_others:
+            taken.add(slot)
+            taken_others.add(other)
+            pairs.append((slot, other))
+    return pairs
 
 
 def _compare_matching(expected: Sequence[Arrays], found: Sequence[Arrays]) -> Report:

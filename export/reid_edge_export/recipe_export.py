@@ -16,7 +16,8 @@ from reid_edge.errors import UsageError
 from reid_edge.pack import Manifest, NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_export.catalogue import network_named, resolve_parameters
-from reid_edge_export.export import ExportedNetwork, export_network
+from reid_edge_export.export import ExportedNetwork, check_precision, export_network
+from reid_edge_export.precision.calibration import Calibration
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,6 +64,15 @@ def read_recipe_file(name_or_path: str) -> dict[str, Any]:
     return data
 
 
+def recipe_precisions(name_or_path: str) -> list[str]:
+    """What the networks of a recipe compute in.
+
+    Raises:
+        UsageError: see `read_recipe_file`.
+    """
+    return [options.get("precision", "fp32") for options in read_recipe_file(name_or_path)["networks"].values()]
+
+
 def export_recipe(
     name_or_path: str,
     out: Path,
@@ -70,6 +80,7 @@ def export_recipe(
     say: Callable[[str], None],
     weights: Mapping[str, Path] | None = None,
     accept_terms: bool = False,
+    calibration: Calibration | None = None,
 ) -> Pack:
     """Export every network of a recipe and write the pack.
 
@@ -80,21 +91,26 @@ def export_recipe(
         say: told what happens, one line at a time.
         weights: by network name, a local file instead of the catalogue's source.
         accept_terms: the user agrees to the terms of the weights that have some.
+        calibration: photos for the networks that the recipe asks for in int8.
 
     Raises:
         UsageError, EngineError: a network cannot be exported or differs from its reference.
         PackError, StorageError: the pack is not sound or cannot be written.
     """
     recipe = read_recipe_file(name_or_path)
+    for network, options in recipe["networks"].items():  # before the first of them takes its minutes
+        check_precision(network, options.get("precision", "fp32"), options.get("storage", "fp32"), calibration)
     exported = []
     with tempfile.TemporaryDirectory() as folder:
         for network, options in recipe["networks"].items():
             say(f"Exporting {network}")
             file = Path(folder) / f"{network}.onnx"
-            # A recipe says how a network is stored and gives its parameters; it cannot agree to terms or ask for random weights.
-            resolve_parameters(network_named(network), {key: value for key, value in options.items() if key != "storage"})
-            local = (weights or {}).get(network)
-            exported.append(export_network(network, file, images=images, weights=local, accept_terms=accept_terms, **options))
+            # A recipe says how a network computes and is stored and gives its parameters; it cannot agree to terms or ask for
+            # random weights.
+            parameters = {key: value for key, value in options.items() if key not in ("storage", "precision")}
+            resolve_parameters(network_named(network), parameters)
+            given: dict[str, Any] = {"weights": (weights or {}).get(network), "accept_terms": accept_terms, **options}
+            exported.append(export_network(network, file, images=images, calibration=calibration, say=say, **given))
             say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in exported[-1].parity.items()))
         manifest = _manifest(recipe, exported)
         parse_recipe(manifest.recipe, manifest)
@@ -109,7 +125,7 @@ def _manifest(recipe: Mapping[str, Any], exported: Sequence[ExportedNetwork]) ->
         description=recipe["description"],
         licence=recipe["licence"],
         networks={network.name: network.entry for network in exported},
-        provenance=exported[0].provenance,
+        provenance={package: release for network in exported for package, release in network.provenance.items()},
         parity={
             network.name: {measure: float(f"{value:.6g}") for measure, value in network.parity.items()} for network in exported
         },

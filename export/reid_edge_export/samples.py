@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.errors import UsageError
-from reid_edge.network_input import to_network_input
+from reid_edge.network_input import content_size, to_network_input
+from reid_edge.segmentation.box_prompt import centre_box
 from reid_edge_export import sift
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import load_network
@@ -53,6 +54,8 @@ def _of_image(network: Network, parameters: Mapping[str, Any], image: NDArray[np
     inputs: Inputs = {"image": to_network_input(image, preprocessing)}
     if network.task == "keypoints":
         inputs["mask"] = _central_mask(inputs["image"].shape)
+    if any(spec.name == "box" for spec in network.inputs):
+        inputs["box"] = centre_box(content_size(image.shape[1], image.shape[0], preprocessing))
     return inputs
 
 

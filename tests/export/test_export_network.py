@@ -24,9 +24,9 @@ def exported(weights: Weights, photos: list[np.ndarray], tmp_path_factory: pytes
     return export_network("xfeat", out, images=photos, weights=weights("xfeat"), storage="fp16", keypoints=128)
 
 
-def test_an_export_passes_its_comparison_and_leaves_one_file(exported: ExportedNetwork) -> None:
+def test_an_export_passes_its_comparison_and_leaves_a_file_and_its_report(exported: ExportedNetwork) -> None:
     content = exported.path.read_bytes()
-    assert [path.name for path in exported.path.parent.iterdir()] == ["xfeat.onnx"]
+    assert sorted(path.name for path in exported.path.parent.iterdir()) == ["xfeat.json", "xfeat.onnx"]
     assert (exported.size, exported.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert exported.size < 1_400_000  # 1.34 MB, half of what float32 takes
     assert exported.parity["keypoints_repeated"] >= 0.97
@@ -68,7 +68,9 @@ def test_the_graph_takes_any_batch_and_any_size_of_whole_cells(exported: Exporte
     assert (keypoints[scores > 0] < np.array(shape[:1:-1])).all()
 
 
-@pytest.mark.parametrize("asked", [{"images": []}, {"storage": "int8"}, {"keypoints": -1}, {"keypoints": 4096}])
+@pytest.mark.parametrize(
+    "asked", [{"images": []}, {"storage": "int8"}, {"precision": "int9"}, {"keypoints": -1}, {"keypoints": 4096}]
+)
 def test_an_impossible_export_is_refused_and_writes_nothing(
     asked: dict, weights: Weights, photos: list[np.ndarray], tmp_path: Path
 ) -> None:
@@ -102,22 +104,4 @@ def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> No
 
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
-        write_whole(tmp_path / "file" / "xfeat.onnx", b"graph")
-
-
-def test_a_full_disk_leaves_no_half_file_and_keeps_the_old_one(tmp_path: Path) -> None:
-    import resource
-
-    from reid_edge_export.export import write_whole
-
-    out = tmp_path / "xfeat.onnx"
-    write_whole(out, b"old graph")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    try:
-        with pytest.raises(StorageError):
-            write_whole(out, bytes(100_000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert out.read_bytes() == b"old graph"
-    assert [path.name for path in tmp_path.iterdir()] == ["xfeat.onnx"]
+        write_whole({tmp_path / "file" / "xfeat.onnx": b"graph"})

@@ -5,7 +5,8 @@ import pytest
 
 from reid_edge.errors import EngineError, UsageError
 from reid_edge_export.catalogue import CATALOGUE, network_named
-from reid_edge_export.parity import BOUNDS, compare, judge
+from reid_edge_export.parity import BOUNDS, bounds_of, compare, judge
+from reid_edge_export.report import describe
 from reid_edge_export.samples import make_inputs
 
 RANDOM = np.random.default_rng(0)
@@ -35,9 +36,11 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("storage", ["fp32", "fp16"])
+@pytest.mark.parametrize("storage", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("task", BOUNDS)
 def test_equal_outputs_pass_and_damaged_ones_fail_by_name(task: str, storage: str) -> None:
+    if not bounds_of(task, storage):
+        pytest.skip("nothing is asked, and check_precision refuses it")
     outputs = [outputs_of(task) for _ in range(3)]
     judge("net", task, storage, compare(task, outputs, outputs))
     name, damage = DAMAGE[task]
@@ -57,6 +60,16 @@ def test_keypoints_are_compared_as_a_set_not_in_order() -> None:
     assert report["keypoints_repeated"] == 1
     assert report["descriptors_cosine_min"] > 0.999999
     assert report["scores_difference_max"] == 0
+
+
+def test_a_corner_found_on_two_scales_is_paired_once_with_the_keypoint_of_its_own_scale() -> None:
+    outputs = outputs_of("keypoints")
+    both = {name: np.concatenate((array, array), axis=1) for name, array in outputs.items()}
+    both["scores"][0, 200:] *= 0.5
+    both["descriptors"][0, 200:] = -both["descriptors"][0, 200:]
+    report = compare("keypoints", [both], [both])
+    assert report["keypoints_repeated"] == 1
+    assert report["descriptors_cosine_min"] > 0.999999
 
 
 def test_wrong_descriptors_at_the_right_keypoints_fail() -> None:
@@ -79,6 +92,28 @@ def test_a_figure_that_is_not_a_number_fails() -> None:
     report = compare("embedding", outputs, [{"embedding": np.full_like(outputs[0]["embedding"], np.nan)}])
     with pytest.raises(EngineError):
         judge("net", "embedding", "fp32", report)
+
+
+def test_a_nearest_neighbour_that_changes_is_counted_and_fails_int8() -> None:
+    """Of four vectors two swap places: each of the four then has another neighbour, or is one."""
+    vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], np.float32)
+    outputs, swapped = ([{"embedding": vectors[[index]]} for index in order] for order in ([0, 1, 2, 3], [0, 2, 1, 3]))
+    report = compare("embedding", outputs, swapped)
+    assert report["nearest_unchanged"] == 0
+    assert compare("embedding", outputs, outputs)["nearest_unchanged"] == 1
+    with pytest.raises(EngineError, match="nearest_unchanged is 0"):
+        judge("net", "embedding", "int8", {**report, "embedding_cosine_p1": 1.0})
+
+
+def test_nearest_neighbours_of_two_photos_are_not_measured_and_do_not_pass_int8() -> None:
+    outputs = [outputs_of("embedding") for _ in range(2)]
+    report = compare("embedding", outputs, outputs)
+    assert "nearest_unchanged" not in report
+    assert np.isfinite(list(report.values())).all()
+    judge("net", "embedding", "fp16", report)
+    with pytest.raises(EngineError, match="nearest_unchanged was not measured"):
+        judge("net", "embedding", "int8", report)
+    assert "nearest_unchanged was not measured: too few photos" in describe("embedding", report, "fp16")
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

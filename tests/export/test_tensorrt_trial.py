@@ -1,4 +1,4 @@
-"""The table of TensorRT builds: what was built, what was refused and why. Made with TensorRT-RTX, without a GPU."""
+"""What TensorRT-RTX makes of a file, without a GPU: built, or refused and why."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import time
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from reid_edge.errors import UsageError
-from reid_edge_export.tensorrt_table import build, main
+from reid_edge_export.tensorrt_trial import build
 
 pytest.importorskip("tensorrt_rtx", reason="engines are built with TensorRT-RTX: pip install 'reid-edge[tensorrt-rtx]'")
 
@@ -32,30 +30,17 @@ def write_network(path, operator: str, **facts: str):
     return path
 
 
-def test_a_row_says_how_long_and_how_large_and_a_refusal_why(tmp_path):
-    write_network(tmp_path / "a.onnx", "Relu", network="tiny", precision="fp16", weights="trained")
-    write_network(tmp_path / "b.onnx", "Det")
-    write_network(tmp_path / "c.onnx", "Abs", network="tiny", precision="fp16", weights="trained")
-    done = CliRunner().invoke(main, [str(tmp_path), "--for", "SM86"])
-    assert done.exit_code == 1
-    built, _ = (line for line in done.stdout.splitlines() if line.startswith("| tiny"))
-    network, precision, weights, cell = built.strip("| ").split(" | ")
-    assert (network, precision, weights) == ("tiny", "fp16", "trained")
-    seconds, size = cell.split(", ")
-    assert float(seconds.removesuffix(" s")) >= 0
-    assert float(size.removesuffix(" MB")) >= 0
-    assert "| b | ? | ? | refused |" in done.stdout
-    assert "- b ?, SM86: " in done.stdout
-    assert "Det last" in done.stdout
-    assert "tensorrt_rtx" in done.stdout
+def test_a_build_says_how_long_it_took_and_how_large_the_engine_is(tmp_path):
+    made = build(write_network(tmp_path / "a.onnx", "Relu"), "SM86")
+    assert made.refused == ""
+    assert made.seconds >= 0
+    assert made.size > 0
 
 
-def test_nothing_refused_is_said_and_is_exit_code_0(tmp_path):
-    path = write_network(tmp_path / "a.onnx", "Relu")
-    done = CliRunner().invoke(main, [str(path), "--for", "SM86,SM120"])
-    assert done.exit_code == 0
-    assert "| network | precision | weights | SM86 | SM120 |" in done.stdout
-    assert done.stdout.endswith("Nothing was refused.\n")
+def test_a_refusal_says_which_node_and_why(tmp_path):
+    made = build(write_network(tmp_path / "a.onnx", "Det"), "SM86")
+    assert made.size == 0
+    assert "Det last" in made.refused
 
 
 def test_a_build_that_dies_is_a_line_and_not_the_end(tmp_path):
@@ -71,7 +56,3 @@ def test_a_build_that_dies_is_a_line_and_not_the_end(tmp_path):
     made = build(path, "SM86")
     killer.join()
     assert (made.size, made.refused) == (0, "its process died with exit code -9")
-
-
-def test_a_folder_without_networks_is_a_mistake_of_the_caller(tmp_path):
-    assert isinstance(CliRunner().invoke(main, [str(tmp_path)]).exception, UsageError)

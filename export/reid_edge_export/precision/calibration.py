@@ -1,0 +1,40 @@
+"""The photos that int8 is calibrated on: named by the user, and told apart by a hash for ever after."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Photos to calibrate on.
+
+    Attributes:
+        images: uint8 [H, W, 3], RGB.
+        sha256: over the names and contents of their files, in hex.
+    """
+
+    images: Sequence[NDArray[np.uint8]]
+    sha256: str
+
+
+def read_calibration(paths: Sequence[Path]) -> Calibration:
+    """The photos of these files, in this order.
+
+    Raises:
+        PhotoError: one cannot be read.
+    """
+    from reid_edge.photo import read_photo
+
+    digest = hashlib.sha256()
+    images = []
+    for path in paths:
+        images.append(read_photo(path).rgb)
+        digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return Calibration(images, digest.hexdigest())
