@@ -31,12 +31,15 @@ _FEWEST_FOR_INT8 = 8
 @click.option(
     "--verify",
     is_flag=True,
-    help="Export NETWORKS, by default all of them, and write what was found to the JSON file --out, but no network; --weights is then a "
-    "folder of weights that no package holds.",
+    help="Export NETWORKS, by default all of them, and write what was found to the JSON file --out, but no network.",
 )
 @click.option(
     "--weights",
-    help="Weights of one network: a local file, a folder where they are several files, or hub:OWNER/NAME[@REVISION][/FILE].",
+    help="Weights of one network: a local file, a folder where they are several files, or hub:OWNER/NAME[@REVISION][/FILE]. With --recipe "
+    "or --verify a folder: in it, files or folders by the names of networks, or files by the names that they are published under.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of one network, which --list shows: size=384."
 )
 @click.option("--random", is_flag=True, help="Random weights: checks the conversion alone; the file says so.")
 @click.option("--accept-terms", is_flag=True, help="Your use is within the terms of weights that have some, which --list shows.")
@@ -69,6 +72,7 @@ def export(
     list_networks: bool,
     verify: bool,
     weights: str | None,
+    settings: tuple[str, ...],
     random: bool,
     accept_terms: bool,
     storage: str,
@@ -88,15 +92,19 @@ def export(
         raise UsageError("Nothing to export.", "Name networks (reid-edge export --list shows them) or a recipe: --recipe field.")
     if out is None:
         raise UsageError("It is not said where to write.", "Add --out FOLDER.")
-    if weights is not None and len(networks) != 1:
-        raise UsageError("--weights is for one network.", "Export the networks one by one.")
+    for option, value in (("--weights", weights), ("--set", settings)):
+        if value and not recipe and len(networks) != 1:
+            raise UsageError(f"{option} is for one network.", "Export the networks one by one.")
+    if recipe and settings:
+        raise UsageError("--set is for one network.", "A recipe gives its networks their parameters.")
     if random and recipe:
         raise UsageError("--random is for networks, not for a recipe.", "Name the networks whose conversion is to be checked.")
     if recipe:
         from reid_edge_export.recipe_export import export_recipe, recipe_precisions
 
         images, calibration = _photos(photos, recipe_precisions(recipe))
-        pack = export_recipe(recipe, out, images, _say, accept_terms=accept_terms, calibration=calibration)
+        local = Path(weights) if weights else None
+        pack = export_recipe(recipe, out, images, _say, local, accept_terms=accept_terms, calibration=calibration)
         size = sum(file.size for file in pack.manifest.files)
         click.echo(
             f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. Calibrate it next: reid-edge calibrate.", err=True
@@ -110,6 +118,7 @@ def export(
     failed = []
     for name in networks:
         asked = {"weights": given_weights(weights) if weights else None, "random": random, "accept_terms": accept_terms}
+        asked["parameters"] = _parameters(settings)
         failed += _export(name, out, precisions, storage, size, images, calibration, asked)
     if failed:
         raise EngineError(f"Not written, because below their bounds: {', '.join(failed)}.", "The lines above say where and why.")
@@ -145,6 +154,17 @@ def _export(
         click.echo(f"{exported.path}: {exported.size / 1e6:.2f} MB, {precision}, weights {exported.entry.weights}")
         click.echo(report.describe(exported.entry.task, exported.parity, exported.rounding))
     return failed
+
+
+def _parameters(settings: Iterable[str]) -> dict[str, Any]:
+    """What --set says: whole numbers as such, anything else as text."""
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--set is {setting!r}.", "Write NAME=VALUE, such as size=384.")
+        parameters[name] = int(value) if value.isdecimal() else value
+    return parameters
 
 
 def _say(line: str) -> None:

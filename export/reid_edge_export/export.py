@@ -176,12 +176,11 @@ def trace_network(
     address = "random" if file is None else f"file:{file.name}"
     if sha256 and sha256 == network.source.sha256:
         address = network.source.address
-    module = build_network(network, resolved, file)
-
     from reid_edge_export import graph, parity, samples
 
     with step(say, f"{name}: making inputs of {len(images)} photos"):
         inputs = samples.make_inputs(network, resolved, images, random)
+    module = build_network(network, resolved, file, [arrays["image"] for arrays in inputs] if network.task == "embedding" else ())
     with step(say, f"{name}: tracing"):
         model = graph.trace(module, network, resolved)
     with step(say, f"{name}: asking PyTorch, {len(inputs)} sets of inputs"):

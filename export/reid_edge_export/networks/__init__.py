@@ -2,12 +2,14 @@
 
 Each module here offers `build(**layout, **parameters)`, the network with random weights, and `read_state(path, network)`, the
 weights of an official file under that network's keys. Where random weights answer nothing that could be compared, a module also
-offers `condition(network)`, which changes them in place. Torch is imported by those modules only.
+offers `condition(network)`, an embedder's `condition(network, photos)`, which changes them in place. Torch is imported by those modules
+only.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from reid_edge_export.catalogue import Network, network_named, resolve_parameter
 from reid_edge_export.sources import obtain
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
 
@@ -35,8 +39,17 @@ def load_network(name: str, weights: Path | None = None, **parameters: Any) -> n
     return build_network(network, resolved, obtain(network.source) if weights is None else weights)
 
 
-def build_network(network: Network, parameters: dict[str, Any], weights: Path | None) -> nn.Module:
-    """The network in eval mode with the weights of the file `weights`, or with random ones, the same each time, for None."""
+def build_network(
+    network: Network, parameters: dict[str, Any], weights: Path | None, photos: Sequence[NDArray[np.float32]] = ()
+) -> nn.Module:
+    """The network in eval mode with the weights of the file `weights`, or with random ones, the same each time, for None.
+
+    Args:
+        network: of the catalogue.
+        parameters: the network's, resolved.
+        weights: a file or folder, or None.
+        photos: inputs float32 [1, 3, H, W] of the network, whose statistics the norms of an embedder with random weights take.
+    """
     try:
         module = importlib.import_module(f"{__name__}.{network.module}")
     except ModuleNotFoundError as error:
@@ -53,5 +66,5 @@ def build_network(network: Network, parameters: dict[str, Any], weights: Path | 
         if weights is not None:
             fill(built, module.read_state(weights, built), str(weights))
         elif hasattr(module, "condition"):
-            module.condition(built)
+            module.condition(built, *([photos] if network.task == "embedding" else []))
     return built.eval()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from reid_edge_export.networks import timm_backbone
 from reid_edge_export.networks.checkpoint_keys import CLASSIFIERS, MARGIN_HEADS, read_unwrapped
-from reid_edge_export.networks.conditioning import FREE_SIZE, settle
+from reid_edge_export.networks.conditioning import Photos, settle
 
 _HEADS = (*MARGIN_HEADS, *CLASSIFIERS, *(f"backbone.{head}" for head in CLASSIFIERS))
 
@@ -23,9 +23,9 @@ def build(architecture: str, dimension: int, size: int) -> nn.Module:
     return ArcFaceEmbedder(architecture, dimension, size)
 
 
-def condition(network: ArcFaceEmbedder) -> None:
+def condition(network: ArcFaceEmbedder, photos: Photos = ()) -> None:
     """Make random weights answer with embeddings that tell photos apart."""
-    settle(network, min(network.size, FREE_SIZE))
+    settle(network, network.size, photos)
 
 
 def read_state(path: Path, network: nn.Module) -> dict[str, Tensor]:

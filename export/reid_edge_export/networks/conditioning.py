@@ -7,36 +7,52 @@ share outweighs what tells them apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-FREE_SIZE = 128  # pixels per side that are enough for the statistics of a network that takes any size
-_PHOTOS = 12  # seen for the statistics
+_PHOTOS = 8  # seen for the statistics
 _BRANCH = 0.1  # gain of a residual branch
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
+Photos = Sequence[NDArray[np.float32]]
 
-def settle(network: nn.Module, size: int) -> None:
+
+def settle(network: nn.Module, size: int, photos: Photos = ()) -> None:
     """Give the residual branches of `network` a gain of 0.1, its batch norms their statistics, and its embeddings a mean of 0.
 
-    The network maps images float32 [B, 3, size, size] to embeddings float32 [B, D]; it is changed in place and left in eval mode.
+    Args:
+        network: images float32 [B, 3, size, size] -> embeddings float32 [B, D]; changed in place and left in eval mode.
+        size: of the images.
+        photos: float32 [1, 3, size, size] each, such as the network will be compared on: a deep random network answers to images of
+            another kind, or of another size, with activations that grow from layer to layer. Where there are none, shapes and grain.
     """
     _weaken_branches(network)
-    images = _images(size)
+    images = torch.cat([torch.from_numpy(photo) for photo in photos[:_PHOTOS]]) if len(photos) else _images(size)
     network.eval()
-    norms = [module for module in network.modules() if isinstance(module, _NORMS)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
-        norm.train()
-    if norms:
+    hooks = [module.register_forward_pre_hook(_measure) for module in network.modules() if isinstance(module, _NORMS)]
+    if hooks:
         network(images)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
+    for hook in hooks:
+        hook.remove()
     _centre(network, images)
+
+
+def _measure(norm: nn.BatchNorm1d | nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+    """Take the statistics from the first input.
+
+    Inside the network the variance is that about 0: about the mean it is tiny where a dozen images hardly differ, and dividing by it
+    would blow up any image that differs more, from layer to layer. What all embeddings share goes with the last norm, over a vector.
+    """
+    x = inputs[0]
+    axes = [axis for axis in range(x.ndim) if axis != 1]
+    norm.running_mean.copy_(x.mean(axes))
+    variance = x.var(axes, unbiased=False)
+    norm.running_var.copy_(variance + norm.running_mean**2 if x.ndim == 4 else variance)
 
 
 def _weaken_branches(network: nn.Module) -> None:
@@ -51,7 +67,7 @@ def _weaken_branches(network: nn.Module) -> None:
 
 
 def _images(size: int) -> Tensor:
-    """Float32 [12, 3, size, size]: a ground of one colour, on it shapes of several sizes and a grain, the finer the fainter, as in
+    """Float32 [8, 3, size, size]: a ground of one colour, on it shapes of several sizes and a grain, the finer the fainter, as in
     photos.
     """
     images = torch.randn(_PHOTOS, 3, 1, 1).expand(-1, -1, size, size)

