@@ -32,11 +32,12 @@ def given_weights(given: str) -> Path:
 
 
 def weights_in(folder: Path, network: Network) -> Path | None:
-    """The weights of a network in a folder: a file or folder by the network's name, else a file by the name that it is published under."""
-    for name in (network.name, PurePosixPath(network.source.address).name):
-        if name and (folder / name).exists():
-            return folder / name
-    return None
+    """The weights of a network in a folder: a folder or a file (NAME.pt, NAME.safetensors, ...) by the network's name, else a file by the
+    name that it is published under; None where there is none.
+    """
+    named = [folder / network.name, *sorted(folder.glob(f"{network.name}.*"))]
+    published = PurePosixPath(network.source.address).name
+    return next((path for path in (*named, *([folder / published] if published else [])) if path.exists()), None)
 
 
 def obtain(source: Source) -> Path:

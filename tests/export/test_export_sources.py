@@ -93,5 +93,8 @@ def test_a_folder_gives_a_networks_weights_by_its_name_or_by_the_published_one(t
     published = tmp_path / "LoFTR_teacher.pt"
     published.touch()
     assert weights_in(tmp_path, network) == published
+    own = tmp_path / "loftr-distilled.safetensors"
+    own.touch()
+    assert weights_in(tmp_path, network) == own
     (tmp_path / "loftr-distilled").mkdir()
     assert weights_in(tmp_path, network) == tmp_path / "loftr-distilled"
