@@ -66,7 +66,9 @@ _FEWEST_FOR_INT8 = 8
     "but not for int8]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write: a pack, or ONNX files.")
+@click.pass_context
 def export(
+    context: click.Context,
     networks: tuple[str, ...],
     recipe: str | None,
     list_networks: bool,
@@ -86,6 +88,7 @@ def export(
         _list()
         return
     if verify:
+        _refuse_given(context, "--verify", ("recipe", "settings", "random", "storage", "batch"))
         _verify(networks, precision.split(","), photos, weights, accept_terms, out)
         return
     if bool(networks) == bool(recipe):
@@ -95,16 +98,15 @@ def export(
     for option, value in (("--weights", weights), ("--set", settings)):
         if value and not recipe and len(networks) != 1:
             raise UsageError(f"{option} is for one network.", "Export the networks one by one.")
-    if recipe and settings:
-        raise UsageError("--set is for one network.", "A recipe gives its networks their parameters.")
-    if random and recipe:
-        raise UsageError("--random is for networks, not for a recipe.", "Name the networks whose conversion is to be checked.")
     if recipe:
+        _refuse_given(context, "--recipe", ("settings", "random", "storage", "batch", "precision"))
         from reid_edge_export.recipe_export import export_recipe, recipe_precisions
+        from reid_edge_export.sources import folder_of_weights
 
         images, calibration = _photos(photos, recipe_precisions(recipe))
-        local = Path(weights) if weights else None
-        pack = export_recipe(recipe, out, images, _say, local, accept_terms=accept_terms, calibration=calibration)
+        pack = export_recipe(
+            recipe, out, images, _say, folder_of_weights(weights), accept_terms=accept_terms, calibration=calibration
+        )
         size = sum(file.size for file in pack.manifest.files)
         click.echo(
             f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. Calibrate it next: reid-edge calibrate.", err=True
@@ -154,6 +156,18 @@ def _export(
         click.echo(f"{exported.path}: {exported.size / 1e6:.2f} MB, {precision}, weights {exported.entry.weights}")
         click.echo(report.describe(exported.entry.task, exported.parity, exported.rounding))
     return failed
+
+
+def _refuse_given(context: click.Context, mode: str, names: Sequence[str]) -> None:
+    """Refuse options that a mode has no use for, rather than not to do what was asked."""
+    for option in context.command.params:
+        if option.name in names and context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT:
+            hint = (
+                "A recipe gives its networks their parameters and precisions."
+                if mode == "--recipe"
+                else "Leave one of the two out."
+            )
+            raise UsageError(f"{option.opts[0]} does not go with {mode}.", hint)
 
 
 def _parameters(settings: Iterable[str]) -> dict[str, Any]:
@@ -207,8 +221,10 @@ def _verify(
     from reid_edge_export.catalogue import CATALOGUE, network_named
     from reid_edge_export.parity import bounds_of
     from reid_edge_export.precision import precision_named
+    from reid_edge_export.sources import folder_of_weights
     from reid_edge_export.verification import verify, write_findings
 
+    folder = folder_of_weights(weights)
     if out is None or out.suffix != ".json":
         raise UsageError("It is not said where to write what is found.", "Add --out FILE.json.")
     images, calibration = _photos(photos, precisions)
@@ -216,7 +232,10 @@ def _verify(
     for name in networks or CATALOGUE:
         task = network_named(name).task
         possible = [precision for precision in precisions if bounds_of(task, precision_named(precision).computes)]
-        found = verify(name, possible, images, calibration, Path(weights) if weights else None, accept_terms, _say)
+        if not possible:
+            _say(f"{name}: nothing to verify, {task} has no bound in {', '.join(precisions)}")
+            continue
+        found = verify(name, possible, images, calibration, folder, accept_terms, _say)
         write_findings(out, found)
         refused += [f"{finding.network} {finding.precision}" for finding in found if finding.refused]
     if refused:
@@ -230,7 +249,8 @@ def _photos(folder: Path | None, precisions: Iterable[str]) -> tuple[list[NDArra
         UsageError: an unknown precision, no photos, or for int8 no folder or too few of them.
     """
     import reid_edge
-    from reid_edge.photo import list_photos, read_photo
+    from reid_edge.photo import list_photos
+    from reid_edge_export.photos import read_image
     from reid_edge_export.precision import precision_named
     from reid_edge_export.precision.calibration import read_calibration
 
@@ -241,14 +261,14 @@ def _photos(folder: Path | None, precisions: Iterable[str]) -> tuple[list[NDArra
     if not paths:
         raise UsageError(f"{folder} holds no photos.", "Name a folder with some photos of animals.")
     if not int8:
-        return [read_photo(path).rgb for path in _spread(paths, _MOST_COMPARED)], None
+        return [read_image(path) for path in _spread(paths, _MOST_COMPARED)], None
     if len(paths) < _FEWEST_FOR_INT8:
         raise UsageError(
             f"{folder} holds {len(paths)} photos, too few to calibrate int8 and to compare it.",
             f"Name a folder with at least {_FEWEST_FOR_INT8}; a hundred are better.",
         )
     paths = _spread(paths, _MOST_FOR_INT8)
-    return [read_photo(path).rgb for path in paths[1::2]], read_calibration(paths[::2])
+    return [read_image(path) for path in paths[1::2]], read_calibration(paths[::2])
 
 
 def _spread(paths: Sequence[Path], most: int) -> list[Path]:

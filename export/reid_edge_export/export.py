@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reid_edge
-from reid_edge.errors import StorageError, UsageError
+from reid_edge.errors import EngineError, ReidEdgeError, StorageError, UsageError
 from reid_edge.pack import manifest
 from reid_edge_export.catalogue import OPSET, Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import build_network
@@ -218,7 +219,8 @@ def export_traced(
 
     network = traced.network
     asked = check_precision(network.name, precision, storage, calibration)
-    model = _convert(traced, asked, storage, calibration, say)
+    with _library(f"{network.name} {precision}"):
+        model = _convert(traced, asked, storage, calibration, say)
     if batch is not None:
         graph.fix_batch(model, batch)
     stored = storage if asked.computes == "fp32" else asked.computes
@@ -288,6 +290,18 @@ def _convert(
     return model
 
 
+@contextlib.contextmanager
+def _library(title: str) -> Iterator[None]:
+    """A failure of a library that converts is one of the network in that precision."""
+    try:
+        yield
+    except ReidEdgeError:
+        raise
+    except Exception as error:  # ModelOpt, ONNX Runtime and their helpers raise anything
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise EngineError(f"{title}: the conversion failed ({type(error).__name__}: {first}).", "Export it in fp32.") from error
+
+
 def _find_cause(traced: TracedNetwork, model: ModelProto, precision: Precision, batch: int | None) -> str:
     from reid_edge_export import graph
     from reid_edge_export.precision.diagnosis import blame
@@ -297,7 +311,8 @@ def _find_cause(traced: TracedNetwork, model: ModelProto, precision: Precision, 
         original = type(model)()
         original.CopyFrom(traced.graph)
         graph.fix_batch(original, batch)
-    found = blame(original, model, _repeated(traced.inputs[0], batch)) or "the rounding adds up over the whole graph"
+    with _library(f"{traced.network.name} {precision.name}, finding the cause"):
+        found = blame(original, model, _repeated(traced.inputs[0], batch)) or "the rounding adds up over the whole graph"
     return f"{found}; what stays float32 stands in the catalogue under full_precision[{precision.name!r}]"
 
 

@@ -30,10 +30,7 @@ def fetch_from_hub(address: str) -> Path:
     """
     match = _ADDRESS.fullmatch(address)
     if match is None:
-        raise UsageError(
-            f"{address!r} is not an address on the hub.",
-            "Write hub:OWNER/NAME, hub:OWNER/NAME/FILE or hub:OWNER/NAME@REVISION/FILE.",
-        )
+        raise _malformed(address)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         from huggingface_hub import errors, hf_hub_download
@@ -60,9 +57,17 @@ def fetch_from_hub(address: str) -> Path:
             ) from error
         except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, OSError) as error:
             raise _unreachable(address) from error
+        except ValueError as error:  # what the client does not take for a name
+            raise _malformed(address) from error
     raise UsageError(
         f"{address}: the repository has no file {match['file'] or ' or '.join(_USUAL_FILES)}.",
         "Name its file: hub:OWNER/NAME/FILE.",
+    )
+
+
+def _malformed(address: str) -> UsageError:
+    return UsageError(
+        f"{address!r} is not an address on the hub.", "Write hub:OWNER/NAME, hub:OWNER/NAME/FILE or hub:OWNER/NAME@REVISION/FILE."
     )
 
 

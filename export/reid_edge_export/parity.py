@@ -5,6 +5,7 @@ A report is flat data for the pack: for each measure its p50, p99 and max (of di
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,14 @@ class Bound:
         least: what it may be at least, by rounding: `fp32` none, `fp16` of the weights or of all values, `int8` of all values. Without a
             rounding it is measured and does not decide.
         fp32_cause: what a failure without rounding points to.
+        of_some: only networks with that output have the measure, not every one of the task.
     """
 
     measure: str
     output: str
     least: Mapping[str, float]
     fp32_cause: str
+    of_some: bool = False
 
 
 BOUNDS: Mapping[str, tuple[Bound, ...]] = {
@@ -52,6 +55,14 @@ BOUNDS: Mapping[str, tuple[Bound, ...]] = {
             "saliency",
             {"fp32": 0.999, "fp16": 0.995, "int8": 0.98},
             "the exporter changed a resize: compare its coordinate mode",
+        ),
+        # Which instances there are is decided on scores at a threshold of about 0.25.
+        Bound(
+            "scores_agreement",
+            "scores",
+            {"fp32": 0.999, "fp16": 0.98, "int8": 0.9},
+            "the heads are laid out differently, or the anchors are in another order",
+            of_some=True,
         ),
     ),
     "embedding": (
@@ -87,6 +98,7 @@ _STORAGE_CAUSE = "the rounding of the weights to float16 is too coarse for this 
 
 # A photo has a nearest other photo that could change only among at least this many.
 _FEWEST_NEIGHBOURS = 3
+_NO_NUMBERS = "a value is beyond the range of the numbers that it is computed in; export it in fp32"
 
 
 def run_torch(module: nn.Module, network: Network, inputs: Sequence[Arrays]) -> list[Arrays]:
@@ -121,9 +133,19 @@ def compare(task: str, expected: Sequence[Arrays], found: Sequence[Arrays]) -> R
     return {"samples": float(len(expected)), **{name: float(value) for name, value in measured.items()}}
 
 
-def bounds_of(task: str, rounding: str) -> dict[str, float]:
-    """What each deciding measure of a task has to reach under a rounding; empty where nothing is asked of it, so nothing can pass."""
-    return {bound.measure: bound.least[rounding] for bound in BOUNDS[task] if rounding in bound.least}
+def bounds_of(task: str, rounding: str, report: Report | None = None) -> dict[str, float]:
+    """What each deciding measure has to reach under a rounding; empty where nothing is asked of it, so nothing can pass.
+
+    Args:
+        task: of the network.
+        rounding: see `Bound.least`.
+        report: leaves out what only some networks of the task have, and this one has not.
+    """
+    return {
+        bound.measure: bound.least[rounding]
+        for bound in BOUNDS[task]
+        if rounding in bound.least and not (bound.of_some and report is not None and bound.measure not in report)
+    }
 
 
 def judge(name: str, task: str, rounding: str, report: Report, find_cause: Callable[[], str] | None = None) -> None:
@@ -138,14 +160,22 @@ def judge(name: str, task: str, rounding: str, report: Report, find_cause: Calla
 
     Raises:
         EngineError: a measure is below its bound or could not be taken; the message names the output, the measure, its size and the
-            likely cause.
+            likely cause. Or a measure is no number, because an output has values that are none.
     """
+    for measure, value in report.items():
+        if not math.isfinite(value):
+            raise EngineError(
+                f"{name}: {measure} is {value}: an output has values that are no numbers.", f"Most likely {_NO_NUMBERS}."
+            )
+    asked = bounds_of(task, rounding, report)
     for bound in BOUNDS[task]:
-        if rounding not in bound.least:
+        if bound.measure not in asked:
             continue
-        least, value = bound.least[rounding], report.get(bound.measure)
+        least, value = asked[bound.measure], report.get(bound.measure)
         if value is None:
-            raise EngineError(f"{name}: {bound.measure} was not measured.", f"Name at least {_FEWEST_NEIGHBOURS} photos.")
+            raise EngineError(
+                f"{name}: {bound.measure} was not measured.", f"Name at least {_FEWEST_NEIGHBOURS} photos of animals."
+            )
         if value >= least:
             continue
         largest = report.get(f"{bound.output}_difference_max")
@@ -165,13 +195,16 @@ def _compare_segmentation(expected: Sequence[Arrays], found: Sequence[Arrays]) -
         saliency, other = (b["saliency"], a["saliency"]) if "saliency" in a else _best_masks(b, a)
         ours, theirs = saliency >= 0.5, other >= 0.5
         union = np.count_nonzero(ours | theirs)
-        overlaps.append(np.count_nonzero(ours & theirs) / union if union else 1.0)
+        if union:  # a photo without any mask tells nothing
+            overlaps.append(np.count_nonzero(ours & theirs) / union)
         differences.append(np.abs(other - saliency).ravel())
-    report = {**_likeness("saliency_iou", overlaps), **_difference("saliency", np.concatenate(differences))}
+    report = {**(_likeness("saliency_iou", overlaps) if overlaps else {}), **_difference("saliency", np.concatenate(differences))}
     for name in ("boxes", "scores"):
         if name in expected[0]:
             pairs = zip(expected, found, strict=True)
             report |= _difference(name, np.concatenate([np.abs(a[name] - b[name]).ravel() for a, b in pairs]))
+    if "scores" in expected[0]:
+        report["scores_agreement"] = 1 - report["scores_difference_max"]
     return report
 
 

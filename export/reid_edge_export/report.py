@@ -19,7 +19,7 @@ def write_document(facts: Mapping[str, str], sha256: str, size: int, report: Rep
         rounding: whose bounds it was held against.
     """
     document: dict[str, Any] = {key: _unfolded(value) for key, value in facts.items()}
-    bounds = bounds_of(facts["task"], rounding)
+    bounds = bounds_of(facts["task"], rounding, report)
     document |= {
         "sha256": sha256,
         "size": size,
@@ -36,12 +36,12 @@ def write_document(facts: Mapping[str, str], sha256: str, size: int, report: Rep
 
 def not_measured(task: str, report: Report) -> list[str]:
     """The deciding measures of the task that the photos did not suffice for."""
-    return [bound.measure for bound in BOUNDS[task] if bound.measure not in report]
+    return [bound.measure for bound in BOUNDS[task] if bound.measure not in report and not bound.of_some]
 
 
 def describe(task: str, report: Report, rounding: str) -> str:
     """The report for people: what decides with its bound first, then what else was measured, and what was not."""
-    bounds = bounds_of(task, rounding)
+    bounds = bounds_of(task, rounding, report)
     lines = [f"compared with PyTorch on {report['samples']:.0f} sets of inputs"]
     lines += [f"{measure} {report[measure]:.6g}, at least {least:g} asked" for measure, least in bounds.items()]
     others = [f"{measure} {value:.6g}" for measure, value in report.items() if measure not in bounds and measure != "samples"]

@@ -31,6 +31,17 @@ def given_weights(given: str) -> Path:
     return fetch_from_hub(given) if given.startswith("hub:") else Path(given)
 
 
+def folder_of_weights(given: str | None) -> Path | None:
+    """A folder that a user names for weights of several networks; None for None.
+
+    Raises:
+        UsageError: it is no folder: what lies elsewhere would be taken for absent.
+    """
+    if given is not None and not Path(given).is_dir():
+        raise UsageError(f"--weights: there is no folder {given}.", "Name the folder that holds the files of weights.")
+    return Path(given) if given is not None else None
+
+
 def weights_in(folder: Path, network: Network) -> Path | None:
     """The weights of a network in a folder: a folder or a file (NAME.pt, NAME.safetensors, ...) by the network's name, else a file by the
     name that it is published under; None where there is none.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from reid_edge.errors import UsageError
 
 # Modules whose classes the pickle may name. What it builds are inert stand-ins under those names, never the classes.
 _INERT = ("ultralytics.", "torch.nn.modules.")
-_DAMAGED = (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError)
 
 
 class _StandIn:
@@ -42,7 +39,9 @@ def read_ultralytics_checkpoint(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path and the permissions.") from error
-    except _DAMAGED as error:
+    except UsageError:
+        raise
+    except Exception as error:  # a damaged file fails in many ways
         raise UsageError(f"{path}: is not a checkpoint of Ultralytics, or is damaged.", "Fetch the file again.") from error
     if isinstance(content, dict):
         content = next((content[part] for part in ("ema", "model") if content.get(part) is not None), content)

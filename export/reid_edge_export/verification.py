@@ -142,7 +142,7 @@ def verify(
 
 def _weights(network: Network, folder: Path | None) -> tuple[Path | None, bool]:
     """A local file or folder of weights, and whether the weights are random."""
-    local = weights_in(folder, network) if folder else None
+    local = weights_in(folder, network) if folder is not None else None
     if local:
         return local, False
     return None, not (network.source.address.startswith(_FETCHED) and network.source.sha256)
@@ -176,6 +176,9 @@ def _export_and_send(
             exported = export_traced(traced, file, precision=precision, calibration=calibration)
         except ReidEdgeError as error:
             sender.send(Finding(name, precision, kind, refused=f"{error.message} {error.hint}"))
+            continue
+        except Exception as error:  # of a library; the next precision may do better
+            sender.send(Finding(name, precision, kind, refused=f"{type(error).__name__}: {error}"))
             continue
         seconds = round(time.monotonic() - begun, 1)
         bounds = bounds_of(exported.entry.task, exported.rounding)

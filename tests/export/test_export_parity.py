@@ -62,6 +62,33 @@ def test_keypoints_are_compared_as_a_set_not_in_order() -> None:
     assert report["scores_difference_max"] == 0
 
 
+def test_values_that_are_no_numbers_never_pass() -> None:
+    outputs = outputs_of("segmentation")
+    report = compare("segmentation", [outputs], [{"saliency": np.full_like(outputs["saliency"], np.nan)}])
+    with pytest.raises(EngineError, match="no numbers"):
+        judge("net", "segmentation", "fp32", report)
+
+
+def test_photos_without_any_mask_prove_nothing() -> None:
+    empty = {"saliency": np.zeros((1, 1, 8, 8), np.float32)}
+    with pytest.raises(EngineError, match="saliency_iou_p1 was not measured"):
+        judge("net", "segmentation", "fp32", compare("segmentation", [empty], [empty]))
+
+
+@pytest.mark.parametrize("spoil", [lambda scores: scores * 0, lambda scores: scores[..., ::-1, :]])
+def test_instances_with_other_scores_fail_though_the_masks_of_the_best_are_the_same(spoil) -> None:
+    outputs = {
+        "boxes": np.tile(np.float32([4, 4, 60, 60]), (1, 30, 1)),
+        "scores": RANDOM.random((1, 30, 3), dtype=np.float32),
+        "coefficients": RANDOM.random((1, 30, 32), dtype=np.float32),
+        "prototypes": RANDOM.random((1, 32, 16, 16), dtype=np.float32),
+    }
+    judge("net", "segmentation", "fp32", compare("segmentation", [outputs], [outputs]))
+    spoilt = {**outputs, "scores": np.ascontiguousarray(spoil(outputs["scores"]))}
+    with pytest.raises(EngineError, match="scores_agreement"):
+        judge("net", "segmentation", "fp32", compare("segmentation", [outputs], [spoilt]))
+
+
 def test_a_corner_found_on_two_scales_is_paired_once_with_the_keypoint_of_its_own_scale() -> None:
     outputs = outputs_of("keypoints")
     both = {name: np.concatenate((array, array), axis=1) for name, array in outputs.items()}

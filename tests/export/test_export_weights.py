@@ -56,6 +56,22 @@ def test_truncated_safetensors_and_npz_are_refused(tmp_path: Path, keep: int) ->
             read_checkpoint(cut)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_file_with_a_few_wrong_bytes_is_read_or_refused_and_nothing_else(tmp_path: Path, seed: int) -> None:
+    np.savez_compressed(tmp_path / "network.npz", weight=np.arange(400.0))
+    torch.save({"weight": torch.arange(40.0)}, tmp_path / "network.pt", _use_new_zipfile_serialization=False)
+    random = np.random.default_rng(seed)
+    for path in sorted(tmp_path.iterdir()):
+        content = bytearray(path.read_bytes())
+        for place in random.integers(len(content), size=4):
+            content[place] = random.integers(256)
+        path.write_bytes(content)
+        try:
+            read_checkpoint(path)
+        except UsageError as error:
+            assert path.name in error.message
+
+
 def test_an_npz_that_holds_objects_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     trace = tmp_path / "ran"
     np.savez(tmp_path / "bomb.npz", weight=np.array([Bomb(trace)], dtype=object))

@@ -96,6 +96,8 @@ def test_a_revision_and_another_usual_file_are_found(endpoint: str, tmp_path: Pa
         ("hub:coats/small/other.bin", "has no file other.bin"),
         ("hub:coats/gated", "agreed to their terms"),
         ("hub:coats", "is not an address on the hub"),
+        ("hub:coats/a--b", "is not an address on the hub"),
+        ("hub:coats/small/../../other", "is not an address on the hub"),
     ],
 )
 def test_what_the_hub_does_not_have_or_give_is_named(address: str, said: str, endpoint: str, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge_export.photos import read_image
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -30,11 +32,9 @@ def read_calibration(paths: Sequence[Path]) -> Calibration:
     Raises:
         PhotoError: one cannot be read.
     """
-    from reid_edge.photo import read_photo
-
     digest = hashlib.sha256()
     images = []
     for path in paths:
-        images.append(read_photo(path).rgb)
+        images.append(read_image(path))
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return Calibration(images, digest.hexdigest())
