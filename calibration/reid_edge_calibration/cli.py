@@ -64,6 +64,12 @@ def calibrate(
     write_calibrated_pack(pack, model, out)
     for warning in model.data["warnings"]:
         click.echo(f"note: {warning}", err=True)
+    for species, facts in model.data["species"].items():
+        if facts["borrows"]:
+            click.echo(
+                f"{species}: the generic calibration, which the other species alone would have made about as good as its own",
+                err=True,
+            )
     for species, entry in {**model.species, "any other species": model.generic}.items():
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in entry.weights.items())
         click.echo(

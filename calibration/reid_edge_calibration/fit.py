@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,19 @@ from reid_edge.calibration import CalibrationModel, Calibrator, Entry
 from reid_edge.calibration.model import FORMAT_VERSION
 from reid_edge.errors import UsageError
 from reid_edge_calibration.evidence import fit_evidence
-from reid_edge_calibration.fusion import choose_weights
+from reid_edge_calibration.fusion import answered_rightly, choose_weights, wins
 from reid_edge_calibration.identity import fit_identity
 from reid_edge_calibration.isotonic import fit_isotonic
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.threshold import choose_threshold, geomean_curve
-from reid_edge_calibration.trials import Pairs, TrialPlan
+from reid_edge_calibration.trials import Pairs, TrialPlan, Trials
 
 FOLDS = 5
 FEWEST_POSITIVES = 20
+OWN_ERRORS = 2.0
+"""By how many standard errors a species' own entry has to be better than one of the other species: it has some thirty numbers of its own
+to be misled by, of which its cross-validation does not account for all.
+"""
 
 
 def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationModel:
@@ -33,7 +37,9 @@ def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationM
     flatters the pairs it was fitted on. The generic entry serves species that no calibrator saw, so its folds are the species, where
     there are two or more, and every species counts the same.
 
-    A species too small for an entry of its own gets none, with a sentence in `data["warnings"]`; the generic one serves it.
+    A species borrows from the others where that does as well: it gets an entry of its own only if this, cross-validated, has a better
+    GeoMean on its trials than a generic entry fitted on the other species alone, by more than twice the standard error of the
+    difference. A species that is too small gets none either, with a sentence in `data["warnings"]`. The generic entry serves all of these.
 
     Args:
         tables: one per species, with the same scores.
@@ -46,17 +52,20 @@ def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationM
     shortage = _shortage(tables)
     if shortage:
         raise UsageError(f"the labelled photos cannot be calibrated on: {shortage}.", "Add labelled photos of more individuals.")
-    generic, facts = _fit_entry(tables, seed)
-    data: dict[str, Any] = {"seed": seed, "generic": facts, "species": {}, "warnings": []}
+    generic = _fit_entry(tables, seed)
+    data: dict[str, Any] = {"seed": seed, "generic": generic.facts, "species": {}, "warnings": []}
     species = {}
     for table in tables:
         shortage = _shortage([table])
         if shortage:
             data["warnings"].append(f"{table.species} has no calibration of its own and uses the generic one: {shortage}.")
         elif table.species:  # photos that name no species are calibrated for by the generic entry
-            entry, facts = (generic, facts) if len(tables) == 1 else _fit_entry([table], seed)
-            species[table.species], data["species"][table.species] = entry, facts
-    return CalibrationModel(tables[0].score_names, species, generic, data)
+            own = generic if len(tables) == 1 else _fit_entry([table], seed)
+            borrows = _does_as_well(own, table, [other for other in tables if other is not table], seed)
+            data["species"][table.species] = {**own.facts, "borrows": borrows}
+            if not borrows:
+                species[table.species] = own.entry
+    return CalibrationModel(tables[0].score_names, species, generic.entry, data)
 
 
 def model_to_json(model: CalibrationModel) -> str:
@@ -71,8 +80,19 @@ def model_to_json(model: CalibrationModel) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> tuple[Entry, dict[str, Any]]:
-    """One entry, and the facts about what it was fitted on."""
+@dataclass(frozen=True)
+class _Fitted:
+    """An entry, the facts about what it was fitted on, its trials with cross-fitted evidence, and of each whether it is answered rightly
+    with the threshold that is best on the other folds.
+    """
+
+    entry: Entry
+    facts: dict[str, Any]
+    trials: Trials
+    right: NDArray[np.bool_]
+
+
+def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> _Fitted:
     pairs = Pairs.of(tables)
     fold = _folds(pairs, seed) if len(tables) == 1 else _species_of_individuals(pairs)
     filled = _cross_fit(pairs, fold)
@@ -106,7 +126,29 @@ def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> tuple[Entry, dict[str
         "evidence": fitted_evidence.uses,
         "geomean_of_trials": round(float(geomean[np.searchsorted(edges[1:-1], decision.threshold)]), 4),
     }
-    return entry, facts
+    right = np.zeros(len(trials.score), bool)
+    for held in np.unique(fold[trials.individual]):
+        test = fold[trials.individual] == held
+        right[test] = answered_rightly(trials, test)
+    return _Fitted(entry, facts, trials, right)
+
+
+def _does_as_well(own: _Fitted, table: ScoreTable, others: Sequence[ScoreTable], seed: int) -> bool:
+    """Whether a generic entry of the other species alone answers the trials of this one about as well as the species' own."""
+    if not others or _shortage(others):
+        return False
+    entry, pairs = _fit_entry(others, seed).entry, Pairs.of([table])
+    filled = np.stack(
+        [
+            curve(np.where(np.isnan(raw), -np.inf, raw))
+            for curve, raw in zip(entry.calibrators.values(), np.moveaxis(pairs.raw, 2, 0), strict=True)
+        ],
+        axis=2,
+    )
+    plan, fused = TrialPlan(pairs), pairs.fuse(filled, np.array(list(entry.weights.values())))
+    trials = plan.run(fused)
+    known = entry.evidence.weigh(trials.score, plan.leads(fused)) >= entry.threshold
+    return not wins(own.trials, own.right, np.where(trials.known, trials.right & known, ~known), seed, OWN_ERRORS)
 
 
 def _cross_fit(pairs: Pairs, fold: NDArray[np.int64]) -> NDArray[np.float64]:

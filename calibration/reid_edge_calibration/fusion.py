@@ -42,16 +42,9 @@ def choose_weights(
     for held in np.unique(fold[at_mean.individual]):
         test = fold[at_mean.individual] == held
         weights = _powell(pairs, plan, filled, ~test, seed)
-        mean_right[test] = _answered_rightly(at_mean, test)
-        fitted_right[test] = _answered_rightly(plan.run(pairs.fuse(filled, weights)), test)
-    rng = np.random.default_rng(seed)
-    people = np.unique(at_mean.individual)
-    gains = []
-    for _ in range(RESAMPLES):
-        times = np.bincount(rng.choice(people, len(people)), minlength=people.max() + 1).astype(np.float64)
-        gains.append(_geomean(at_mean, fitted_right, times) - _geomean(at_mean, mean_right, times))
-    gain = _geomean(at_mean, fitted_right) - _geomean(at_mean, mean_right)
-    if gain <= 0 or gain <= np.std(gains):
+        mean_right[test] = answered_rightly(at_mean, test)
+        fitted_right[test] = answered_rightly(plan.run(pairs.fuse(filled, weights)), test)
+    if not wins(at_mean, fitted_right, mean_right, seed):
         return equal, False
     return _powell(pairs, plan, filled, np.ones(len(at_mean.score), bool), seed), True
 
@@ -72,13 +65,33 @@ def _powell(
     return np.asarray(best / best.sum()) if best.sum() > 0 else np.full(count, 1 / count)
 
 
-def _answered_rightly(trials: Trials, test: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def wins(trials: Trials, new: NDArray[np.bool_], old: NDArray[np.bool_], seed: int = 0, errors: float = 1.0) -> bool:
+    """Whether the new answers have a better GeoMean than the old ones by more than the error of the difference.
+
+    Args:
+        trials: what was asked.
+        new, old: bool [T], the answer to each trial is right.
+        seed: of the bootstrap resamples of individuals.
+        errors: how many standard errors the difference has to be.
+    """
+    rng = np.random.default_rng(seed)
+    people = np.unique(trials.individual)
+    gains = []
+    for _ in range(RESAMPLES):
+        times = np.bincount(rng.choice(people, len(people)), minlength=people.max() + 1).astype(np.float64)
+        gains.append(geomean_of(trials, new, times) - geomean_of(trials, old, times))
+    gain = geomean_of(trials, new) - geomean_of(trials, old)
+    return bool(gain > 0 and gain > errors * np.std(gains))
+
+
+def answered_rightly(trials: Trials, test: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Bool per test trial, with the threshold that is best on the others."""
     threshold = best_threshold(trials.only(~test))[0]
     known = trials.score >= threshold
     return np.where(trials.known, trials.right & known, ~known)[test]
 
 
-def _geomean(trials: Trials, right: NDArray[np.bool_], times: NDArray[np.float64] | None = None) -> float:
+def geomean_of(trials: Trials, right: NDArray[np.bool_], times: NDArray[np.float64] | None = None) -> float:
+    """GeoMean of answers that are right or not, bool [T]; `times` as in Trials.balance."""
     weight = trials.balance(times) * right
     return float(np.sqrt(weight[trials.known].sum() * weight[~trials.known].sum()))

@@ -17,9 +17,16 @@ from reid_edge_calibration.threshold import geomean_curve
 from reid_edge_calibration.trials import Pairs, TrialPlan
 
 
+def striped(synthetic):
+    """A species in which a matcher finds twenty times as many matches between any two."""
+    table = synthetic(1, "nyala", known=20, separation=(0.5, 1, 2))
+    scale = np.array([1, 20, 20], np.float32)
+    return dataclasses.replace(table, raw=table.raw * scale, raw_without=table.raw_without * scale)
+
+
 @pytest.fixture(scope="module")
 def model(synthetic):
-    return fit_calibration([synthetic(0), synthetic(1, "nyala", known=20, separation=(0.5, 1, 2))])
+    return fit_calibration([synthetic(0), striped(synthetic)])
 
 
 def fuse_by_runtime(entry, table):
@@ -50,8 +57,15 @@ def test_it_has_an_entry_per_species_a_generic_one_and_says_what_it_was_fitted_o
     assert all(len(calibrator.x) < 60 for calibrator in model.generic.calibrators.values())
 
 
+def test_a_species_borrows_from_another_of_its_kind_and_says_so(synthetic):
+    model = fit_calibration([synthetic(0), synthetic(1, "nyala", known=20)])
+    assert model.species == {}
+    assert model.entry("nyala") == (model.generic, "generic")
+    assert all(facts["borrows"] for facts in model.data["species"].values())
+
+
 def test_the_same_tables_and_seed_give_the_same_file(synthetic, model):
-    again = fit_calibration([synthetic(0), synthetic(1, "nyala", known=20, separation=(0.5, 1, 2))])
+    again = fit_calibration([synthetic(0), striped(synthetic)])
     assert model_to_json(again) == model_to_json(model)
 
 

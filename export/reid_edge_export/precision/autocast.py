@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from reid_edge.errors import UsageError
 from reid_edge_export.precision import nodes_kept
 
-# AutoCast holds every intermediate value of every input that it measures: gigabytes for a large photo. The first and the last
-# input are the most different ones that it can be given for that.
-_MEASURED = 2
+# AutoCast holds every intermediate value of every input that it measures: gigabytes for a large photo, of which it is given one. Of
+# smaller ones the first and the last are the most different that it can be given.
+_LARGE = 2_000_000  # values of one input
 
 # Beyond this, in float32, a value and what is computed of it stay in float32: the default of AutoCast, 7 bits below the largest float16.
 _LARGEST = 512.0
@@ -55,7 +55,8 @@ def to_float16(
             onnx.save(model, Path(folder) / "network.onnx")
             measured = Path(folder) / "inputs"
             measured.mkdir()
-            for index, arrays in enumerate([inputs[0], inputs[-1]][: min(len(inputs), _MEASURED)]):
+            few = len(inputs) == 1 or sum(array.size for array in inputs[0].values()) > _LARGE
+            for index, arrays in enumerate(inputs[:1] if few else [inputs[0], inputs[-1]]):
                 np.savez(measured / f"{index}.npz", **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for options
             converted: onnx.ModelProto = convert_to_mixed_precision(
                 str(Path(folder) / "network.onnx"),

@@ -42,7 +42,11 @@ class Evidence:
         Returns:
             float64 [I] in [0, 1].
         """
-        logit = self.bias + self.fused * log_odds(fused) + leads(best) @ np.array(list(self.leads.values()))
+        return self.weigh(fused, leads(best))
+
+    def weigh(self, fused: ArrayLike, ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same from leads that are computed already, float64 [I, S]."""
+        logit = self.bias + self.fused * log_odds(fused) + ahead @ np.array(list(self.leads.values()))
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
 
 
