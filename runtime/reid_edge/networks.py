@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reid_edge.engines import Engine, open_engine, select_device
 from reid_edge.engines.profiles import ranges_of_network
+from reid_edge.engines.selection import NetworkFile
 from reid_edge.pack import Pack
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.recipe import Recipe
@@ -35,7 +37,7 @@ class Networks:
         self._recipe = recipe
         self._loaded: dict[str, LoadedNetwork] = {}
         probe = pack.read_bytes(pack.manifest.networks[recipe.segment.network].file)
-        self.device = select_device(requested_device, probe, threads)
+        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
 
     def __getitem__(self, name: str) -> LoadedNetwork:
         """The network of this name.
@@ -45,7 +47,22 @@ class Networks:
         """
         if name not in self._loaded:
             network = self._pack.manifest.networks[name]
-            ranges = ranges_of_network(self._pack.manifest, self._recipe, name)
-            engine = open_engine(self._pack.read_bytes(network.file), name, self.device, ranges)
+            model, ranges = _network_file(self._pack, self._recipe, name)
+            engine = open_engine(model, name, self.device, ranges)
             self._loaded[name] = LoadedNetwork(engine, network.preprocessing or _NO_PREPROCESSING)
         return self._loaded[name]
+
+
+def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
+    """Each network that the recipe opens, once, with the sizes that it is opened for; read one at a time.
+
+    Raises:
+        PackError: a file is not what the pack says.
+    """
+    matchers = (match.network for match in recipe.match if match.network)
+    for name in dict.fromkeys((*recipe.feature_networks, *matchers)):
+        yield _network_file(pack, recipe, name)
+
+
+def _network_file(pack: Pack, recipe: Recipe, name: str) -> NetworkFile:
+    return pack.read_bytes(pack.manifest.networks[name].file), ranges_of_network(pack.manifest, recipe, name)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reid_edge import __version__
 from reid_edge.cli.options import pack_option
 from reid_edge.errors import ReidEdgeError
+
+if TYPE_CHECKING:
+    from reid_edge.pack import Pack
+    from reid_edge.recipe import Recipe
 
 _PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
 _TENSORRT_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
@@ -72,31 +76,53 @@ def _pack(name: str) -> dict[str, Any]:
 
 
 def _devices(pack_name: str) -> list[dict[str, Any]]:
-    """Every device: there, self-tested, or what to install."""
-    from reid_edge.engines.selection import DEVICE_NAMES, select_device, self_test
-    from reid_edge.engines.tensorrt_engine import missing_for_tensorrt
+    """Every device: there, self-tested, or what to install. Builds no engine."""
+    from reid_edge.engines.selection import DEVICE_NAMES
     from reid_edge.pack import find_pack, open_pack
     from reid_edge.recipe import parse_recipe
 
     try:
         pack = open_pack(find_pack(pack_name))
-        segment = parse_recipe(pack.recipe, pack.manifest).segment.network
-        probe = pack.read_bytes(pack.manifest.networks[segment].file)
+        recipe = parse_recipe(pack.recipe, pack.manifest)
     except ReidEdgeError as error:
         return [{"name": "any", "ok": False, "says": "cannot be tested without a pack", "hint": error.hint}]
-    devices = []
-    for name in DEVICE_NAMES[1:]:
-        try:
-            device = select_device(name, probe)
-            self_test(device, probe)
-            devices.append({"name": name, "ok": True, "says": f"{device.provider}, self-test passed", "hint": ""})
-        except ReidEdgeError as error:
-            absent = "was asked for, but" in error.message
-            says = "not part of the installed ONNX Runtime (optional)" if absent else error.message
-            if absent and name == "tensorrt":
-                says = " ".join(lack.message for lack in missing_for_tensorrt()) + " (optional)"
-            devices.append({"name": name, "ok": False, "says": says, "hint": error.hint})
-    return devices
+    return [{"name": name, **_device(name, pack_name, pack, recipe)} for name in DEVICE_NAMES[1:]]
+
+
+def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, Any]:
+    from reid_edge.engines.contract import DeviceAbsentError
+    from reid_edge.engines.selection import find_device, is_ready, self_test
+    from reid_edge.engines.tensorrt_engine import missing_for_tensorrt
+    from reid_edge.networks import network_files
+
+    try:
+        device = find_device(name)
+        probe = pack.read_bytes(pack.manifest.networks[recipe.segment.network].file)
+        if not is_ready(device, probe, network_files(pack, recipe)):
+            return {
+                "ok": False,
+                "says": f"{device.provider}, engine not built yet",
+                "hint": _how_to_build(device.provider, pack_name),
+            }
+        self_test(device, probe)
+    except DeviceAbsentError as error:
+        says = "not part of the installed ONNX Runtime"
+        if name == "tensorrt":
+            says = " ".join(lack.message for lack in missing_for_tensorrt())
+        return {"ok": False, "says": f"{says} (optional)", "hint": error.hint}
+    except ReidEdgeError as error:
+        return {"ok": False, "says": error.message, "hint": error.hint}
+    return {"ok": True, "says": f"{device.provider}, self-test passed", "hint": ""}
+
+
+def _how_to_build(provider: str, pack_name: str) -> str:
+    from reid_edge.engines.provider_options import TENSORRT_PROVIDER
+
+    if provider == TENSORRT_PROVIDER:
+        return (
+            "The first --device tensorrt builds it. Better: pip install 'reid-edge[tensorrt]', then reid-edge pack build-engines."
+        )
+    return f"Run: reid-edge pack build-engines {pack_name}"
 
 
 def _print(findings: dict[str, Any]) -> None:

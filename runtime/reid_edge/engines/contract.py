@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from reid_edge.errors import EngineError
 
 
+class DeviceAbsentError(EngineError):
+    """A device that this machine has not, or for which a library is not installed; the hint says what to install."""
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """One input or output of a network.

@@ -36,7 +36,7 @@ class EngineKey:
 
     Attributes:
         onnx_sha256: hex, of the ONNX file.
-        library: ``tensorrt 10.3.0`` or ``tensorrt_rtx 1.7.1.116``.
+        library: ``tensorrt 10.3.0``, ``tensorrt_rtx 1.7.1.116``, or the ``onnxruntime 1.31.1`` whose provider builds it.
         compute_capability: of the GPU, such as ``8.7``.
         gpu: its name; empty where the engine is built for all of a generation.
         driver: the NVIDIA driver and its CUDA; empty likewise.
@@ -248,7 +248,7 @@ def _sha256(content: bytes) -> str:
 
 
 def key_of(
-    model: bytes, library: Library, ranges: AxisRanges, compute_capability: str, gpu: str = "", driver: str = ""
+    model: bytes, library: Library | str, ranges: AxisRanges, compute_capability: str, gpu: str = "", driver: str = ""
 ) -> EngineKey:
     """The key of a network's engine."""
     return EngineKey(_sha256(model), str(library), compute_capability, gpu, driver, ranges)

@@ -6,12 +6,16 @@ Runtime where that is there; otherwise an error. An answer's provenance says whi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
-from reid_edge.engines.contract import Engine
+from reid_edge.engines.contract import DeviceAbsentError, Engine
+from reid_edge.engines.gpu import find_gpu
 from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, require_onnxruntime
 from reid_edge.engines.profiles import AxisRanges, ranges_of_file
-from reid_edge.engines.self_test import canonical_inputs, check_numbers, compare_answers
+from reid_edge.engines.provider_options import CPU_PROVIDER, TENSORRT_PROVIDER, has_built, providers
+from reid_edge.engines.self_test import canonical_inputs, check_numbers, compare_engines, usual_sizes
 from reid_edge.engines.tensorrt_engine import is_built, missing_for_tensorrt, open_tensorrt
 from reid_edge.errors import EngineError, UsageError
 from reid_edge.threads import default_threads
@@ -20,7 +24,7 @@ from reid_edge.threads import default_threads
 _DEVICES = (
     (
         "tensorrt",
-        "TensorrtExecutionProvider",
+        TENSORRT_PROVIDER,
         "Install TensorRT and the CUDA bindings: pip install 'reid-edge[tensorrt]'.",
     ),
     (
@@ -29,13 +33,16 @@ _DEVICES = (
         "Install the GPU build of ONNX Runtime instead of the CPU one: pip install 'reid-edge[gpu]'.",
     ),
     ("openvino", "OpenVINOExecutionProvider", "Install it: pip install onnxruntime-openvino (in place of onnxruntime)."),
-    ("cpu", "CPUExecutionProvider", "Install it: pip install 'reid-edge[cpu]'."),
+    ("cpu", CPU_PROVIDER, "Install it: pip install 'reid-edge[cpu]'."),
 )
 DEVICE_NAMES = ("auto", *(name for name, _, _ in _DEVICES))
 
 _INDEXED = ("tensorrt", "cuda")
 
 _TENSORRT = "TensorRT"
+
+NetworkFile = tuple[bytes, AxisRanges]
+"""An ONNX file's bytes, and the sizes that its engine is built for."""
 
 
 @dataclass(frozen=True)
@@ -67,38 +74,64 @@ def _devices_of_onnx_runtime(threads: int | None) -> list[Device]:
     return [Device(name, provider, 0, count) for name, provider, _ in _DEVICES if provider in present]
 
 
-def select_device(requested: str, probe: bytes, threads: int | None = None) -> Device:
+def select_device(requested: str, probe: bytes, threads: int | None = None, networks: Iterable[NetworkFile] = ()) -> Device:
     """Choose the device.
 
     Args:
         requested: a name of `DEVICE_NAMES`; that of a GPU with an optional index (``cuda:1``).
         probe: an ONNX file's bytes to self-test a device with.
         threads: CPU threads for one run; None is `default_threads`.
+        networks: all that are going to be opened. ``auto`` takes TensorRT only where the engine of each is built; read in that case only.
 
     Raises:
         UsageError: no such device name.
-        EngineError: the device that was asked for is not installed or fails its self-test.
+        DeviceAbsentError: the device that was asked for is not installed.
+        EngineError: it fails its self-test.
+    """
+    if requested == "auto":
+        return _best_device(probe, threads, networks)
+    chosen = find_device(requested, threads)
+    if chosen.provider != CPU_PROVIDER:
+        self_test(chosen, probe)
+    return chosen
+
+
+def find_device(requested: str, threads: int | None = None) -> Device:
+    """The device of this name, not yet self-tested.
+
+    Args:
+        requested: a name of `DEVICE_NAMES` other than ``auto``; that of a GPU with an optional index (``cuda:1``).
+        threads: CPU threads for one run; None is `default_threads`.
+
+    Raises:
+        UsageError: no such device name.
+        DeviceAbsentError: it is not installed.
     """
     base, colon, index = requested.partition(":")
-    if base not in DEVICE_NAMES or (colon and not (base in _INDEXED and index.isdecimal())):
+    if base not in DEVICE_NAMES[1:] or (colon and not (base in _INDEXED and index.isdecimal())):
         raise UsageError(
             f"There is no device called {requested!r}.",
             f"Choose one of: {', '.join(DEVICE_NAMES)}; with a number for the second GPU and further, as in cuda:1.",
         )
     # Asking for TensorRT starts the driver, which only those wait for who may get it.
-    present = available_devices(threads) if base in ("auto", "tensorrt") else _devices_of_onnx_runtime(threads)
-    if base != "auto":
-        for device in present:
-            if device.name == base:
-                chosen = Device(requested, device.provider, int(index or 0), device.threads)
-                if chosen.provider != "CPUExecutionProvider":
-                    self_test(chosen, probe)
-                return chosen
-        raise _absent(requested, base)
+    present = available_devices(threads) if base == "tensorrt" else _devices_of_onnx_runtime(threads)
     for device in present:
-        if device.provider == _TENSORRT and not is_built(probe, device.index, ranges_of_file(probe, "self-test")):
-            continue  # building takes minutes, which only someone who asks for it should wait
-        if device.provider == "CPUExecutionProvider":
+        if device.name == base:
+            return Device(requested, device.provider, int(index or 0), device.threads)
+    raise _absent(requested, base)
+
+
+def _best_device(probe: bytes, threads: int | None, networks: Iterable[NetworkFile]) -> Device:
+    """The best device that passes its self-test and needs no engine built, for which only someone who asks for it should wait.
+
+    The TensorRT provider of ONNX Runtime is never taken: it builds again for every size that it has not met, in the middle of a photo.
+    """
+    for device in available_devices(threads):
+        if device.provider == TENSORRT_PROVIDER:
+            continue
+        if not is_ready(device, probe, networks):
+            continue
+        if device.provider == CPU_PROVIDER:
             return device  # the reference itself: nothing to compare it with, and the first photo would pay for it
         try:
             self_test(device, probe)
@@ -106,6 +139,26 @@ def select_device(requested: str, probe: bytes, threads: int | None = None) -> D
             continue
         return device
     raise EngineError("No device of this machine passes its self-test.", "Run: reid-edge doctor")
+
+
+def is_ready(device: Device, probe: bytes, networks: Iterable[NetworkFile]) -> bool:
+    """Whether the device can be self-tested and all networks opened there without an engine being built first, which takes minutes.
+
+    Args:
+        device: from `find_device`.
+        probe: what `self_test` opens.
+        networks: read as far as is needed.
+
+    Raises:
+        EngineError: the device is for GPUs, and there is no such one.
+    """
+    if device.provider == _TENSORRT:
+        files = chain([(probe, ranges_of_file(probe, "self-test"))], networks)
+        return all(is_built(model, device.index, ranges) for model, ranges in files)
+    if device.provider == TENSORRT_PROVIDER:
+        gpu = find_gpu(device.index)
+        return has_built(probe, gpu) and all(has_built(model, gpu) for model, _ in networks)
+    return True
 
 
 def open_engine(model: bytes, name: str, device: Device, ranges: AxisRanges | None = None) -> Engine:
@@ -123,7 +176,7 @@ def open_engine(model: bytes, name: str, device: Device, ranges: AxisRanges | No
     if device.provider == _TENSORRT:
         engine, _ = open_tensorrt(model, name, device.index, ranges or ranges_of_file(model, name), device.threads)
         return engine
-    return OnnxRuntimeEngine(model, name, _providers(device), device.name, device.threads)
+    return OnnxRuntimeEngine(model, name, providers(device.provider, device.index, model), device.name, device.threads)
 
 
 def self_test(device: Device, probe: bytes) -> None:
@@ -136,31 +189,21 @@ def self_test(device: Device, probe: bytes) -> None:
     """
     tested = open_engine(probe, "self-test", device)
     ranges = ranges_of_file(probe, "self-test")
-    usual = {axis: size.usual for axis, size in ranges.items()}
-    inputs = canonical_inputs(tested.inputs, lambda spec, axis: usual.get(str(spec.shape[axis]), 1))
-    actual = tested.run(inputs)
-    check_numbers(actual, device.name)
-    if device.provider == "CPUExecutionProvider":
+    if device.provider == CPU_PROVIDER:
+        check_numbers(tested.run(canonical_inputs(tested.inputs, usual_sizes(ranges))), device.name)
         return
-    reference = open_engine(probe, "self-test", Device("cpu", "CPUExecutionProvider", 0, device.threads))
-    compare_answers(reference.run(inputs), actual, device.name)
+    reference = open_engine(probe, "self-test", Device("cpu", CPU_PROVIDER, 0, device.threads))
+    compare_engines(reference, tested, probe, device.name, ranges)
 
 
-def _absent(requested: str, base: str) -> EngineError:
+def _absent(requested: str, base: str) -> DeviceAbsentError:
     """The error for a device that is not here: everything that is missing, and what to install."""
     said = f"The device {requested} was asked for, but"
     if base != "tensorrt":
         hint = next(hint for name, _, hint in _DEVICES if name == base)
-        return EngineError(f"{said} this ONNX Runtime has no provider for it.", hint)
+        return DeviceAbsentError(f"{said} this ONNX Runtime has no provider for it.", hint)
     missing = missing_for_tensorrt()
-    return EngineError(
+    return DeviceAbsentError(
         " ".join((said, "something is missing for it.", *(error.message for error in missing))),
         " ".join(dict.fromkeys(error.hint for error in missing)),
     )
-
-
-def _providers(device: Device) -> list[tuple[str, dict[str, str]]]:
-    if device.provider == "CPUExecutionProvider":
-        return [(device.provider, {})]
-    options = {} if device.provider == "OpenVINOExecutionProvider" else {"device_id": str(device.index)}
-    return [(device.provider, options), ("CPUExecutionProvider", {})]

@@ -19,7 +19,7 @@ from reid_edge.engines.engine_cache import CachedEngine, EngineCache, EngineKey,
 from reid_edge.engines.gpu import Gpu, find_gpu
 from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine
 from reid_edge.engines.profiles import AxisRanges
-from reid_edge.engines.self_test import canonical_inputs, compare_answers
+from reid_edge.engines.self_test import compare_engines
 from reid_edge.engines.tensorrt_build import Library, build_engine, dtype_name, load_library, sizes_of
 from reid_edge.errors import EngineError
 
@@ -264,9 +264,8 @@ def _release(cuda: Any, stream: Any, buffers: dict[str, _Buffer]) -> None:
 
 
 def _self_test(engine: TensorRTEngine, model: bytes, name: str, ranges: AxisRanges, threads: int) -> float:
-    inputs = canonical_inputs(engine.inputs, lambda spec, axis: sizes_of(spec.shape, ranges, name)[axis].usual)
     reference = OnnxRuntimeEngine(model, name, [("CPUExecutionProvider", {})], "cpu", threads)
-    return compare_answers(reference.run(inputs), engine.run(inputs), f"TensorRT with the network {name}")
+    return compare_engines(reference, engine, model, f"TensorRT with the network {name}", ranges)
 
 
 def _key(model: bytes, library: Library, gpu: Gpu, ranges: AxisRanges) -> EngineKey:

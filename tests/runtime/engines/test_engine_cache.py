@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -41,9 +40,7 @@ def built(library, tiny, cache):
 def test_the_second_time_nothing_is_built(engines, library, models, ranges, engine_folder):
     for name in engines:
         before = engines[name].path.stat().st_mtime_ns
-        begin = time.monotonic()
         again = build_ahead(library, "SM86", models[name], name, ranges[name], EngineCache(engine_folder))
-        assert time.monotonic() - begin < 0.5  # measured 0.02 s, against seconds of building
         assert not again.fresh
         assert again.path.stat().st_mtime_ns == before
         assert replace(again, fresh=True, build_seconds=0) == replace(engines[name], build_seconds=0)
