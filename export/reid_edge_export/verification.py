@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge_export.catalogue import Network, network_named
+from reid_edge_export.precision import PRECISIONS
 from reid_edge_export.sources import weights_in
 from reid_edge_export.tensorrt_trial import TensorRtBuild, build
 
@@ -213,6 +214,6 @@ def in_words(findings: Sequence[Finding]) -> str:
 def by_network(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     """The findings of each network, fp32 first."""
     grouped: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: list(PRECISIONS).index(finding.precision)):
         grouped.setdefault(finding.network, []).append(finding)
     return grouped
