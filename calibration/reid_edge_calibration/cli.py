@@ -67,7 +67,7 @@ def calibrate(
     for species, facts in model.data["species"].items():
         if facts["borrows"]:
             click.echo(
-                f"{species}: the generic calibration, which the other species alone would have made about as good as its own",
+                f"{species}: scores and thresholds of the generic calibration, because its own are not clearly better",
                 err=True,
             )
     for species, entry in {**model.species, "any other species": model.generic}.items():

@@ -15,7 +15,7 @@ from reid_edge.calibration.model import FORMAT_VERSION
 from reid_edge.errors import UsageError
 from reid_edge_calibration.evidence import fit_evidence
 from reid_edge_calibration.fusion import answered_rightly, choose_weights, wins
-from reid_edge_calibration.identity import fit_identity
+from reid_edge_calibration.identity import fit_identity, fit_unknown
 from reid_edge_calibration.isotonic import fit_isotonic
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.threshold import choose_threshold, geomean_curve
@@ -37,9 +37,10 @@ def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationM
     flatters the pairs it was fitted on. The generic entry serves species that no calibrator saw, so its folds are the species, where
     there are two or more, and every species counts the same.
 
-    A species borrows from the others where that does as well: it gets an entry of its own only if this, cross-validated, has a better
-    GeoMean on its trials than a generic entry fitted on the other species alone, by more than twice the standard error of the
-    difference. A species that is too small gets none either, with a sentence in `data["warnings"]`. The generic entry serves all of these.
+    A species borrows scores, evidence and thresholds from the generic entry unless its own, cross-validated, have a better GeoMean on its
+    trials than a generic entry fitted on the other species alone, by more than twice the standard error of the difference. The final
+    probabilities are always its own: how often a verdict is right differs most between species. A species that is too small has no entry,
+    with a sentence in `data["warnings"]`; the generic one serves it.
 
     Args:
         tables: one per species, with the same scores.
@@ -61,10 +62,12 @@ def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0) -> CalibrationM
             data["warnings"].append(f"{table.species} has no calibration of its own and uses the generic one: {shortage}.")
         elif table.species:  # photos that name no species are calibrated for by the generic entry
             own = generic if len(tables) == 1 else _fit_entry([table], seed)
-            borrows = _does_as_well(own, table, [other for other in tables if other is not table], seed)
-            data["species"][table.species] = {**own.facts, "borrows": borrows}
-            if not borrows:
-                species[table.species] = own.entry
+            borrowed = _borrowed(own, table, [other for other in tables if other is not table], seed)
+            data["species"][table.species] = {**own.facts, "borrows": borrowed is not None}
+            species[table.species] = own.entry
+            if borrowed is not None:  # how often it is right stays the species' own
+                probabilities = {"identity": fit_identity(borrowed), "unknown": fit_unknown(borrowed)}
+                species[table.species] = replace(generic.entry, **probabilities)
     return CalibrationModel(tables[0].score_names, species, generic.entry, data)
 
 
@@ -110,6 +113,8 @@ def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> _Fitted:
         weights={name: float(weight) for name, weight in zip(names, weights, strict=True)},
         evidence=fitted_evidence.evidence,
         identity=fit_identity(trials),
+        # How often strangers come to a species that nobody labelled is not known: as often as not.
+        unknown=fit_unknown(trials, 0.5 if len(tables) > 1 else None),
         threshold=decision.threshold,
         ask_low=decision.ask_low,
         ask_high=decision.ask_high,
@@ -133,10 +138,12 @@ def _fit_entry(tables: Sequence[ScoreTable], seed: int) -> _Fitted:
     return _Fitted(entry, facts, trials, right)
 
 
-def _does_as_well(own: _Fitted, table: ScoreTable, others: Sequence[ScoreTable], seed: int) -> bool:
-    """Whether a generic entry of the other species alone answers the trials of this one about as well as the species' own."""
+def _borrowed(own: _Fitted, table: ScoreTable, others: Sequence[ScoreTable], seed: int) -> Trials | None:
+    """The trials of a species with the evidence of a generic entry that is fitted on the other species alone; None where there are no
+    others, or the species' own entry is clearly better.
+    """
     if not others or _shortage(others):
-        return False
+        return None
     entry, pairs = _fit_entry(others, seed).entry, Pairs.of([table])
     filled = np.stack(
         [
@@ -147,8 +154,10 @@ def _does_as_well(own: _Fitted, table: ScoreTable, others: Sequence[ScoreTable],
     )
     plan, fused = TrialPlan(pairs), pairs.fuse(filled, np.array(list(entry.weights.values())))
     trials = plan.run(fused)
-    known = entry.evidence.weigh(trials.score, plan.leads(fused)) >= entry.threshold
-    return not wins(own.trials, own.right, np.where(trials.known, trials.right & known, ~known), seed, OWN_ERRORS)
+    trials = replace(trials, score=entry.evidence.weigh(trials.score, plan.leads(fused)))
+    known = trials.score >= entry.threshold
+    clearly_better = wins(own.trials, own.right, np.where(trials.known, trials.right & known, ~known), seed, OWN_ERRORS)
+    return None if clearly_better else trials
 
 
 def _cross_fit(pairs: Pairs, fold: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -231,6 +240,7 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
         "weights": dict(entry.weights),
         "evidence": {"bias": entry.evidence.bias, "fused": entry.evidence.fused, "leads": dict(entry.evidence.leads)},
         "identity": _calibrator_to_json(entry.identity),
+        "unknown": _calibrator_to_json(entry.unknown),
         "threshold": entry.threshold,
         "ask_low": entry.ask_low,
         "ask_high": entry.ask_high,

@@ -1,6 +1,8 @@
-"""The final probability: how likely the identity at the top is right, given its fused score."""
+"""The final probabilities: how likely the identity at the top is right, and how likely the animal is unknown, given the evidence."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ PRIOR = 5.0
 """Standard deviation of a, b and c about their prior: fused scores often turn from wrong to right within a tenth."""
 
 
-def fit_identity(trials: Trials) -> Calibrator:
+def fit_identity(trials: Trials, share: float | None = None) -> Calibrator:
     """A smooth monotone curve from fused score to the probability that the identity at the top is right.
 
     Beta calibration (Kull, Silva Filho & Flach 2017): expit(a log s - b log(1 - s) + c) with a, b >= 0, by penalised
@@ -31,8 +33,9 @@ def fit_identity(trials: Trials) -> Calibrator:
 
     Args:
         trials: of both kinds, with cross-fitted scores.
+        share: of unknown animals, in place of that of the labelled queries.
     """
-    weight = _weight(trials)
+    weight = _weight(trials, share)
     features = _features(trials.score)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -48,20 +51,25 @@ def fit_identity(trials: Trials) -> Calibrator:
     return thin("linear", grid, np.maximum.accumulate(curve), tolerance=1e-3)
 
 
+def fit_unknown(trials: Trials, share: float | None = None) -> Calibrator:
+    """The same curve from 1 - evidence to the probability that the animal is none of the gallery's."""
+    return fit_identity(replace(trials, score=1 - trials.score, right=~trials.known), share)
+
+
 def _features(score: NDArray[np.float64]) -> NDArray[np.float64]:
     score = np.clip(score, NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)
     return np.stack([np.log(score), -np.log1p(-score), np.ones_like(score)], axis=1)
 
 
-def _weight(trials: Trials) -> NDArray[np.float64]:
+def _weight(trials: Trials, share: float | None) -> NDArray[np.float64]:
     """Per trial, so that the weights of the known ones and the others have the share of the labelled queries."""
     weight = np.zeros(len(trials.score))
     species = np.unique(trials.species)
     for kind in species:
         ours = trials.species == kind
         queries = ours & ~trials.removed
-        unknown_share = float(np.mean(~trials.known[queries])) or 0.5
-        for side, share in ((ours & trials.known, 1 - unknown_share), (ours & ~trials.known, unknown_share)):
-            weight[side] = share * queries.sum() / max(1, side.sum())
+        unknown = share if share is not None else float(np.mean(~trials.known[queries])) or 0.5
+        for side, part in ((ours & trials.known, 1 - unknown), (ours & ~trials.known, unknown)):
+            weight[side] = part * queries.sum() / max(1, side.sum())
         weight[ours] /= weight[ours].sum()
     return np.asarray(weight / len(species) * (~trials.removed).sum())

@@ -47,6 +47,7 @@ class Ranking:
         evidence: float64 [I], how clearly each identity stands out, 0..1, none above the best one's.
         identities, photos: per identity, its name and its best photo's file name.
         probabilities: per identity, that the animal is this one; together at most 1.
+        unknown: the probability that the animal is none of the gallery's, at most what the best identity leaves; 1 of an empty ranking.
     """
 
     comparison: Comparison
@@ -57,6 +58,7 @@ class Ranking:
     identities: tuple[str, ...]
     photos: tuple[str, ...]
     probabilities: tuple[float, ...]
+    unknown: float
 
     def ranked(
         self, top: int, query: Features, source: KeypointSource | None, matches: Sequence[Match] = ()
@@ -117,6 +119,7 @@ def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
     highest = [np.fmax.reduce(comparison.raw[photos]) for photos in photos_of.values()]
     evidence = entry.evidence(fused[rows], np.reshape(highest, (len(rows), -1))) if rows else np.empty(0)
     evidence = np.minimum(evidence, evidence[:1])
+    probabilities = _probabilities(entry.identity(evidence))
     return Ranking(
         comparison,
         calibrated,
@@ -125,7 +128,8 @@ def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
         evidence,
         identities=tuple(photos_of),
         photos=tuple(names.photo_of(ids[row]) for row in rows),
-        probabilities=_probabilities(entry.identity(evidence)),
+        probabilities=probabilities,
+        unknown=min(float(entry.unknown(1 - evidence[0])), 1 - probabilities[0]) if rows else 1.0,
     )
 
 

@@ -44,9 +44,13 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         reason = f"The evidence for {identity} is between clear and not: {_in_words(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
     known = evidence >= entry.threshold
-    if (probability if known else 1.0 - probability) < _AS_LIKELY_WRONG:
-        but = "is the best match, but evidence like this is wrong" if known else "scores too low, yet evidence like this is right"
-        reason = f"{identity} {but} more often than not: {_in_words(ranking)}. A person should look."
+    if (probability if known else ranking.unknown) < _AS_LIKELY_WRONG:
+        why = (
+            f"{identity} is the best match, but evidence like this is wrong more often than not"
+            if known
+            else (f"{identity}, the nearest, is not near enough, yet animals like this are often in the gallery")
+        )
+        reason = f"{why}: {_in_words(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
     if known:
         return Verdict("known", identity, probability, f"It matches {identity}: {_in_words(ranking)}.")
@@ -55,7 +59,7 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
             "ask", identity, probability, f"{doubt} The nearest is {identity}: {_in_words(ranking)}. A person should look."
         )
     reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_in_words(ranking)}."
-    return Verdict("new", None, 1.0 - probability, reason)
+    return Verdict("new", None, ranking.unknown, reason)
 
 
 def _in_words(ranking: Ranking) -> str:

@@ -59,8 +59,13 @@ def test_it_has_an_entry_per_species_a_generic_one_and_says_what_it_was_fitted_o
 
 def test_a_species_borrows_from_another_of_its_kind_and_says_so(synthetic):
     model = fit_calibration([synthetic(0), synthetic(1, "nyala", known=20)])
-    assert model.species == {}
-    assert model.entry("nyala") == (model.generic, "generic")
+    entry = model.species["nyala"]
+    assert (entry.calibrators, entry.evidence, entry.threshold) == (
+        model.generic.calibrators,
+        model.generic.evidence,
+        model.generic.threshold,
+    )
+    assert entry.identity != model.generic.identity
     assert all(facts["borrows"] for facts in model.data["species"].values())
 
 
@@ -160,6 +165,7 @@ def test_the_file_is_strict_json_with_the_published_keys(model):
         "weights",
         "evidence",
         "identity",
+        "unknown",
         "threshold",
         "ask_low",
         "ask_high",

@@ -72,7 +72,7 @@ def test_all_queries_at_once_fuse_as_the_runtime_fuses_each(synthetic):
     pairs = Pairs.of([table])
     names, weights = table.score_names, np.array([0.2, 0.5, 0.3])
     evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0))
-    entry = Entry(dict.fromkeys(names, CURVE), dict(zip(names, weights, strict=True)), evidence, CURVE, 0.5, 0.5, 0.5)
+    entry = Entry(dict.fromkeys(names, CURVE), dict(zip(names, weights, strict=True)), evidence, CURVE, CURVE, 0.5, 0.5, 0.5)
     filled = CURVE(np.where(np.isnan(pairs.raw), -np.inf, pairs.raw))
     fused = pairs.fuse(filled, weights)
     for view in (0, 1):

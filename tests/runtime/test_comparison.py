@@ -31,6 +31,7 @@ ENTRY = Entry(
     {"cosine": 1.0, "nearest": 1.0, "again": 1.0},
     Evidence(0.0, 1.0, {"cosine": 0.0, "nearest": 0.0, "again": 0.0}),
     LINE,
+    LINE,
     0.5,
     0.4,
     0.6,

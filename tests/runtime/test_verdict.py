@@ -22,7 +22,7 @@ PROMISE = {"new": 0, "ask": 1, "known": 2}
 def entry(ask_low: float = 0.4, threshold: float = 0.5, ask_high: float = 0.6) -> Entry:
     counts = Calibrator("linear", (0.0, 100.0), (0.0, 1.0))
     as_fused = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0})
-    return Entry({"e": LINE, "m": counts}, {"e": 1.0, "m": 3.0}, as_fused, LINE, threshold, ask_low, ask_high)
+    return Entry({"e": LINE, "m": counts}, {"e": 1.0, "m": 3.0}, as_fused, LINE, LINE, threshold, ask_low, ask_high)
 
 
 class Names:

@@ -30,6 +30,8 @@ class Entry:
         weights: by score name, 0 or more, not all 0: the share of each calibrated score in the fused score.
         evidence: how clearly an identity stands out, from its fused score and its leads over the others.
         identity: evidence for the identity at the top -> probability that it is right.
+        unknown: 1 - that evidence -> probability that the animal is none of the gallery's. Less than what `identity` leaves where the
+            right individual is often in the gallery and not found.
         threshold: evidence from which the answer is `known`.
         ask_low, ask_high: evidence between which the data cannot tell, and a person is asked; they enclose the threshold.
     """
@@ -38,6 +40,7 @@ class Entry:
     weights: Mapping[str, float]
     evidence: Evidence
     identity: Calibrator
+    unknown: Calibrator
     threshold: float
     ask_low: float
     ask_high: float
@@ -144,7 +147,7 @@ def _model(raw: object) -> CalibrationModel:
 
 
 def _entry(raw: object, where: str, scores: tuple[str, ...]) -> Entry:
-    table = _table(raw, where, {"calibrators", "weights", "evidence", "identity", "threshold", "ask_low", "ask_high"})
+    table = _table(raw, where, {"calibrators", "weights", "evidence", "identity", "unknown", "threshold", "ask_low", "ask_high"})
     calibrators = _table(table["calibrators"], f"{where}.calibrators", set(scores))
     weights = _table(table["weights"], f"{where}.weights", set(scores))
     entry = Entry(
@@ -152,6 +155,7 @@ def _entry(raw: object, where: str, scores: tuple[str, ...]) -> Entry:
         weights={name: _number(weights[name], f"{where}.weights.{name}") for name in scores},
         evidence=_evidence(table["evidence"], f"{where}.evidence", scores),
         identity=_calibrator(table["identity"], f"{where}.identity"),
+        unknown=_calibrator(table["unknown"], f"{where}.unknown"),
         threshold=_number(table["threshold"], f"{where}.threshold"),
         ask_low=_number(table["ask_low"], f"{where}.ask_low"),
         ask_high=_number(table["ask_high"], f"{where}.ask_high"),

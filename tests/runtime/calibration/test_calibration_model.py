@@ -22,6 +22,7 @@ ENTRY = {
     "weights": {"embedding": 1.0, "matches": 3.0},
     "evidence": {"bias": -1.0, "fused": 0.5, "leads": {"embedding": 0.0, "matches": 2.0}},
     "identity": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
+    "unknown": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
     "threshold": 0.4,
     "ask_low": 0.3,
     "ask_high": 0.5,
@@ -47,7 +48,14 @@ weightings = st.tuples(*[st.floats(0, 5)] * 3).filter(lambda weights: sum(weight
 def entry(weights=(1.0, 1.0, 1.0), names=NAMES, curves=CURVES):
     evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0))
     return Entry(
-        dict(zip(names, curves, strict=True)), dict(zip(names, weights, strict=True)), evidence, CURVES[2], 0.5, 0.4, 0.6
+        dict(zip(names, curves, strict=True)),
+        dict(zip(names, weights, strict=True)),
+        evidence,
+        CURVES[2],
+        CURVES[2],
+        0.5,
+        0.4,
+        0.6,
     )
 
 
