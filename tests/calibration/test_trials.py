@@ -84,7 +84,7 @@ def test_all_queries_at_once_fuse_as_the_runtime_fuses_each(synthetic):
 
 
 def test_the_lead_of_every_trial_is_the_one_that_the_runtime_computes(synthetic):
-    table = synthetic(known=4, costly=3)
+    table = synthetic(known=8, costly=3)
     pairs = Pairs.of([table])
     plan = TrialPlan(pairs)
     fused = CURVE(np.where(np.isnan(pairs.raw[..., 0]), -np.inf, pairs.raw[..., 0]))

@@ -14,6 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 CHANCE = 5.0
 """Matches that any two photos may have by chance. Added to both counts of a lead, so that 3 against 1 is no lead of three times."""
+FEW_OTHERS = {1: 0.58, 2: 0.30, 3: 0.16, 4: 0.07}
+"""What a lead over so few other individuals is lowered by: the best of a few strangers is worse than the best of five, which is the fewest
+that leads were calibrated on. Half of the difference of the expected largest of that many standard normal values (1.16 of five), one half
+being about the spread of the logarithms of strangers' counts.
+"""
 NEAREST_TO_CERTAIN = 1e-3
 """Fused scores are kept this far from 0 and 1 before their log odds are taken."""
 
@@ -57,7 +62,8 @@ def log_odds(fused: ArrayLike) -> NDArray[np.float64]:
 
 
 def leads(best: ArrayLike) -> NDArray[np.float64]:
-    """By how much each identity is ahead of the best other one: log((x + CHANCE) / (y + CHANCE)), negative where it is behind.
+    """By how much each identity is ahead of the best other one: log((x + CHANCE) / (y + CHANCE)), negative where it is behind, and less
+    where the others are few and the score is a count (FEW_OTHERS).
 
     Args:
         best: [I, S] as in `Evidence`; a score that was not computed counts as 0, and so does a negative one.
@@ -71,7 +77,8 @@ def leads(best: ArrayLike) -> NDArray[np.float64]:
     order = np.argsort(level, axis=0)
     first, second = (np.take_along_axis(level, order[None, place], axis=0) for place in (-1, -2))
     is_first = np.arange(len(level))[:, None] == order[-1]
-    return np.asarray(level - np.where(is_first, second, first))
+    counts = level.max(axis=0) > np.log(1 + CHANCE)  # a cosine is never above 1; strangers' cosines are near one another
+    return np.asarray(level - np.where(is_first, second, first) - FEW_OTHERS.get(len(level) - 1, 0.0) * counts)
 
 
 def level_of(raw: ArrayLike) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reid_edge.calibration.evidence import CHANCE, Evidence, leads, log_odds
+from reid_edge.calibration.evidence import CHANCE, FEW_OTHERS, Evidence, leads, log_odds
 
 counts = st.integers(0, 300).map(float) | st.just(math.nan)
 galleries = st.integers(1, 6).flatmap(lambda identities: arrays(np.float64, (identities, 2), elements=counts))
@@ -22,15 +22,22 @@ def test_a_lead_is_over_the_best_of_the_others(best):
     found = leads(best)
     for row in range(len(best)):
         others = np.delete(level, row, axis=0)
-        expected = level[row] - others.max(axis=0) if len(others) else [0, 0]
+        few = FEW_OTHERS.get(len(others), 0) * (level.max(axis=0) > np.log(1 + CHANCE))
+        expected = level[row] - others.max(axis=0) - few if len(others) else [0, 0]
         assert found[row] == pytest.approx(expected)
 
 
 def test_few_matches_more_are_a_small_lead_and_a_multiple_of_many_is_the_same_in_any_species():
-    few, zebra, turtle = (leads([[top], [next_best]])[0, 0] for top, next_best in ((3, 1), (150, 40), (32, 8)))
+    few, zebra, turtle = (leads([[top], [next_best], *[[0]] * 4])[0, 0] for top, next_best in ((3, 1), (150, 40), (32, 8)))
     assert few < 0.3
     assert zebra == pytest.approx(1.24, abs=0.01)
     assert turtle == pytest.approx(1.05, abs=0.01)
+
+
+def test_a_lead_in_matches_over_few_others_counts_less_and_one_in_cosines_the_same():
+    few, many = leads([[40, 0.9], [20, 0.8]])[0], leads([[40, 0.9], [20, 0.8], *[[0, 0.1]] * 4])[0]
+    assert few[0] == pytest.approx(many[0] - 0.58)
+    assert few[1] == many[1]
 
 
 def test_alone_in_a_gallery_nothing_is_ahead():
