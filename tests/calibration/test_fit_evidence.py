@@ -48,7 +48,8 @@ def test_the_evidence_of_the_runtime_is_what_was_fitted():
     other = 20.0
     best = np.exp(leads[0, 0]) * (other + CHANCE) - CHANCE
     logit = evidence.bias + evidence.fused * log_odds(fused[0]) + evidence.leads["matches"] * leads[0, 0]
-    assert evidence([fused[0], 0.0], [[best], [other]])[0] == pytest.approx(1 / (1 + np.exp(-logit)))
+    others = [0.0] * 5  # of fewer others a lead counts less
+    assert evidence([fused[0], *others], [[best], *([[other]] * 5)])[0] == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
 def test_trials_that_say_nothing_leave_evidence_near_the_share_that_is_right():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_weights_with_terms_are_not_even_fetched_without_consent(
     network, photos: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REID_EDGE_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(UsageError, match="research use only") as caught:
+    with pytest.raises(UsageError, match=re.escape(network.terms)) as caught:
         export_network(network.name, tmp_path / "network.onnx", images=photos)
     assert "--accept-terms" in caught.value.hint
     assert not any(tmp_path.iterdir())
