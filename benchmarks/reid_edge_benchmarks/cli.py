@@ -18,7 +18,7 @@ from reid_edge_benchmarks.machine import describe_machine, machine_facts
 if TYPE_CHECKING:
     from reid_edge.session import Session
     from reid_edge_benchmarks.torch_reference import TorchReference
-    from reid_edge_calibration.scoring import LabelledSet
+    from reid_edge_calibration.labels.labelled_set import LabelledSet
 
 
 @click.group(short_help="Desktop: measure accuracy, latency and memory.")
@@ -52,7 +52,7 @@ def accuracy(
     from reid_edge.identification import Identifier
     from reid_edge.pack import find_pack, open_pack
     from reid_edge_benchmarks.accuracy import contributions, measure
-    from reid_edge_calibration.scoring import read_labelled_set
+    from reid_edge_calibration.labels.labelled_set import read_labelled_set
 
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     sets = [read_labelled_set(path, fold) for path in metadata]
@@ -221,7 +221,7 @@ def embedders(
 def _labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
     """The photos of a metadata.csv, also of several species, which no calibration is fitted on here."""
     from reid_edge.gallery.sources import read_source
-    from reid_edge_calibration.scoring import LabelledSet
+    from reid_edge_calibration.labels.labelled_set import LabelledSet
 
     database, queries = (tuple(read_source(metadata, split=split, fold=fold)) for split in ("database", "query"))
     name = (metadata if metadata.is_dir() else metadata.parent).resolve().name

@@ -15,7 +15,7 @@ from reid_edge.photo import read_photo
 from reid_edge.segmentation import find_animals
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder
 from reid_edge_benchmarks.markdown_table import markdown_table
-from reid_edge_calibration.scoring import LabelledSet
+from reid_edge_calibration.labels.labelled_set import LabelledSet
 
 Progress = Callable[..., Any]
 

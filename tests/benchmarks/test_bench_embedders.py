@@ -20,7 +20,7 @@ from reid_edge.photo import read_photo
 from reid_edge_benchmarks.cli import bench
 from reid_edge_benchmarks.embedders import measure_embedders
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder, catalogue_embedders, parse_embedder
-from reid_edge_calibration.scoring import LabelledSet
+from reid_edge_calibration.labels.labelled_set import LabelledSet
 
 Saved = Callable[..., Path]
 

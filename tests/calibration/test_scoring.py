@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge_calibration.scoring import read_labelled_set
+from reid_edge_calibration.labels.labelled_set import read_labelled_set
 
 HEADER = "image_id,identity,path,species,split,fold\n"
 
