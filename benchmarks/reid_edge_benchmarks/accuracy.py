@@ -19,9 +19,9 @@ from reid_edge.recipe import Recipe
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.answers import TableAnswers, answer_table, with_scores
 from reid_edge_calibration.fit import fit_calibration
+from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.metrics import calibration_error
 from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.scoring import refuse_incomplete, score_labelled_set
 
 Progress = Callable[..., Any]

@@ -42,8 +42,8 @@ def calibrate(
     from reid_edge.identification import Identifier
     from reid_edge.pack import find_pack, open_pack
     from reid_edge_calibration.fit import fit_calibration
-    from reid_edge_calibration.packing import write_calibrated_pack
     from reid_edge_calibration.labels.labelled_set import read_labelled_set
+    from reid_edge_calibration.packing import write_calibrated_pack
     from reid_edge_calibration.scoring import score_labelled_set
 
     sets = [read_labelled_set(path, fold) for path in metadata]
