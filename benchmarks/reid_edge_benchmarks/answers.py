@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.calibration import Entry
+from reid_edge.calibration.identities import score_identities
 from reid_edge_calibration.metrics import NEW, baks, baus, geomean, geomean_interval, rank_k
 from reid_edge_calibration.score_table import ScoreTable
 
@@ -20,7 +21,7 @@ class TableAnswers:
         truth: the identity of each query.
         known: the identities of the gallery.
         top: the identity ranked first.
-        score: float64 [Q], the fused score of the best candidate, 0 where there is none.
+        score: float64 [Q], the evidence for it, 0 where there is no candidate.
     """
 
     truth: tuple[str, ...]
@@ -50,20 +51,15 @@ class TableAnswers:
 
 
 def answer_table(table: ScoreTable, entry: Entry) -> TableAnswers:
-    """Fuse, and take the best candidate of each query; equal scores go to the candidate listed first."""
+    """Calibrate, fuse and rank the candidates of each query as the runtime does, in the gallery as it is."""
     top, score = [NEW] * len(table.query_identity), np.zeros(len(table.query_identity))
     for query in np.unique(table.query):
         pairs = np.flatnonzero((table.query == query) & ~np.isnan(table.raw).all(axis=1))
         if not len(pairs):
             continue
-        raw = table.raw[pairs]
-        _, fused = entry.fuse(raw)
-        names = [table.candidate_identity[candidate] for candidate in table.candidate[pairs]]
-        identities, owner = np.unique(names, return_inverse=True)
-        highest = np.stack([np.fmax.reduce(raw[owner == place]) for place in range(len(identities))])
-        best_fused = np.array([fused[owner == place].max() for place in range(len(identities))])
-        best = int(fused.argmax())
-        top[query], score[query] = names[best], entry.evidence(best_fused, highest)[owner[best]]
+        owners = [table.candidate_identity[candidate] for candidate in table.candidate[pairs]]
+        ranked = score_identities(table.raw[pairs], owners, entry, table.quality[query])
+        top[query], score[query] = ranked.identities[0], ranked.evidence[0]
     return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score)
 
 

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ import click
 from reid_edge.cli.options import device_options, pack_option
 from reid_edge.cli.progress import progress
 from reid_edge_benchmarks.machine import describe_machine, machine_facts
+from reid_edge_calibration.labels.options import label_options
 
 if TYPE_CHECKING:
     from reid_edge.session import Session
     from reid_edge_benchmarks.torch_reference import TorchReference
     from reid_edge_calibration.labels.labelled_set import LabelledSet
+    from reid_edge_calibration.labels.request import LabelRequest
 
 
 @click.group(short_help="Desktop: measure accuracy, latency and memory.")
@@ -28,60 +31,57 @@ def bench() -> None:
 
 @bench.command()
 @click.argument("metadata", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--fold", default=None, help="Report on this fold, where the metadata.csv has a column fold.")
+@label_options
 @click.option("--ablate", "fit_fold", default=None, help="Also say what each stage contributes; fit each variant on this fold.")
-@click.option("--masks", is_flag=True, help="With --ablate: also without mask and without crop (all features anew: slow).")
+@click.option("--masks", is_flag=True, help="With --ablate: begin without crop and mask (all features anew: slow).")
+@click.option("--worst", type=click.IntRange(0), default=20, show_default=True, help="List so many of the worst mistakes.")
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them."
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all figures to this file.")
+@click.option(
+    "--html",
+    "html_path",
+    type=click.Path(path_type=Path),
+    help="Write figures, diagrams and pictures of the mistakes to this page.",
+)
 @pack_option
 @device_options
 def accuracy(
     metadata: tuple[Path, ...],
-    fold: str | None,
+    labels: LabelRequest,
     fit_fold: str | None,
     masks: bool,
+    worst: int,
     keep: Path | None,
     json_path: Path | None,
+    html_path: Path | None,
     pack_name: str,
     device: str,
     threads: int | None,
 ) -> None:
-    """R-1, BAKS, BAUS and GeoMean on labelled photos (AnimalCLEF columns), by the runtime's own way from file to decision."""
+    """How often the answers to labelled photos are right, by the runtime's own way from file to decision.
+
+    With --ablate also what each stage contributes; with --html the worst mistakes as pictures: that page holds photos.
+    """
+    from reid_edge.errors import UsageError
     from reid_edge.identification import Identifier
     from reid_edge.pack import find_pack, open_pack
-    from reid_edge_benchmarks.accuracy import contributions, measure
-    from reid_edge_calibration.labels.labelled_set import read_labelled_set
+    from reid_edge_benchmarks.accuracy.command import Request, measure_accuracy
+    from reid_edge_calibration.labels.labelled_set import of_the_same_species, read_labelled_sets
 
+    if masks and not fit_fold:
+        raise UsageError("--masks is about the ablation.", "Add --ablate FOLD, or leave --masks out.")
+    _refuse_missing_folders(json_path, html_path)
+    machine = machine_facts()
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
-    sets = [read_labelled_set(path, fold) for path in metadata]
-    results: dict[str, dict[str, object]] = {}
+    sets = read_labelled_sets(metadata, labels, progress)
+    others = read_labelled_sets(metadata, replace(labels, fold=fit_fold), progress) if fit_fold else []
+    fitting = of_the_same_species(others, sets) if fit_fold else []
     with _folder(keep) as folder:
-        for labelled in sets:
-            for note in labelled.notes:
-                click.echo(f"note: {note}", err=True)
-            measured = measure(labelled, identifier, folder / f"{labelled.stem(identifier)}.sqlite", progress)
-            results[labelled.name] = {"answers": measured.figures, "milliseconds": measured.milliseconds}
-            _print(labelled.name, "field as shipped" if pack_name == "field" else pack_name, measured.figures)
-            click.echo("    " + ", ".join(f"{stage} {value:.0f}" for stage, value in measured.milliseconds.items()) + " ms")
-        if fit_fold:
-            fitted = [(read_labelled_set(path, fit_fold), labelled) for path, labelled in zip(metadata, sets, strict=True)]
-            for name, row, figures in contributions(fitted, identifier, folder, masks, progress):
-                results[name].setdefault("contributions", {})[row] = figures  # type: ignore[index,attr-defined]
-                _print(name, row, figures)
-    if json_path:
-        facts = {"pack": identifier.pack.sha256, "fold": fold, "fit_fold": fit_fold, "sets": results}
-        json_path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-
-
-def _print(name: str, row: str, figures: dict[str, float]) -> None:
-    extra = "".join(f"  {key} {figures[key]:.3f}" for key in ("asked", "wrong unattended", "ECE") if key in figures)
-    click.echo(
-        f"{name:<8} {row:<42} R-1 {figures['R-1']:.3f}  BAKS {figures['BAKS']:.3f}  BAUS {figures['BAUS']:.3f}  "
-        f"GeoMean {figures['GeoMean']:.3f} [{figures['GeoMean low']:.3f}, {figures['GeoMean high']:.3f}]  "
-        f"hindsight {figures['GeoMean in hindsight']:.3f}{extra}"
-    )
+        request = Request(tuple(sets), tuple(fitting), masks, worst, folder, html_path)
+        figures = measure_accuracy(request, identifier, progress)
+    _report(json_path, machine, {"pack": identifier.pack.sha256, "fold": labels.fold, "fit_fold": fit_fold, **figures})
 
 
 @bench.command()
@@ -250,6 +250,15 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     else:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
+
+
+def _refuse_missing_folders(*files: Path | None) -> None:
+    """A file that cannot be written is known before the hours of measuring, not after."""
+    from reid_edge.errors import UsageError
+
+    for file in files:
+        if file and not file.absolute().parent.is_dir():
+            raise UsageError(f"There is no folder {file.absolute().parent} for {file.name}.", "Make it, or name another file.")
 
 
 def _report(json_path: Path | None, machine: dict[str, object], figures: dict[str, Any]) -> None:

@@ -199,7 +199,7 @@ def compare_answers(answers: Sequence[tuple[Sequence[Decision], Sequence[Referen
     return Agreement(
         animals=len(pairs),
         same_animals=_share(len(decisions) == len(expected) for decisions, expected in answers),
-        same_identity=_share(_first(decision) == expected.ranking.identities[:1] for decision, expected in pairs),
+        same_identity=_share(_first(decision) == expected.ranking.scores.identities[:1] for decision, expected in pairs),
         same_verdict=_share(decision.verdict == expected.verdict.verdict for decision, expected in pairs),
         counts=len(counts),
         same_counts=_share(same),

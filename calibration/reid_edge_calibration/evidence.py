@@ -1,7 +1,8 @@
-"""How clearly the best identity stands out: which of its fused score and its leads tell right from wrong, and by how much."""
+"""How clearly the best identity stands out: which of what can be seen of it tells right from wrong, and by how much."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from reid_edge.calibration.evidence import Evidence, log_odds
+from reid_edge.calibration import Evidence, QualityTerm
+from reid_edge.calibration.fusion import log_odds
+from reid_edge.photo.quality import QUALITY
 
 PRIOR = 3.0
 """Standard deviation of a weight about 0, for a feature of standard deviation 1."""
-# What the function may look at: the fused score, the leads.
-_USES = {"the fused score and its leads": (True, True), "its leads": (False, True), "the fused score": (True, False)}
+# What the function may look at, the first being the least that was ever used.
+_SCORES = {"the fused score and its leads": ("fused", "leads"), "its leads": ("leads",), "the fused score": ("fused",)}
+_FURTHER = {"its number of photos": "photos", "the photo's quality": "quality"}
 
 
 @dataclass(frozen=True)
@@ -25,63 +29,140 @@ class FittedEvidence:
         evidence: fitted on all trials.
         score: float64 [T], of each trial, by a function that saw no trial of its fold.
         uses: in words, what the function looks at.
+        tried: by what was looked at, the mean log-loss of held-out trials and the standard error of its difference from the best of
+            those without photos and quality, over individuals.
     """
 
     evidence: Evidence
     score: NDArray[np.float64]
     uses: str
+    tried: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What can be seen of the best identity of each trial.
+
+    Attributes:
+        fused: float64 [T], its fused score, calibrated and fused without the fold of its trial.
+        leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+        photos: int [T], how many photos of it were compared.
+        quality: float64 [T, K], of the query photo.
+    """
+
+    fused: NDArray[np.float64]
+    leads: NDArray[np.float64]
+    photos: NDArray[np.int64]
+    quality: NDArray[np.float64]
+
+    def features(self) -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.bool_]]:
+        """Columns, the kind of each, and whether its weight has to be 0 or more."""
+        low, high = _quality_range(self.quality)
+        columns = (log_odds(self.fused), self.leads, np.log(np.maximum(self.photos, 1)), np.clip(self.quality, low, high))
+        kinds = ["fused", *["leads"] * self.leads.shape[1], "photos", *["quality"] * self.quality.shape[1]]
+        kind = np.array(kinds)
+        return np.column_stack(columns), kind, np.isin(kind, ("fused", "leads"))
 
 
 def fit_evidence(
-    names: tuple[str, ...],
-    fused: NDArray[np.float64],
-    leads: NDArray[np.float64],
+    names: Sequence[str],
+    standing: Standing,
     right: NDArray[np.bool_],
     weight: NDArray[np.float64],
     fold: NDArray[np.int64],
+    individual: NDArray[np.int64],
 ) -> FittedEvidence:
     """Choose what to look at by cross-validated log-loss, then fit it on all trials.
 
-    Penalised logistic regression with weights of 0 or more. In a species that the calibration has seen, the fused score says most. Its
-    scale is that species' own, though: where the folds are species, the leads alone often do better.
+    Penalised logistic regression. In a species that the calibration has seen, the fused score says most. Its scale is that species' own,
+    though: where the folds are species, the leads alone often do better. The number of photos and the quality of the query are looked
+    at only where that lowers the log-loss by more than the standard error of the difference.
 
     Args:
         names: S score names.
-        fused: float64 [T], fused score of the best identity, calibrated without the fold of its trial.
-        leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+        standing: what can be seen.
         right: bool [T], the best identity is right.
         weight: float64 [T], of each trial.
         fold: int [T].
+        individual: int [T], of each query; the error is over individuals.
     """
-    features = np.column_stack((log_odds(fused), leads))
-    tried = []
-    for uses, (with_fused, with_leads) in _USES.items():
-        columns = np.array([with_fused, *[with_leads] * len(names)])
+    features, kind, positive = standing.features()
+
+    def held_out(kinds: tuple[str, ...]) -> NDArray[np.float64]:
         score = np.empty(len(right))
         for held in np.unique(fold):
             train = fold != held if (fold != held).any() else fold == held
-            score[fold == held] = expit(
-                _logit(features[fold == held], _fit(features[train], right[train], weight[train], columns))
-            )
-        loss = -(weight * np.log(np.clip(np.where(right, score, 1 - score), 1e-6, None))).sum()
-        tried.append((loss, uses, columns, score))
-    _, uses, columns, score = min(tried, key=lambda each: each[0])
-    bias, with_fused, *with_leads = _fit(features, right, weight, columns)
-    evidence = Evidence(float(bias), float(with_fused), dict(zip(names, map(float, with_leads), strict=True)))
-    return FittedEvidence(evidence, score, uses)
+            fitted = _fit(features[train], right[train], weight[train], np.isin(kind, kinds), positive)
+            score[fold == held] = expit(fitted[0] + features[fold == held] @ fitted[1:])
+        return score
+
+    share = weight / weight.sum()
+
+    def losses(score: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -share * np.log(np.clip(np.where(right, score, 1 - score), 1e-6, None))
+
+    scores = {uses: held_out(kinds) for uses, kinds in _SCORES.items()}
+    uses = min(scores, key=lambda each: losses(scores[each]).sum())
+    kinds, first = _SCORES[uses], losses(scores[uses])
+    tried = {each: (float(losses(score).sum()), 0.0) for each, score in scores.items()}
+    score = scores[uses]
+    for words, further in _FURTHER.items():
+        if not (np.ptp(features[:, kind == further], axis=0) > 0).any():
+            continue
+        wider = held_out((*kinds, further))
+        difference = losses(wider) - losses(score)
+        tried[f"{uses}, {words}"] = (
+            float(losses(wider).sum()),
+            float(np.sqrt((np.bincount(individual, losses(wider) - first) ** 2).sum())),
+        )
+        if difference.sum() < -_error(individual, difference):
+            kinds, uses, score = (*kinds, further), f"{uses}, {words}", wider
+    parameters = _fit(features, right, weight, np.isin(kind, kinds), positive)
+    return FittedEvidence(_evidence(names, parameters, standing), score, uses, tried)
 
 
-def _logit(features: NDArray[np.float64], parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(parameters[0] + features @ parameters[1:])
+def fused_alone(names: Sequence[str]) -> Evidence:
+    """The fused score taken at its word."""
+    quality = dict.fromkeys(QUALITY, QualityTerm(0.0, 0.0, 0.0, 0.0))
+    return Evidence(0.0, 1.0, dict.fromkeys(names, 0.0), 0.0, quality)
+
+
+def _error(individual: NDArray[np.int64], difference: NDArray[np.float64]) -> float:
+    """The standard error of a sum of differences, float64 [T], over individuals."""
+    return float(np.sqrt((np.bincount(individual, difference) ** 2).sum()))
+
+
+def _quality_range(quality: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Float64 [2, K]: nine tenths of the photos lie within."""
+    return np.quantile(quality, [0.05, 0.95], axis=0)
+
+
+def _evidence(names: Sequence[str], parameters: NDArray[np.float64], standing: Standing) -> Evidence:
+    bias, fused = parameters[:2]
+    leads, photos, weights = np.split(parameters[2:], [len(names), len(names) + 1])
+    low, high = _quality_range(standing.quality)
+    typical = np.clip(np.median(standing.quality, axis=0), low, high)
+    terms = [QualityTerm(*map(float, each)) for each in zip(weights, typical, low, high, strict=True)]
+    return Evidence(
+        float(bias + typical @ weights),
+        float(fused),
+        dict(zip(names, map(float, leads), strict=True)),
+        float(photos[0]),
+        dict(zip(QUALITY, terms, strict=True)),
+    )
 
 
 def _fit(
-    features: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64], columns: NDArray[np.bool_]
+    features: NDArray[np.float64],
+    right: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    columns: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Bias and weights, float64 [1 + F]; 0 for features that are not among `columns`, bool [F]."""
-    spread = features.std(axis=0)
-    used = columns & (spread > 0)
-    scaled = np.column_stack((np.ones(len(features)), features[:, used] / spread[used]))
+    """Bias and weights, float64 [1 + F]; 0 for features that are not among `columns`, bool [F], none negative where `positive`."""
+    spread, middle = features.std(axis=0), features.mean(axis=0)
+    used = columns & (spread > 1e-9)
+    scaled = np.column_stack((np.ones(len(features)), (features[:, used] - middle[used]) / spread[used]))
     share = weight / weight.sum() * len(weight)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -89,8 +170,9 @@ def _fit(
         value = (share * (np.logaddexp(0, logit) - right * logit)).sum() + pull @ pull / 2
         return float(value), scaled.T @ (share * (expit(logit) - right)) + pull / PRIOR
 
-    bounds = [(None, None), *[(0, None)] * int(used.sum())]
+    bounds = [(None, None), *((0, None) if each else (None, None) for each in positive[used])]
     found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
     parameters = np.zeros(1 + features.shape[1])
-    parameters[0], parameters[1:][used] = found[0], found[1:] / spread[used]
+    parameters[1:][used] = found[1:] / spread[used]
+    parameters[0] = found[0] - parameters[1:] @ middle
     return parameters

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from reid_edge.calibration import Calibrator
-from reid_edge_calibration.isotonic import thin
+from reid_edge_calibration.calibrators.knots import thin
 from reid_edge_calibration.trials import Trials
 
 NEAREST_TO_CERTAIN = 1e-3
@@ -35,7 +35,7 @@ def fit_identity(trials: Trials, share: float | None = None) -> Calibrator:
         trials: of both kinds, with cross-fitted scores.
         share: of unknown animals, in place of that of the labelled queries.
     """
-    weight = _weight(trials, share)
+    weight = natural_weight(trials, share)
     features = _features(trials.score)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -56,13 +56,8 @@ def fit_unknown(trials: Trials, share: float | None = None) -> Calibrator:
     return fit_identity(replace(trials, score=1 - trials.score, right=~trials.known), share)
 
 
-def _features(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    score = np.clip(score, NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)
-    return np.stack([np.log(score), -np.log1p(-score), np.ones_like(score)], axis=1)
-
-
-def _weight(trials: Trials, share: float | None) -> NDArray[np.float64]:
-    """Per trial, so that the weights of the known ones and the others have the share of the labelled queries."""
+def natural_weight(trials: Trials, share: float | None = None) -> NDArray[np.float64]:
+    """Float64 [T], so that the weights of the known trials and the others have the share of the labelled queries, or the given one."""
     weight = np.zeros(len(trials.score))
     species = np.unique(trials.species)
     for kind in species:
@@ -73,3 +68,8 @@ def _weight(trials: Trials, share: float | None) -> NDArray[np.float64]:
             weight[side] = part * queries.sum() / max(1, side.sum())
         weight[ours] /= weight[ours].sum()
     return np.asarray(weight / len(species) * (~trials.removed).sum())
+
+
+def _features(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    score = np.clip(score, NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)
+    return np.stack([np.log(score), -np.log1p(-score), np.ones_like(score)], axis=1)

@@ -1,16 +1,22 @@
-"""How good are the answers: BAKS, BAUS, GeoMean, R-k, AUROC, calibration error and Brier score.
+"""How good are the answers: BAKS, BAUS, GeoMean, R-k, mAP, AUROC, risk and coverage, calibration error and Brier score.
 
 Answers are identities as strings, or `new_individual` for an animal held to be unknown. BAKS, BAUS and GeoMean are those of
-AnimalCLEF 2025 as the winner of that year states them (section 3.1 of that account) and as wildlife-datasets computes them.
+AnimalCLEF 2025 as the winner of that year states them (section 3.1 of that account) and as wildlife-datasets computes them, and so are
+mAP and AUROC.
+
+Intervals are percentile bootstrap intervals over individuals, because photos of one individual are not independent. Where every individual
+was answered alike, such an interval has no width: it says nothing of individuals that were not drawn.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 NEW = "new_individual"
 
@@ -42,25 +48,32 @@ def geomean(truth: Sequence[str], answer: Sequence[str], known: Collection[str])
     return math.sqrt(baks(truth, answer, known) * baus(truth, answer, known))
 
 
+def baks_interval(
+    truth: Sequence[str], answer: Sequence[str], known: Collection[str], level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """The bootstrap interval of BAKS: low, high; NaN where BAKS is."""
+    shares = _resampled(_share_right(truth, answer, known, of_known=True), resamples, np.random.default_rng(seed))
+    return _interval(shares.mean(axis=1), level)
+
+
+def baus_interval(
+    truth: Sequence[str], answer: Sequence[str], known: Collection[str], level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """The bootstrap interval of BAUS: low, high; NaN where BAUS is."""
+    shares = _resampled(_share_right(truth, answer, known, of_known=False), resamples, np.random.default_rng(seed))
+    return _interval(shares.mean(axis=1), level)
+
+
 def geomean_interval(
     truth: Sequence[str], answer: Sequence[str], known: Collection[str], level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """A percentile bootstrap interval of GeoMean over individuals, because photos of one individual are not independent.
+    """The bootstrap interval of GeoMean: low, high; NaN where GeoMean is.
 
     Known and unknown individuals are drawn separately, so every resample has both.
-
-    Returns:
-        low, high; NaN where GeoMean is.
     """
     rng = np.random.default_rng(seed)
-    means = []
-    for of_known in (True, False):
-        share = np.array(list(_share_right(truth, answer, known, of_known).values()))
-        if not len(share):
-            return math.nan, math.nan
-        means.append(share[rng.integers(len(share), size=(resamples, len(share)))].mean(axis=1))
-    low, high = np.quantile(np.sqrt(means[0] * means[1]), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    sides = [_resampled(_share_right(truth, answer, known, of_known), resamples, rng).mean(axis=1) for of_known in (True, False)]
+    return _interval(np.sqrt(sides[0] * sides[1]), level)
 
 
 def rank_k(truth: Sequence[str], ranking: Sequence[Sequence[str]], k: int, known: Collection[str]) -> float:
@@ -72,9 +85,44 @@ def rank_k(truth: Sequence[str], ranking: Sequence[Sequence[str]], k: int, known
         k: 1 or more.
         known: the identities in the gallery.
     """
-    return _mean(
-        float(true in list(dict.fromkeys(ranked))[:k]) for true, ranked in zip(truth, ranking, strict=True) if true in known
-    )
+    return _mean(hit for hits in _found(truth, ranking, k, known).values() for hit in hits)
+
+
+def rank_k_interval(
+    truth: Sequence[str],
+    ranking: Sequence[Sequence[str]],
+    k: int,
+    known: Collection[str],
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The bootstrap interval of R-k: low, high; NaN where R-k is. Every photo counts the same, individuals are drawn."""
+    found = _found(truth, ranking, k, known)
+    sums = {identity: (sum(hits), len(hits)) for identity, hits in found.items()}
+    drawn = _resampled(sums, resamples, np.random.default_rng(seed))
+    return _interval(drawn[..., 0].sum(axis=1) / drawn[..., 1].sum(axis=1), level) if sums else (math.nan, math.nan)
+
+
+def mean_average_precision(truth: Sequence[str], ranking: Sequence[Sequence[str]], known: Collection[str]) -> float:
+    """mAP over the queries of known individuals: per query, the precision at each right place of its ranking, averaged over these places.
+
+    wildlife-datasets' definition (`mean_average_precision`): a query whose individual is not ranked at all counts 0, and right photos that
+    are not in the ranking are not counted as missed. Of a ranking of identities, in which each is there once, it is the mean reciprocal
+    rank; of a ranking of gallery photos, in which an individual is there as often as it has photos, the usual mAP of re-identification.
+
+    Args:
+        truth: N identities of the queries.
+        ranking: per query the identities of what is ranked, best first.
+        known: the identities in the gallery.
+    """
+    known = set(known)
+    return _mean(_average_precision(true, ranked) for true, ranked in zip(truth, ranking, strict=True) if true in known)
+
+
+def _average_precision(true: str, ranked: Sequence[str]) -> float:
+    places = [place for place, identity in enumerate(ranked, 1) if identity == true]
+    return sum(count / place for count, place in enumerate(places, 1)) / len(places) if places else 0.0
 
 
 def auroc(positive: ArrayLike, score: ArrayLike) -> float:
@@ -96,18 +144,88 @@ def auroc(positive: ArrayLike, score: ArrayLike) -> float:
     return float((midrank[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def calibration_error(probability: ArrayLike, outcome: ArrayLike, bins: int = 10) -> float:
-    """ECE: the gap between mean probability and share of positive outcomes per bin of equal width, averaged by bin size.
+@dataclass(frozen=True)
+class RiskCoverage:
+    """What it costs to answer more queries unattended, the surest first. One step per different confidence.
+
+    Attributes:
+        coverage: float64 [M], share of all queries that are answered, rising.
+        risk: float64 [M], share of these that are answered wrongly (selective risk).
+        confidence: float64 [M], the least among these, falling.
+    """
+
+    coverage: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+
+def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> RiskCoverage:
+    """The risk-coverage curve (El-Yaniv & Wiener 2010). Queries of equal confidence are answered together or not at all.
+
+    Args:
+        confidence: [N], any scale.
+        right: bool [N], the answer to the query is right.
+    """
+    confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
+    order = np.argsort(-confidence, kind="stable")
+    wrong = np.cumsum(~right[order])
+    last = np.flatnonzero(np.diff(confidence[order], append=-np.inf))  # of each run of equal confidences
+    return RiskCoverage((last + 1) / max(1, len(order)), wrong[last] / (last + 1), confidence[order][last])
+
+
+def coverage_at_error(confidence: ArrayLike, right: ArrayLike, error: float) -> float:
+    """The largest share of queries that can be answered unattended, the surest first, with at most this share of wrong answers among them.
+
+    It is read off the very queries that it is measured on, so it says what an ideal choice of the confidence would have given.
+
+    Args:
+        confidence, right: as for `risk_coverage`.
+        error: 0..1.
+
+    Returns:
+        In [0, 1]; NaN of nothing.
+    """
+    curve = risk_coverage(confidence, right)
+    if not len(curve.risk):
+        return math.nan
+    return float(curve.coverage[curve.risk <= error].max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predicted against observed, for the bins that hold something.
+
+    Attributes:
+        predicted: float64 [M], mean probability.
+        observed: float64 [M], share of positive outcomes.
+        count: int64 [M].
+    """
+
+    predicted: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+def reliability(probability: ArrayLike, outcome: ArrayLike, bins: int = 10) -> Reliability:
+    """The reliability diagram (Guo et al. 2017, section 2): bins of equal width, each of which holds its upper edge.
 
     Args:
         probability: [N] in [0, 1].
         outcome: bool [N].
-        bins: how many; each holds its upper edge (Guo et al. 2017, section 2).
+        bins: how many.
     """
     probability, outcome = np.asarray(probability, np.float64), np.asarray(outcome, np.float64)
     index = np.clip(np.ceil(probability * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(index, probability - outcome, bins)
-    return float(np.abs(gap).sum() / len(probability)) if len(probability) else math.nan
+    count, predicted, observed = (np.bincount(index, weight, bins) for weight in (None, probability, outcome))
+    there = count > 0
+    return Reliability(predicted[there] / count[there], observed[there] / count[there], count[there])
+
+
+def calibration_error(probability: ArrayLike, outcome: ArrayLike, bins: int = 10) -> float:
+    """ECE: the gap between mean probability and share of positives per bin, averaged by bin size; arguments as for `reliability`."""
+    curve = reliability(probability, outcome, bins)
+    total = curve.count.sum()
+    return float((curve.count * np.abs(curve.predicted - curve.observed)).sum() / total) if total else math.nan
 
 
 def brier(probability: ArrayLike, outcome: ArrayLike) -> float:
@@ -123,6 +241,28 @@ def _share_right(truth: Sequence[str], answer: Sequence[str], known: Collection[
         if (true in known) == of_known:
             right.setdefault(true, []).append(answered == (true if of_known else NEW))
     return {identity: sum(hits) / len(hits) for identity, hits in right.items()}
+
+
+def _found(truth: Sequence[str], ranking: Sequence[Sequence[str]], k: int, known: Collection[str]) -> dict[str, list[float]]:
+    """Per known individual, for each of its queries, 1 where it is among the first k identities."""
+    known = set(known)
+    found: dict[str, list[float]] = {}
+    for true, ranked in zip(truth, ranking, strict=True):
+        if true in known:
+            found.setdefault(true, []).append(float(true in list(dict.fromkeys(ranked))[:k]))
+    return found
+
+
+def _resampled(by_individual: Mapping[str, Any], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """What is known of each individual, drawn with replacement: float64 [resamples, individuals, ...]; NaN of nobody."""
+    values = np.array(list(by_individual.values()), np.float64)
+    return values[rng.integers(len(values), size=(resamples, len(values)))] if len(values) else np.full((resamples, 1), np.nan)
+
+
+def _interval(drawn: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """The middle `level` of the resamples."""
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def _mean(values: Iterable[float]) -> float:

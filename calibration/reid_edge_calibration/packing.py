@@ -7,7 +7,7 @@ from pathlib import Path
 from reid_edge.calibration import CalibrationModel, read_calibration
 from reid_edge.identification import CALIBRATION
 from reid_edge.pack import NewFile, Pack, write_pack
-from reid_edge_calibration.fit import model_to_json
+from reid_edge_calibration.model_file import model_to_json
 
 
 def write_calibrated_pack(pack: Pack, model: CalibrationModel, out: Path) -> Pack:

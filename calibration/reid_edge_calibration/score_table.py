@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.errors import StorageError, UsageError
+from reid_edge.photo.quality import QUALITY
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class ScoreTable:
         raw: float32 [P, S], the scores, higher is more alike, NaN where one was not computed.
         raw_without: float32 [P, S], the same in the gallery without the query's own individual; NaN also for pairs that show the same
             individual, and for all pairs of a query that has no such trial.
+        quality: float32 [Q, K], of the query photos, in the order of `reid_edge.photo.quality.QUALITY`.
 
     Raises:
         UsageError: lengths that differ, an index out of range, a pair that is there twice, an infinite score, or
@@ -45,12 +47,14 @@ class ScoreTable:
     candidate: NDArray[np.int32]
     raw: NDArray[np.float32]
     raw_without: NDArray[np.float32]
+    quality: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         pairs = len(self.query)
         scores = (pairs, len(self.score_names))
         expected = {"query": (np.int32, (pairs,)), "candidate": (np.int32, (pairs,))}
         expected |= {"raw": (np.float32, scores), "raw_without": (np.float32, scores)}
+        expected |= {"quality": (np.float32, (len(self.query_identity), len(QUALITY)))}
         for name, (dtype, shape) in expected.items():
             array = np.asarray(getattr(self, name), dtype)
             if array.shape != shape:
@@ -63,6 +67,8 @@ class ScoreTable:
             self._refuse("a pair of photos is there twice")
         if np.isinf(self.raw).any() or np.isinf(self.raw_without).any():
             self._refuse("a score is infinite")
+        if not np.isfinite(self.quality).all():
+            self._refuse("a measure of quality is not a number")
         if not np.isnan(self.raw_without[self.same]).all():
             self._refuse("an individual has scores in the gallery without it")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import Comparison, compare
+from reid_edge.description import DescribedAnimal
 from reid_edge.enrolment import EnrolmentResult, enrol
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.features import Features
@@ -18,12 +18,12 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.identification import Identifier
 from reid_edge.photo import read_photo
+from reid_edge.photo.quality import QUALITY
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.score_table import ScoreTable
 
-T = TypeVar("T")
-Progress = Callable[[Sequence[T], str], Iterable[T]]
+Progress = Callable[[Sequence[Enrolment], str], Iterable[Enrolment]]
 
 
 def score_labelled_set(
@@ -64,10 +64,12 @@ def _score(
     rows: list[int] = []
     columns: list[int] = []
     raw: dict[str, list[np.ndarray]] = {"raw": [], "raw_without": []}
+    quality = np.empty((len(labelled.queries), len(QUALITY)), np.float32)
     nothing = np.full(len(identifier.recipe.score_names), np.nan)
     for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
-        features = describe_query(query, labelled, identifier)
-        comparisons = _comparisons(features, query, identifier, candidates, identities, list(column_of))
+        described = describe_query(query, labelled, identifier)
+        quality[row] = described.quality
+        comparisons = _comparisons(described.features, query, identifier, candidates, identities, list(column_of))
         scored = [
             dict(zip(map(int, comparison.sighting_ids), comparison.raw, strict=True))
             for comparison in islice(comparisons, 2 if open_set_trials else 1)
@@ -86,6 +88,7 @@ def _score(
         np.array(rows, np.int32),
         np.array(columns, np.int32),
         **{name: np.array(scores, np.float32).reshape(shape) for name, scores in raw.items()},
+        quality=quality,
     )
 
 
@@ -104,8 +107,8 @@ def refuse_incomplete(labelled: LabelledSet, result: EnrolmentResult) -> None:
         )
 
 
-def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier) -> Features:
-    """The features of the largest animal of a query photo.
+def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifier) -> DescribedAnimal:
+    """The largest animal of a query photo.
 
     Raises:
         UsageError: the photo cannot be read.
@@ -114,7 +117,7 @@ def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifi
         photo = read_photo(query.path)
     except PhotoError as error:
         raise _unreadable(labelled, error) from error
-    return identifier.describe(photo, largest_only=True)[0].features
+    return identifier.describe(photo, largest_only=True)[0]
 
 
 def _comparisons(
@@ -138,4 +141,4 @@ def _comparisons(
 
 
 def _unreadable(labelled: LabelledSet, error: PhotoError) -> UsageError:
-    return UsageError(f"{labelled.name}: {error.message}", "Repair the photo, or take its row out of the metadata.csv.")
+    return UsageError(f"{labelled.name}: {error.message}", "Repair the photo, or take it out of the labels.")

@@ -14,8 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration.evidence import level_of
+from reid_edge.calibration import Fusion, Pooling
+from reid_edge.calibration.evidence import level_of, lowered_by
 from reid_edge_calibration.score_table import ScoreTable
+
+BEST_PHOTO = Pooling()
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Pairs:
         individual: int [Q], the individual of each query; individuals of two species never share a number.
         known: bool [Q], the individual is in the gallery.
         species: int [Q], the table that the query is from.
-        present: bool [2, Q, S], the score was computed for one pair of the query or more.
+        learnt: bool [2, P, S], the score was computed for one pair of the pair's query or more.
+        quality: float64 [Q, K], of the query photos.
     """
 
     raw: NDArray[np.float64]
@@ -43,7 +47,8 @@ class Pairs:
     individual: NDArray[np.int64]
     known: NDArray[np.bool_]
     species: NDArray[np.int64]
-    present: NDArray[np.bool_]
+    learnt: NDArray[np.bool_]
+    quality: NDArray[np.float64]
 
     @classmethod
     def of(cls, tables: Sequence[ScoreTable]) -> Pairs:
@@ -70,24 +75,21 @@ class Pairs:
             individual=np.array(individual),
             known=np.concatenate([table.known for table in tables]),
             species=np.repeat(np.arange(len(tables)), np.diff(first)),
-            present=np.stack([_any_by_query(~np.isnan(view), query, first[-1]) for view in raw]),
+            learnt=np.stack([_any_by_query(~np.isnan(view), query, first[-1])[query] for view in raw]),
+            quality=np.concatenate([table.quality for table in tables]).astype(np.float64),
         )
 
-    def fuse(self, filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def fuse(self, filled: NDArray[np.float64], fusion: Fusion) -> NDArray[np.float64]:
         """Entry.fuse of the runtime for every query at once.
 
         Args:
             filled: float64 [2, P, S] calibrated scores, an absent one being the calibrator's value of minus infinity.
-            weights: float64 [S], 0 or more.
+            fusion: as the runtime applies it.
 
         Returns:
             float64 [2, P], 0 for pairs that were not compared.
         """
-        share = self.present * weights
-        total = share.sum(axis=2, keepdims=True)
-        share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
-        compared = ~np.isnan(self.raw).all(axis=2)
-        return np.asarray((filled * share[:, self.query]).sum(axis=2) * compared)
+        return np.asarray(fusion(filled, self.learnt) * ~np.isnan(self.raw).all(axis=2))
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Trials:
         individual: int [T], of the query.
         species: int [T], of the query.
         removed: bool [T], the trial is a query of a known individual that was made unknown.
+        quality: float64 [T, K], of the query photo.
     """
 
     score: NDArray[np.float64]
@@ -109,6 +112,7 @@ class Trials:
     individual: NDArray[np.int64]
     species: NDArray[np.int64]
     removed: NDArray[np.bool_]
+    quality: NDArray[np.float64]
 
     def only(self, chosen: NDArray[np.bool_]) -> Trials:
         """The trials of this mask, bool [T]."""
@@ -138,22 +142,34 @@ class Trials:
 class TrialPlan:
     """Which trials some pairs give, whatever their fused scores: every query as it is, then those that were also scored without their
     own individual.
+
+    Pairs of one query with one individual form a group; G groups, and all that is known of them beside fused scores is computed once.
     """
 
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = pairs
         queries = len(pairs.individual)
-        self._source = np.concatenate([np.arange(queries), np.flatnonzero(pairs.present[1].any(axis=1))])
+        self._order = np.lexsort([pairs.candidate, pairs.query])
+        query, candidate = pairs.query[self._order], pairs.candidate[self._order]
+        self._first = np.flatnonzero((np.diff(query, prepend=-1) != 0) | (np.diff(candidate, prepend=-1) != 0))
+        self._query, self._same = query[self._first], pairs.same[self._order][self._first]
+        self._compared = ~np.isnan(pairs.raw).all(axis=2)[:, self._order]
+        self._photos = np.add.reduceat(self._compared, self._first, axis=1, dtype=np.int64)
+        level = np.where(self._compared[..., None], level_of(pairs.raw[:, self._order]), -np.inf)
+        self._level = np.maximum.reduceat(level, self._first, axis=1)
+        again = np.zeros(queries, bool)
+        again[self._query[self._photos[1] > 0]] = True
+        self._source = np.concatenate([np.arange(queries), np.flatnonzero(again)])
         self._removed = np.arange(len(self._source)) >= queries
-        self._identities = np.unique(np.stack([pairs.query, pairs.candidate]), axis=1, return_inverse=True)
 
-    def run(self, fused: NDArray[np.float64]) -> Trials:
+    def run(self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> Trials:
         """The trials with these fused scores, float64 [2, P] in [0, 1]."""
         pairs, source, removed = self._pairs, self._source, self._removed
+        pooled = self._pool(fused, pooling)
         own, other, without = np.zeros((3, len(pairs.individual)))
-        np.maximum.at(own, pairs.query[pairs.same], fused[0, pairs.same])
-        np.maximum.at(other, pairs.query[~pairs.same], fused[0, ~pairs.same])
-        np.maximum.at(without, pairs.query, fused[1])
+        np.maximum.at(own, self._query[self._same], pooled[0, self._same])
+        np.maximum.at(other, self._query[~self._same], pooled[0, ~self._same])
+        np.maximum.at(without, self._query, pooled[1])
         return Trials(
             score=np.where(removed, without[source], np.maximum(own, other)[source]),
             right=~removed & (own > other)[source],
@@ -161,48 +177,47 @@ class TrialPlan:
             individual=pairs.individual[source],
             species=pairs.species[source],
             removed=removed,
+            quality=pairs.quality[source],
         )
 
-    def leads(self, fused: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By how much the best identity of each trial is ahead of the best other one, as the runtime computes it.
+    def standing(
+        self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """How the best identity of each trial stands among the others, as the runtime computes it.
 
         Args:
-            fused: as for `run`.
+            fused, pooling: as for `run`.
 
         Returns:
-            float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+            leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+            photos: int64 [T], how many photos of it were compared, 1 where there was no candidate.
         """
-        (query, _), identity = self._identities
-        views = [self._leads(view, fused[view], query, identity.ravel()) for view in (0, 1)]
-        return np.where(self._removed[:, None], views[1][self._source], views[0][self._source])
+        pooled = self._pool(fused, pooling)
+        leads, photos = zip(*(self._standing(view, pooled[view]) for view in (0, 1)), strict=True)
+        chosen = self._removed.astype(int), self._source
+        return np.stack(leads)[chosen], np.stack(photos)[chosen]
 
-    def _leads(
-        self, view: int, fused: NDArray[np.float64], query: NDArray[np.int64], identity: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Of every query in one of the two galleries: float64 [Q, S].
+    def _pool(self, fused: NDArray[np.float64], pooling: Pooling) -> NDArray[np.float64]:
+        """Float64 [2, G]."""
+        return pooling(fused[:, self._order], self._first, self._compared)
 
-        Args:
-            view: which gallery.
-            fused: float64 [P].
-            query: int [G], the query of each (query, identity).
-            identity: int [P], which of these each pair belongs to.
-        """
-        raw = self._pairs.raw[view]
-        compared = ~np.isnan(raw).all(axis=1)
-        level = np.full((len(query), raw.shape[1]), -np.inf)
-        np.maximum.at(level, identity[compared], level_of(raw[compared]))
-        score = np.full(len(query), -np.inf)
-        np.maximum.at(score, identity[compared], fused[compared])
-        order = np.lexsort([-score, query])
+    def _standing(self, view: int, pooled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Of every query in one of the two galleries: leads float64 [Q, S], photos int64 [Q]."""
+        there = np.flatnonzero(self._photos[view] > 0)
+        query, level = self._query[there], self._level[view, there]
+        order = np.lexsort([-pooled[there], query])
         best = order[np.unique(query[order], return_index=True)[1]]
-        others = level.copy()
+        asked, others = query[best], level.copy()
         others[best] = -np.inf
-        highest = np.full((len(self._pairs.individual), raw.shape[1]), -np.inf)
+        highest = np.full((len(self._pairs.individual), level.shape[1]), -np.inf)
         np.maximum.at(highest, query, others)
-        others = highest[query[best]]
-        result = np.zeros(highest.shape)
-        result[query[best]] = np.subtract(level[best], others, out=np.zeros_like(others), where=np.isfinite(others))
-        return result
+        result, photos = np.zeros(highest.shape), np.ones(len(highest), np.int64)
+        rivals = np.bincount(query, minlength=len(highest))[asked] - 1
+        top = np.maximum(level[best], highest[asked])
+        ahead = level[best] - highest[asked] - lowered_by(rivals[:, None], top)
+        result[asked] = np.where((rivals > 0)[:, None], ahead, 0.0)
+        photos[asked] = self._photos[view, there][best]
+        return result, photos
 
 
 def _any_by_query(flags: NDArray[np.bool_], query: NDArray[np.int64], queries: int) -> NDArray[np.bool_]:

@@ -44,7 +44,7 @@ class RankedIdentity:
         identity: its name in the gallery.
         probability: that the animal is this individual, 0..1.
         evidence: how clearly it stands out from the gallery, which the thresholds are set on, 0..1; none above the best one's.
-        fused: the fused score of its best photo, which ranks, 0..1.
+        fused: the fused score of its photos, which ranks, 0..1.
         sighting: the best photo's id in the gallery.
         photo: its file name.
         scores: per score, raw and calibrated.
@@ -70,6 +70,7 @@ class Decision:
         identity: the individual for ``known``, the best guess for ``ask``, None for ``new``.
         probability: that the verdict is right: for ``known`` and ``ask`` that the animal is `identity`, for ``new`` that it is none
             of the gallery's.
+        unknown: the probability that the animal is none of the gallery's.
         reason: one sentence for a person.
         ranking: best first.
         thresholds: on the evidence for the best identity: ``known_from``, and the band ``ask_from`` to ``ask_to`` that goes first.
@@ -84,6 +85,7 @@ class Decision:
     verdict: Verdict
     identity: str | None
     probability: float
+    unknown: float
     reason: str
     ranking: tuple[RankedIdentity, ...]
     thresholds: Mapping[str, float]
@@ -103,6 +105,7 @@ class Decision:
             "verdict": self.verdict,
             "identity": self.identity,
             "probability": _rounded(self.probability),
+            "unknown": _rounded(self.unknown),
             "reason": self.reason,
             "ranking": [_ranked_as_json(ranked) for ranked in self.ranking],
             "thresholds": {name: _rounded(value) for name, value in self.thresholds.items()},

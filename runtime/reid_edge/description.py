@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reid_edge.embedding import embed
 from reid_edge.features import Features
 from reid_edge.keypoints import extract_keypoints
 from reid_edge.networks import Networks
 from reid_edge.photo import Photo
+from reid_edge.photo.quality import quality_of
 from reid_edge.recipe import Recipe
 from reid_edge.segmentation import NO_ANIMAL, Animal, find_animals
 from reid_edge.timings import Timings
@@ -16,10 +20,11 @@ from reid_edge.timings import Timings
 
 @dataclass(frozen=True)
 class DescribedAnimal:
-    """One animal of a photo with its features."""
+    """One animal of a photo with its features, and the quality of its picture (float32 [K], see `reid_edge.photo.quality`)."""
 
     animal: Animal
     features: Features
+    quality: NDArray[np.float32]
     warnings: tuple[str, ...]
 
 
@@ -49,9 +54,12 @@ def _describe_animal(animal: Animal, recipe: Recipe, networks: Networks, timings
     with timings.stage("embed"):
         for embedding in recipe.embed:
             network = networks[embedding.network]
-            vectors[embedding.name] = embed(animal.crop, network.engine, network.preprocessing)
+            projection = networks[embedding.projection].engine if embedding.projection else None
+            vectors[embedding.name] = embed(animal.crop, network.engine, network.preprocessing, projection)
     with timings.stage("extract"):
         for extraction in recipe.extract:
             network = networks[extraction.network]
             keypoints[extraction.name] = extract_keypoints(animal, network.engine, network.preprocessing, extraction)
-    return DescribedAnimal(animal, Features(vectors, keypoints), () if animal.found else (NO_ANIMAL,))
+    return DescribedAnimal(
+        animal, Features(vectors, keypoints), quality_of(animal.crop, animal.mask), () if animal.found else (NO_ANIMAL,)
+    )

@@ -112,7 +112,7 @@ class Identifier:
         comparison = compare(described.features, candidates, self.recipe, self.networks, timings, selection.ids)
         with timings.stage("decide"):
             entry, used = self.calibration.entry(selection.species or question.species)
-            ranking = rank(comparison, candidates, entry)
+            ranking = rank(comparison, candidates, entry, described.quality)
             doubt = selection.doubt_about(described.animal.found)
             verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)
@@ -136,6 +136,7 @@ class Identifier:
             verdict=verdict.verdict,
             identity=verdict.identity,
             probability=verdict.probability,
+            unknown=ranking.unknown,
             reason=verdict.reason,
             ranking=ranking.ranked(
                 question.top, described.features, candidates if question.with_evidence else None, self.recipe.match

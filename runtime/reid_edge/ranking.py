@@ -1,4 +1,4 @@
-"""Pair scores become a ranking of identities: calibrate, fuse, keep each individual's best photo, and weigh how it stands out."""
+"""A ranking of identities: their scores, probabilities, best photos and matched points."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.calibration import Entry
+from reid_edge.calibration.identities import IdentityScores, score_identities
 from reid_edge.comparison import Comparison
 from reid_edge.decision import MatchedPoints, PairEvidence, RankedIdentity
 from reid_edge.features import Features
@@ -41,21 +42,14 @@ class Ranking:
 
     Attributes:
         comparison: the raw scores.
-        calibrated: float64 [B, S], probability per pair score, NaN where absent.
-        fused: float64 [B], one score per candidate photo, 0..1.
-        rows: per identity the row of its best photo in the shortlist.
-        evidence: float64 [I], how clearly each identity stands out, 0..1, none above the best one's.
-        identities, photos: per identity, its name and its best photo's file name.
-        probabilities: per identity, that the animal is this one; together at most 1.
-        unknown: the probability that the animal is none of the gallery's, at most what the best identity leaves; 1 of an empty ranking.
+        scores: the identities with their fused scores and evidence, and per identity the row of its best photo in the shortlist.
+        photos: per identity its best photo's file name.
+        probabilities: per identity, that the animal is this one.
+        unknown: the probability that the animal is none of the gallery's; 1 of an empty ranking. All together are at most 1.
     """
 
     comparison: Comparison
-    calibrated: NDArray[np.float64]
-    fused: NDArray[np.float64]
-    rows: tuple[int, ...]
-    evidence: NDArray[np.float64]
-    identities: tuple[str, ...]
+    scores: IdentityScores
     photos: tuple[str, ...]
     probabilities: tuple[float, ...]
     unknown: float
@@ -64,20 +58,20 @@ class Ranking:
         self, top: int, query: Features, source: KeypointSource | None, matches: Sequence[Match] = ()
     ) -> tuple[RankedIdentity, ...]:
         """The best identities with their scores, and with matched points where `source` and `matches` are given."""
-        return tuple(self._ranked(place, query, source, matches) for place in range(min(top, len(self.rows))))
+        return tuple(self._ranked(place, query, source, matches) for place in range(min(top, len(self.photos))))
 
     def _ranked(self, place: int, query: Features, source: KeypointSource | None, matches: Sequence[Match]) -> RankedIdentity:
-        row = self.rows[place]
+        row = self.scores.rows[place]
         scores = tuple(
-            PairEvidence(name, _number(self.comparison.raw[row, column]), _number(self.calibrated[row, column]))
+            PairEvidence(name, _number(self.comparison.raw[row, column]), _number(self.scores.calibrated[row, column]))
             for column, name in enumerate(self.comparison.score_names)
         )
         points = tuple(self._points(match, row, query, source) for match in matches) if source else ()
         return RankedIdentity(
-            identity=self.identities[place],
+            identity=self.scores.identities[place],
             probability=self.probabilities[place],
-            evidence=float(self.evidence[place]),
-            fused=float(self.fused[row]),
+            evidence=float(self.scores.evidence[place]),
+            fused=float(self.scores.fused[place]),
             sighting=int(self.comparison.sighting_ids[row]),
             photo=self.photos[place],
             scores=scores,
@@ -99,47 +93,35 @@ class Ranking:
         )
 
 
-def rank(comparison: Comparison, names: SightingNames, entry: Entry) -> Ranking:
-    """Calibrate, fuse and rank a shortlist.
-
-    Equal scores are ordered by identity, then by place in the shortlist, so the order of enrolment does not change the answer.
+def rank(comparison: Comparison, names: SightingNames, entry: Entry, quality: NDArray[np.floating] | None = None) -> Ranking:
+    """Rank a shortlist.
 
     Args:
         comparison: the shortlist with raw scores.
         names: who each sighting is.
         entry: the calibration of the species.
+        quality: [K] of the query photo; a typical one where None.
     """
-    calibrated, fused = entry.fuse(comparison.raw)
     ids = [int(sighting) for sighting in comparison.sighting_ids]
-    owners = [names.identity_of(sighting) for sighting in ids]
-    photos_of: dict[str, list[int]] = {}
-    for row in sorted(range(len(ids)), key=lambda row: (-fused[row], owners[row], row)):
-        photos_of.setdefault(owners[row], []).append(row)
-    rows = [photos[0] for photos in photos_of.values()]
-    highest = [np.fmax.reduce(comparison.raw[photos]) for photos in photos_of.values()]
-    evidence = entry.evidence(fused[rows], np.reshape(highest, (len(rows), -1))) if rows else np.empty(0)
-    evidence = np.minimum(evidence, evidence[:1])
-    probabilities = _probabilities(entry.identity(evidence))
+    scores = score_identities(comparison.raw, [names.identity_of(sighting) for sighting in ids], entry, quality)
+    each = entry.identity(scores.evidence)
+    unknown = min(float(entry.unknown(1 - scores.evidence[0])), 1 - float(each[0])) if len(each) else 1.0
     return Ranking(
         comparison,
-        calibrated,
-        fused,
-        tuple(rows),
-        evidence,
-        identities=tuple(photos_of),
-        photos=tuple(names.photo_of(ids[row]) for row in rows),
-        probabilities=probabilities,
-        unknown=min(float(entry.unknown(1 - evidence[0])), 1 - probabilities[0]) if rows else 1.0,
+        scores,
+        photos=tuple(names.photo_of(ids[row]) for row in scores.rows),
+        probabilities=_probabilities(each, unknown),
+        unknown=unknown,
     )
 
 
-def _probabilities(each: NDArray[np.float64]) -> tuple[float, ...]:
-    """The best keeps its calibrated probability; the others share at most what it leaves, in proportion to their own."""
+def _probabilities(each: NDArray[np.float64], unknown: float) -> tuple[float, ...]:
+    """The best keeps its calibrated probability; the others share at most what it and a stranger leave, in proportion to their own."""
     if not len(each):
         return ()
     first, others = float(each[0]), each[1:]
     total = float(others.sum())
-    shrink = min(1.0, (1.0 - first) / total) if total > 0 else 1.0
+    shrink = min(1.0, max(0.0, 1.0 - first - unknown) / total) if total > 0 else 1.0
     return (first, *(float(probability * shrink) for probability in others))
 
 

@@ -45,10 +45,17 @@ class Segment:
 
 @dataclass(frozen=True)
 class Embed:
-    """Turn a chip into one vector. `name` is what retrieval and fusion call it."""
+    """Turn a chip into one vector.
+
+    Attributes:
+        name: what retrieval and fusion call it.
+        network: an embedding network of the pack.
+        projection: a projection network of the pack, which the vector of length 1 goes through; empty for none.
+    """
 
     name: str
     network: str
+    projection: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,8 @@ class Recipe:
     @property
     def feature_networks(self) -> tuple[str, ...]:
         """The networks whose output is stored in a gallery."""
-        return (self.segment.network, *(e.network for e in self.embed), *(e.network for e in self.extract))
+        embedders = (network for embed in self.embed for network in (embed.network, embed.projection) if network)
+        return (self.segment.network, *embedders, *(e.network for e in self.extract))
 
     def feature_settings(self) -> dict[str, Any]:
         """The parameters that change stored features; a gallery's features are tied to these and to `feature_networks`."""
@@ -125,7 +133,8 @@ class Recipe:
         return {
             "version": FEATURES_VERSION,
             "segment": {name: value for name, value in vars(self.segment).items() if name not in several},
-            "embed": [vars(embed) for embed in self.embed],
+            # What is not there is not told, so that it does not change the key of packs that never had it.
+            "embed": [{name: value for name, value in vars(embed).items() if value} for embed in self.embed],
             "extract": [vars(extract) for extract in self.extract],
         }
 
@@ -167,8 +176,9 @@ def _segment(data: Mapping[str, Any]) -> Segment:
 
 
 def _embed(data: Mapping[str, Any], where: str) -> Embed:
-    table = Table(data, where, required=("name", "network"))
-    return Embed(table.text("name", _NAME), table.text("network"))
+    table = Table(data, where, required=("name", "network"), optional=("projection",))
+    projection = table.text("projection") if "projection" in data else ""
+    return Embed(table.text("name", _NAME), table.text("network"), projection)
 
 
 def _retrieve(data: Mapping[str, Any]) -> Retrieve:
@@ -213,12 +223,16 @@ def _check_references(recipe: Recipe, manifest: Manifest) -> None:
             _one_of(f"The matcher {match.name}'s order", match.order, names[: len(recipe.embed) + position])
     wanted = [(recipe.segment.network, "segmentation")]
     wanted += [(embed.network, "embedding") for embed in recipe.embed]
+    wanted += [(embed.projection, "projection") for embed in recipe.embed if embed.projection]
     wanted += [(extract.network, "keypoints") for extract in recipe.extract]
     wanted += [(match.network, "matching") for match in recipe.match if match.network]
     for network, task in wanted:
         _one_of(f"The recipe's {task} network", network, [n for n, info in manifest.networks.items() if info.task == task])
-        if task != "matching" and manifest.networks[network].preprocessing is None:
+        if task not in ("matching", "projection") and manifest.networks[network].preprocessing is None:
             raise PackError(f"The {task} network {network} states no preprocessing.", "Export the pack again.")
+    for embed in recipe.embed:
+        if embed.projection:
+            _check_projection(embed, manifest)
     for extract in recipe.extract:
         preprocessing = manifest.networks[extract.network].preprocessing
         if preprocessing is not None and preprocessing.resize == "letterbox":
@@ -226,6 +240,22 @@ def _check_references(recipe: Recipe, manifest: Manifest) -> None:
                 f"The keypoint network {extract.network} states a letterbox, on whose bars it would find keypoints.",
                 "Give it long-side.",
             )
+
+
+def _check_projection(embed: Embed, manifest: Manifest) -> None:
+    """Refuse a projection that says it takes vectors of another width than the embedder says it gives."""
+    takes = manifest.networks[embed.projection].parameters.get("input_dimension")
+    gives = manifest.networks[embed.network].parameters.get("dimension")
+    if takes is None:
+        raise PackError(
+            f"The projection {embed.projection} does not say how wide the vectors are that it takes.",
+            f"Give networks.{embed.projection}.parameters the input_dimension.",
+        )
+    if gives is not None and takes != gives:
+        raise PackError(
+            f"The projection {embed.projection} takes vectors of {takes} values, but {embed.network} gives {gives}.",
+            "Fit the projection on the vectors of this pack: reid-edge calibrate --fit-projection.",
+        )
 
 
 def _one_of(what: str, value: str, choices: list[str]) -> None:

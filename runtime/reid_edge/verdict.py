@@ -35,15 +35,20 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
             then rather than told that it is new.
         may_be_known: the ranking is empty, yet the animal may be known (from its other side, for instance): a person is asked.
     """
-    if not ranking.rows and not nothing_to_compare:
+    if not ranking.photos and not nothing_to_compare:
         return Verdict("ask", None, 0.0, "The gallery changed while this photo was compared; ask again.")
-    if not ranking.rows:
+    if not ranking.photos:
         return Verdict("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
-    evidence, identity, probability = float(ranking.evidence[0]), ranking.identities[0], ranking.probabilities[0]
-    if entry.ask_low <= evidence <= entry.ask_high:
-        reason = f"The evidence for {identity} is between clear and not: {_in_words(ranking)}. A person should look."
-        return Verdict("ask", identity, probability, reason)
+    evidence, identity, probability = float(ranking.scores.evidence[0]), ranking.scores.identities[0], ranking.probabilities[0]
     known = evidence >= entry.threshold
+    if entry.ask_low <= evidence <= entry.ask_high:
+        doubts = (
+            "is the best match, but not a sure one"
+            if known
+            else "the nearest, is not near enough, but that it is new is not sure"
+        )
+        reason = f"{identity}{' ' if known else ', '}{doubts}: {_in_words(ranking)}. A person should look."
+        return Verdict("ask", identity, probability, reason)
     if (probability if known else ranking.unknown) < _AS_LIKELY_WRONG:
         why = (
             f"{identity} is the best match, but evidence like this is wrong more often than not"
@@ -66,14 +71,14 @@ def _in_words(ranking: Ranking) -> str:
     """The last score that was computed for the best identity, beside the next identity's, in words."""
     names, raw = ranking.comparison.score_names, ranking.comparison.raw
     counts = [column for column, name in enumerate(names) if name in ranking.comparison.matches]
-    present = [column for column in counts if raw[ranking.rows[0], column] == raw[ranking.rows[0], column]]
+    present = [column for column in counts if raw[ranking.scores.rows[0], column] == raw[ranking.scores.rows[0], column]]
     if not present:
-        return f"score {ranking.fused[ranking.rows[0]]:.2f} with {ranking.photos[0]}"
+        return f"score {ranking.scores.fused[0]:.2f} with {ranking.photos[0]}"
     column = present[-1]
-    number = int(raw[ranking.rows[0], column])
+    number = int(raw[ranking.scores.rows[0], column])
     text = f"{number} matching point{'' if number == 1 else 's'} with {ranking.photos[0]}"
-    if len(ranking.rows) > 1:
-        other = raw[ranking.rows[1], column]
+    if len(ranking.photos) > 1:
+        other = raw[ranking.scores.rows[1], column]
         has = f"{other:.0f}" if other == other else "too few to be matched"
-        text += f", the next individual ({ranking.identities[1]}) has {has}"
+        text += f", the next individual ({ranking.scores.identities[1]}) has {has}"
     return text

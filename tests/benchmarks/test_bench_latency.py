@@ -60,9 +60,9 @@ def test_pytorch_ranks_the_same_photos_of_the_same_individuals_and_judges_alike(
     for decisions, expected in answers:
         assert len(decisions) == len(expected) == 1
         ranking = expected[0].ranking
-        sightings = [int(ranking.comparison.sighting_ids[row]) for row in ranking.rows]
+        sightings = [int(ranking.comparison.sighting_ids[row]) for row in ranking.scores.rows]
         assert [(ranked.identity, ranked.sighting) for ranked in decisions[0].ranking] == [
-            *zip(ranking.identities, sightings, strict=True)
+            *zip(ranking.scores.identities, sightings, strict=True)
         ]
         assert decisions[0].verdict == expected[0].verdict.verdict
         assert decisions[0].probability == pytest.approx(expected[0].verdict.probability, abs=0.05)
@@ -92,7 +92,7 @@ def test_agreement_sees_answers_that_are_not_the_same(answers: Answers) -> None:
 def test_a_photo_that_only_one_of_them_matched_counts_as_different(answers: Answers) -> None:
     decisions, (expected,) = answers[0]
     comparison = expected.ranking.comparison
-    row, column = expected.ranking.rows[0], len(comparison.score_names) - 1
+    row, column = expected.ranking.scores.rows[0], len(comparison.score_names) - 1
     raw = comparison.raw.copy()
     raw[row, column] = np.nan
     without = replace(expected, ranking=replace(expected.ranking, comparison=replace(comparison, raw=raw)))
@@ -105,7 +105,7 @@ def test_pytorch_compares_with_the_side_asked_for_only(
     question = Question(viewpoint="right")  # the samples are all seen from the left
     (decision,) = session.identify(queries[0].path, question)[1]
     (expected,) = reference.identify(queries[0].path, question, Timings())
-    assert expected.ranking.identities == tuple(ranked.identity for ranked in decision.ranking) == ()
+    assert expected.ranking.scores.identities == tuple(ranked.identity for ranked in decision.ranking) == ()
     assert expected.verdict.verdict == decision.verdict == "ask"
 
 

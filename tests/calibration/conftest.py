@@ -46,6 +46,7 @@ def make_table(
         query,
         candidate,
         *(_costly_on_few(view, len(asked), costly) for view in (raw, without)),
+        rng.normal(size=(len(asked), 3)),
     )
 
 

@@ -20,7 +20,7 @@ def draw(seed, queries, unknown_share=0.3, removed=True):
         score, right = np.append(score, rng.beta(2, 4, extra)), np.append(right, np.zeros(extra, bool))
         known = np.append(known, np.zeros(extra, bool))
     number = np.arange(len(known))
-    return Trials(score, right, known, number, np.zeros_like(number), number >= queries)
+    return Trials(score, right, known, number, np.zeros_like(number), number >= queries, np.zeros((len(number), 3)))
 
 
 def test_probabilities_come_true_on_new_animals_whatever_share_of_them_is_unknown():
@@ -40,6 +40,8 @@ def test_it_rises_with_the_score_and_has_few_knots():
 
 def test_five_flawless_answers_make_no_certainty():
     number = np.arange(10)
-    flawless = Trials(np.repeat([0.8, 0.2], 5), number < 5, number < 5, number, np.zeros_like(number), number >= 5)
+    flawless = Trials(
+        np.repeat([0.8, 0.2], 5), number < 5, number < 5, number, np.zeros_like(number), number >= 5, np.zeros((10, 3))
+    )
     assert 0.8 < fit_identity(flawless)(0.8) < 0.99
     assert fit_identity(flawless)(1.0) < 0.99

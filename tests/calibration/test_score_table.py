@@ -19,6 +19,7 @@ TABLE = ScoreTable(
     candidate=np.array([0, 1, 0, 2]),
     raw=np.array([[0.1, np.nan], [0.9, 40], [0.8, 31], [0.2, np.nan]]),
     raw_without=np.array([[0.1, 7], [np.nan, np.nan], [np.nan, np.nan], [np.nan, np.nan]]),
+    quality=np.array([[5.0, 6.1, 0.2], [4.0, 6.5, 0.1], [3.0, 5.9, 0.3]]),
 )
 
 

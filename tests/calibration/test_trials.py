@@ -7,12 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from reid_edge.calibration import Calibrator, Entry, Evidence
-from reid_edge.calibration.evidence import leads
+from reid_edge.calibration import Calibrator, Entry, Evidence, Pooling, QualityTerm, WeightedMean
+from reid_edge.calibration.identities import score_identities
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.trials import Pairs, TrialPlan
 
 CURVE = Calibrator("linear", (0.0, 1.0), (0.0, 1.0))
+
+
+def entry_of(names, fusion, pooling=None):
+    quality = {"sharpness": QualityTerm(0.3, 0.0, -1.0, 1.0), "size": QualityTerm(-0.2, 0.0, -1.0, 1.0)}
+    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 0.5), -0.4, quality | {"contrast": QualityTerm(0.1, 0.0, -1.0, 1.0)})
+    return Entry(dict.fromkeys(names, CURVE), fusion, pooling or Pooling(), evidence, CURVE, CURVE, 0.5, 0.5, 0.5)
 
 
 def small_table(raw, without=None):
@@ -21,7 +27,9 @@ def small_table(raw, without=None):
     raw = np.array(raw, float)[:, None]
     of_others = np.array([0, 1, 1, 1, 0, 1, 0, 0, 0], bool)[:, None]
     without = np.where(of_others, raw if without is None else np.array(without, float)[:, None], math.nan)
-    return ScoreTable(("score",), "plains zebra", ("a", "b", "x"), ("a", "b", "c"), query, candidate, raw, without)
+    return ScoreTable(
+        ("score",), "plains zebra", ("a", "b", "x"), ("a", "b", "c"), query, candidate, raw, without, np.zeros((3, 3))
+    )
 
 
 def run(table):
@@ -71,10 +79,10 @@ def test_all_queries_at_once_fuse_as_the_runtime_fuses_each(synthetic):
     table.raw[5] = np.nan  # not a candidate
     pairs = Pairs.of([table])
     names, weights = table.score_names, np.array([0.2, 0.5, 0.3])
-    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0))
-    entry = Entry(dict.fromkeys(names, CURVE), dict(zip(names, weights, strict=True)), evidence, CURVE, CURVE, 0.5, 0.5, 0.5)
+    fusion = WeightedMean(dict(zip(names, weights, strict=True)))
+    entry = entry_of(names, fusion)
     filled = CURVE(np.where(np.isnan(pairs.raw), -np.inf, pairs.raw))
-    fused = pairs.fuse(filled, weights)
+    fused = pairs.fuse(filled, fusion)
     for view in (0, 1):
         for query in range(len(table.query_identity)):
             ours = (pairs.query == query) & ~np.isnan(pairs.raw[view]).all(axis=1)
@@ -83,18 +91,20 @@ def test_all_queries_at_once_fuse_as_the_runtime_fuses_each(synthetic):
     assert fused[0, 5] == 0
 
 
-def test_the_lead_of_every_trial_is_the_one_that_the_runtime_computes(synthetic):
-    table = synthetic(known=8, costly=3)
-    pairs = Pairs.of([table])
-    plan = TrialPlan(pairs)
-    fused = CURVE(np.where(np.isnan(pairs.raw[..., 0]), -np.inf, pairs.raw[..., 0]))
-    found = plan.leads(fused)
-    trials = plan.run(fused)
-    removed = np.flatnonzero(pairs.present[1].any(axis=1))
+@pytest.mark.parametrize("pooling", [Pooling(), Pooling(2.0)])
+def test_every_trial_has_the_evidence_that_the_runtime_would_give(synthetic, pooling):
+    table = synthetic(known=4, costly=3)
+    pairs, plan = Pairs.of([table]), TrialPlan(Pairs.of([table]))
+    entry = entry_of(table.score_names, WeightedMean(dict.fromkeys(table.score_names, 1.0)), pooling)
+    fused = pairs.fuse(CURVE(np.where(np.isnan(pairs.raw), -np.inf, pairs.raw)), entry.fusion)
+    trials, (leads, photos) = plan.run(fused, pooling), plan.standing(fused, pooling)
+    evidence = entry.evidence.weigh(trials.score, leads, photos, trials.quality)
+    removed = [query for query in range(len(table.query_identity)) if not np.isnan(pairs.raw[1, pairs.query == query]).all()]
     for trial, query in enumerate([*range(len(table.query_identity)), *removed]):
         view = int(trials.removed[trial])
         rows = np.flatnonzero((pairs.query == query) & ~np.isnan(pairs.raw[view]).all(axis=1))
-        owners = np.array(table.candidate_identity)[table.candidate[rows]]
-        names = sorted(set(owners), key=lambda name: -fused[view, rows[owners == name]].max())
-        best = np.stack([np.fmax.reduce(pairs.raw[view, rows[owners == name]]) for name in names])
-        assert found[trial] == pytest.approx(leads(best)[0])
+        owners = [table.candidate_identity[candidate] for candidate in table.candidate[rows]]
+        runtime = score_identities(pairs.raw[view, rows], owners, entry, table.quality[query])
+        assert trials.score[trial] == pytest.approx(runtime.fused[0])
+        assert evidence[trial] == pytest.approx(runtime.evidence[0])
+        assert trials.right[trial] == (view == 0 and runtime.identities[0] == table.query_identity[query])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reid_edge.calibration import Entry, Evidence
+from reid_edge.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.calibration.calibrator import Calibrator
 from reid_edge.candidates import GalleryCandidates
 from reid_edge.comparison import compare
@@ -28,8 +28,9 @@ KEY = "0123456789abcdef"
 LINE = Calibrator("linear", (0.0, 8.0), (0.0, 1.0))
 ENTRY = Entry(
     {"cosine": LINE, "nearest": LINE, "again": LINE},
-    {"cosine": 1.0, "nearest": 1.0, "again": 1.0},
-    Evidence(0.0, 1.0, {"cosine": 0.0, "nearest": 0.0, "again": 0.0}),
+    WeightedMean({"cosine": 1.0, "nearest": 1.0, "again": 1.0}),
+    Pooling(),
+    Evidence(0.0, 1.0, {"cosine": 0.0, "nearest": 0.0, "again": 0.0}, 0.0, {}),
     LINE,
     LINE,
     0.5,
@@ -77,7 +78,7 @@ def answer(gallery: Gallery, recipe, identifier, allowed=None):
     comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings(), allowed)
     ranking = rank(comparison, candidates, ENTRY)
     return comparison, list(
-        zip(ranking.identities, ranking.photos, ranking.probabilities, ranking.fused[list(ranking.rows)], strict=True)
+        zip(ranking.scores.identities, ranking.photos, ranking.probabilities, ranking.scores.fused, strict=True)
     )
 
 
@@ -154,5 +155,5 @@ def test_a_photo_that_another_process_adds_meanwhile_waits_for_the_next_question
         seen = NewSighting(photo_sha256="f" * 64, identity="D", photo_name="late.jpg")
         other.add_sighting(seen, to_arrays(made(7, 8)), KEY, other.new_batch())
     comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings())
-    assert "D" not in rank(comparison, candidates, ENTRY).identities
+    assert "D" not in rank(comparison, candidates, ENTRY).scores.identities
     assert "D" in [identity for identity, *_ in answer(gallery, recipe, identifier)[1]]

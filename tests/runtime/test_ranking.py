@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_edge.calibration import Entry, Evidence
+from reid_edge.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.calibration.calibrator import Calibrator
 from reid_edge.comparison import Comparison
 from reid_edge.features import Features
@@ -15,8 +15,9 @@ from reid_edge.ranking import rank
 LINE = Calibrator("linear", (0.0, 1.0), (0.0, 1.0))
 ENTRY = Entry(
     {"e": LINE, "m": Calibrator("pchip", (0.0, 20.0, 100.0), (0.0, 0.1, 1.0))},
-    {"e": 1.0, "m": 2.0},
-    Evidence(-1.0, 0.5, {"e": 2.0, "m": 1.5}),
+    WeightedMean({"e": 1.0, "m": 2.0}),
+    Pooling(),
+    Evidence(-1.0, 0.5, {"e": 2.0, "m": 1.5}, 0.3, {}),
     LINE,
     LINE,
     0.5,
@@ -47,22 +48,23 @@ shortlist = st.lists(st.tuples(score, count), max_size=10)
 
 @given(raw=shortlist)
 def test_every_individual_of_the_shortlist_is_ranked_once_by_its_best_photo(raw):
-    ranking = ranked(list(range(len(raw))), raw)
+    ranking = ranked(list(range(len(raw))), raw).scores
     assert set(ranking.identities) == {Names().identity_of(sighting) for sighting in range(len(raw))}
     assert len(ranking.identities) == len(set(ranking.identities)) == len(ranking.rows)
-    scores = [ranking.fused[row] for row in ranking.rows]
-    assert scores == sorted(scores, reverse=True)
+    assert (np.diff(ranking.fused) <= 0).all()
     assert (ranking.evidence <= ranking.evidence.max(initial=0)).all()
     assert not len(ranking.rows) or ranking.evidence[0] == ranking.evidence.max()
-    for identity, row in zip(ranking.identities, ranking.rows, strict=True):
+    fused = ENTRY.fuse(np.reshape(raw, (-1, 2)))[1]
+    for identity, row, score in zip(ranking.identities, ranking.rows, ranking.fused, strict=True):
         own = [other for other in range(len(raw)) if Names().identity_of(other) == identity]
-        assert ranking.fused[row] == max(ranking.fused[own])
+        assert score == fused[row] == max(fused[own])
 
 
 @given(raw=shortlist)
-def test_probabilities_together_are_at_most_one_and_none_is_above_the_first(raw):
-    probabilities = ranked(list(range(len(raw))), raw).probabilities
-    assert sum(probabilities) <= 1 + 1e-9
+def test_probabilities_with_that_of_a_stranger_are_together_at_most_one_and_none_is_above_the_first(raw):
+    ranking = ranked(list(range(len(raw))), raw)
+    probabilities = ranking.probabilities
+    assert sum(probabilities) + ranking.unknown <= 1 + 1e-9
     assert all(0 <= probability <= 1 for probability in probabilities)
     assert all(probability <= probabilities[0] for probability in probabilities)
 
@@ -72,18 +74,18 @@ def test_the_order_of_the_candidates_changes_no_individuals_place_score_or_proba
     order = list(range(len(raw)))
     shuffle.shuffle(order)
     one, two = ranked(list(range(len(raw))), raw), ranked(order, [raw[place] for place in order])
-    assert one.identities == two.identities
+    assert one.scores.identities == two.scores.identities
     assert one.probabilities == two.probabilities
-    assert one.evidence.tolist() == two.evidence.tolist()
-    assert [one.fused[row] for row in one.rows] == [two.fused[row] for row in two.rows]
+    assert one.scores.evidence.tolist() == two.scores.evidence.tolist()
+    assert one.scores.fused.tolist() == two.scores.fused.tolist()
 
 
 @given(raw=shortlist.filter(len), top=st.integers(1, 6))
 def test_the_evidence_tells_raw_and_calibrated_scores_and_not_a_number_is_none(raw, top):
     ranking = ranked(list(range(len(raw))), raw)
     evidence = ranking.ranked(top, Features({}, {}), None)
-    assert len(evidence) == min(top, len(ranking.identities))
-    for row, shown in zip(ranking.rows, evidence, strict=False):
+    assert len(evidence) == min(top, len(ranking.scores.identities))
+    for row, shown in zip(ranking.scores.rows, evidence, strict=False):
         assert shown.sighting == row
         assert shown.photo == f"{row}.jpg"
         assert shown.matches == ()
@@ -96,10 +98,10 @@ def test_the_evidence_tells_raw_and_calibrated_scores_and_not_a_number_is_none(r
 def test_the_lead_over_the_others_counts_every_photo_of_an_individual():
     asha_twice = [(0.5, 20.0), (0.5, 20.0), (0.5, 20.0), (0.5, 20.0), (0.1, 60.0)]
     alone = [(0.5, 20.0), (0.5, 20.0), (0.5, 20.0), (0.5, 20.0), (0.1, 20.0)]
-    assert ranked([0, 1, 2, 3, 4], asha_twice).evidence[0] > ranked([0, 1, 2, 3, 4], alone).evidence[0]
+    assert ranked([0, 1, 2, 3, 4], asha_twice).scores.evidence[0] > ranked([0, 1, 2, 3, 4], alone).scores.evidence[0]
 
 
 def test_an_empty_shortlist_is_an_empty_ranking():
     ranking = ranked([], [])
-    assert (ranking.identities, ranking.rows, ranking.probabilities) == ((), (), ())
+    assert (ranking.scores.identities, ranking.scores.rows, ranking.probabilities) == ((), (), ())
     assert ranking.ranked(5, Features({}, {}), None) == ()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reid_edge.errors import PackError
-from reid_edge.pack import parse_manifest, write_manifest
+from reid_edge.pack import Network, parse_manifest, write_manifest
 from reid_edge.recipe import Recipe, parse_recipe
 
 
@@ -107,6 +107,46 @@ def test_keypoints_on_the_bars_of_a_letterbox_are_refused(recipe, field_pack):
     networks["xfeat"] = replace(networks["xfeat"], preprocessing=preprocessing)
     with pytest.raises(PackError, match="xfeat states a letterbox"):
         parse_recipe(recipe, replace(field_pack.manifest, networks=networks))
+
+
+def with_projection(recipe, field_pack, **parameters):
+    """The recipe with a projection, and the manifest with its network, which states these parameters."""
+    recipe["embed"][0]["projection"] = "narrow"
+    network = Network("narrow.onnx", "projection", 18, "fp32", "fp32", "trained", parameters=parameters)
+    return replace(field_pack.manifest, networks={**field_pack.manifest.networks, "narrow": network})
+
+
+def test_a_projection_makes_features_too(recipe, field_pack):
+    without = parse_recipe(recipe, field_pack.manifest)
+    parsed = parse_recipe(recipe, with_projection(recipe, field_pack, input_dimension=1280))
+    assert parsed.embed[0].projection == "narrow"
+    assert set(parsed.feature_networks) == {*without.feature_networks, "narrow"}
+    assert parsed.feature_settings()["embed"][0]["projection"] == "narrow"
+
+
+def test_a_pack_without_a_projection_keeps_the_settings_that_galleries_are_tied_to(recipe, field_pack):
+    settings = parse_recipe(recipe, field_pack.manifest).feature_settings()
+    assert settings["embed"] == [{"name": "efficientnet-lite0", "network": "efficientnet-lite0"}]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"input_dimension": 768}, r"The projection narrow takes vectors of 768 values, but efficientnet-lite0 gives 1280"),
+        ({}, r"The projection narrow does not say how wide"),
+    ],
+)
+def test_a_projection_of_vectors_of_another_width_is_refused(recipe, field_pack, parameters, message):
+    with pytest.raises(PackError, match=message):
+        parse_recipe(recipe, with_projection(recipe, field_pack, **parameters))
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "xfeat", "wide"])
+def test_a_projection_that_is_none_of_the_packs_is_refused(recipe, field_pack, name):
+    manifest = with_projection(recipe, field_pack, input_dimension=1280)
+    recipe["embed"][0]["projection"] = name
+    with pytest.raises(PackError, match=f"The recipe's projection network is '{name}'.* does not have"):
+        parse_recipe(recipe, manifest)
 
 
 def test_a_recipe_survives_the_pack(recipe, field_pack):

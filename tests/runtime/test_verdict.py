@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_edge.calibration import Entry, Evidence
+from reid_edge.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.calibration.calibrator import Calibrator
 from reid_edge.comparison import Comparison
 from reid_edge.matching import Matches
@@ -21,8 +21,18 @@ PROMISE = {"new": 0, "ask": 1, "known": 2}
 
 def entry(ask_low: float = 0.4, threshold: float = 0.5, ask_high: float = 0.6) -> Entry:
     counts = Calibrator("linear", (0.0, 100.0), (0.0, 1.0))
-    as_fused = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0})
-    return Entry({"e": LINE, "m": counts}, {"e": 1.0, "m": 3.0}, as_fused, LINE, LINE, threshold, ask_low, ask_high)
+    as_fused = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0}, 0.0, {})
+    return Entry(
+        {"e": LINE, "m": counts},
+        WeightedMean({"e": 1.0, "m": 3.0}),
+        Pooling(),
+        as_fused,
+        LINE,
+        LINE,
+        threshold,
+        ask_low,
+        ask_high,
+    )
 
 
 class Names:
@@ -60,9 +70,9 @@ def test_higher_scores_never_make_a_known_animal_new_where_leads_do_not_count(ra
 
 @given(raw=st.lists(pair, min_size=2, max_size=6), band=thresholds, more=pair, lead=share)
 def test_higher_scores_of_the_best_individual_never_make_it_new(raw, band, more, lead):
-    used = replace(entry(*band), evidence=Evidence(-0.5, 0.5, {"e": lead, "m": 1.0}))
+    used = replace(entry(*band), evidence=Evidence(-0.5, 0.5, {"e": lead, "m": 1.0}, 0.0, {}))
     before = ranking(raw, used)
-    row = before.rows[0]
+    row = before.scores.rows[0]
     raised = [list(scores) for scores in raw]
     raised[row] = [max(had, given) for had, given in zip(raw[row], more, strict=True)]
     assert PROMISE[judge(ranking(raised, used), used).verdict] >= PROMISE[judge(before, used).verdict]
@@ -80,14 +90,14 @@ def test_the_verdict_is_what_the_best_score_says(raw, band):
     used = entry(*band)
     ranked = ranking(raw, used)
     verdict = judge(ranked, used)
-    score = float(ranked.evidence[0])
+    score = float(ranked.scores.evidence[0])
     low, threshold, high = band
     expected = "ask" if low <= score <= high else "known" if score >= threshold else "new"
     top = ranked.probabilities[0]
     if {"known": top, "new": 1 - top}.get(expected, 1.0) < 0.5:
         expected = "ask"
     assert verdict.verdict == expected
-    assert verdict.identity == (None if expected == "new" else ranked.identities[0])
+    assert verdict.identity == (None if expected == "new" else ranked.scores.identities[0])
     assert verdict.probability == (1 - top if expected == "new" else top)
     assert 0 <= verdict.probability <= 1
 
@@ -99,7 +109,7 @@ def test_the_reason_names_the_matches_the_photo_and_the_next_individual():
     new = judge(ranking([[0.1, 9], [0.1, 8]], used), used)
     assert new.reason.startswith("No individual of the gallery is near enough; the nearest is A: 9 matching points with 1.jpg")
     ask = judge(ranking([[0.5, 50]], used), used)
-    assert ask.reason == "The evidence for A is between clear and not: 50 matching points with 1.jpg. A person should look."
+    assert ask.reason == "A is the best match, but not a sure one: 50 matching points with 1.jpg. A person should look."
 
 
 def test_a_candidate_that_was_not_matched_is_said_to_have_been_too_far():

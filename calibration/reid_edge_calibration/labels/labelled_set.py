@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.sources import Enrolment
 from reid_edge.identification import Identifier
+from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, first_few
+from reid_edge_calibration.labels.leakage import find_leakage
+from reid_edge_calibration.labels.request import LabelRequest
+from reid_edge_calibration.labels.sources import read_labels
+from reid_edge_calibration.labels.splits import split_photos
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Database and query photos of one metadata.csv.
+    """Database and query photos of one species.
 
     Attributes:
-        name: its folder's name, for messages.
+        name: of the folder that its labels lie in, for messages; with the species, where there are several in it.
         fold: the rows' fold, ``all`` where none was chosen.
         database, queries: who each photo shows.
-        species: the species that they share.
-        leaked: query photos that are in the database too, byte for byte, and are left out of `queries`: they would find themselves.
+        species: the species that they share, '' where it is not known.
+        leaked: query photos that are in the database too and are left out of `queries`: they would find themselves.
+        notes: what a person should know of these labels, a sentence each.
     """
 
     name: str
@@ -29,14 +38,7 @@ class LabelledSet:
     queries: tuple[Enrolment, ...]
     species: str
     leaked: tuple[Path, ...] = ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of these labels, a sentence each."""
-        if not self.leaked:
-            return ()
-        names = ", ".join(path.name for path in self.leaked[:5]) + (" and others" if len(self.leaked) > 5 else "")
-        return (f"{self.name}: query photos that are database photos too were left out, they would find themselves: {names}.",)
+    notes: tuple[str, ...] = ()
 
     def stem(self, identifier: Identifier) -> str:
         """The name of files that hold what this pack computes of this set: another pack, recipe, row or label gives another name."""
@@ -45,36 +47,119 @@ class LabelledSet:
             for name, network in identifier.pack.manifest.networks.items()
         }
         what = repr((self.database, self.queries, sorted(networks.items()), identifier.recipe, identifier.feature_key))
-        return f"{self.name}-{self.fold}-{sha256(what.encode()).hexdigest()[:12]}"
+        name = re.sub(r"[/\\:]", "-", f"{self.name}-{self.fold}")
+        return f"{name}-{sha256(what.encode()).hexdigest()[:12]}"
 
 
-def read_labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
-    """Read the database and query rows of a metadata.csv (or of the folder that holds one).
+def read_labelled_sets(paths: Sequence[Path], request: LabelRequest, progress: Callable[..., Iterable[Any]]) -> list[LabelledSet]:
+    """Read labels, split them into database and queries, and look for queries that are in the database too.
 
     Args:
-        metadata: with the columns ``split`` and, where `fold` is given, ``fold``.
-        fold: rows of this fold only; None for all.
+        paths: sources of labels, see `read_labels`. Each is split by itself; those of the same species make one set.
+        request: which labels, and how to split them.
+        progress: wraps a list and a word for it.
+
+    Returns:
+        one set per species, in the order of the sources, and of the species' names within one.
 
     Raises:
-        UsageError: the file cannot be read, a row is wrong, one of the two splits is empty, or it holds several species.
+        UsageError: a source cannot be read or split as asked, a species is not there, or two sources of a species share names.
+        StorageError: a source may not be read.
     """
-    database = tuple(read_source(metadata, split="database", fold=fold))
-    queries = tuple(read_source(metadata, split="query", fold=fold))
-    species = {row.species for row in (*database, *queries)}
-    if len(species) > 1:
+    sources = [_named(read_labels(path, request.fold), request.species) for path in paths]
+    there = {photo.enrolment.species for labels in sources for photo in labels.photos}
+    for species in request.species:
+        if species not in there:
+            listed = ", ".join(sorted(name or "photos without one" for name in there))
+            raise UsageError(f"The labels have no species {species!r}.", f"They have {listed}.")
+    parts: dict[str, list[LabelledSet]] = {}
+    for labels in sources:
+        for part in _by_species(labels, request, progress):
+            parts.setdefault(part.species, []).append(part)
+    return [_without_leaks(_merged(own), request, progress) for own in parts.values()]
+
+
+def of_the_same_species(others: Sequence[LabelledSet], sets: Sequence[LabelledSet]) -> list[LabelledSet]:
+    """For each of the sets the one of the others that is of its species, such as those of another fold.
+
+    Raises:
+        UsageError: there is none.
+    """
+    by_species = {other.species: other for other in others}
+    for labelled in sets:
+        if labelled.species not in by_species:
+            fold = f"The fold {others[0].fold}" if others else "The other fold"
+            raise UsageError(
+                f"{fold} has no photos of {labelled.species or 'animals without a species'}.", "Choose others with --species."
+            )
+    return [by_species[labelled.species] for labelled in sets]
+
+
+def _named(labels: Labels, species: Sequence[str]) -> Labels:
+    """The labels, with the species that was asked for where they name none."""
+    if len(species) != 1 or any(photo.enrolment.species for photo in labels.photos):
+        return labels
+    photos = (replace(photo, enrolment=replace(photo.enrolment, species=species[0])) for photo in labels.photos)
+    return replace(labels, photos=tuple(photos))
+
+
+def _by_species(labels: Labels, request: LabelRequest, progress: Callable[..., Iterable[Any]]) -> list[LabelledSet]:
+    photos_of: dict[str, list[LabelledPhoto]] = {}
+    for photo in labels.photos:
+        photos_of.setdefault(photo.enrolment.species, []).append(photo)
+    sets, notes = [], labels.notes
+    for species, photos in sorted(photos_of.items()):
+        if request.species and species not in request.species:
+            continue
+        name = labels.name if len(photos_of) == 1 else f"{labels.name} {species or 'without species'}"
+        split = split_photos(photos, request, name, progress)
+        database, queries = (tuple(photo.enrolment for photo in side) for side in (split.database, split.queries))
+        sets.append(LabelledSet(name, request.fold or "all", database, queries, species, notes=(*notes, *split.notes)))
+        notes = ()
+    return sets
+
+
+def _merged(sets: Sequence[LabelledSet]) -> LabelledSet:
+    """One set of several sources of a species.
+
+    Raises:
+        UsageError: they share names of individuals, of which nobody knows whether they mean the same animal.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    seen: set[str] = set()
+    for each in sets:
+        names = {row.identity for row in (*each.database, *each.queries)}
+        if shared := sorted(seen & names):
+            raise UsageError(
+                f"Two sources of {sets[0].species or 'photos without a species'} have individuals of the same name: "
+                f"{first_few(shared)}.",
+                "Put them into one source where they are the same animals, or else give them names of their own.",
+            )
+        seen |= names
+    return LabelledSet(
+        "+".join(dict.fromkeys(each.name for each in sets)),
+        sets[0].fold,
+        tuple(row for each in sets for row in each.database),
+        tuple(row for each in sets for row in each.queries),
+        sets[0].species,
+        notes=tuple(note for each in sets for note in each.notes),
+    )
+
+
+def _without_leaks(labelled: LabelledSet, request: LabelRequest, progress: Callable[..., Iterable[Any]]) -> LabelledSet:
+    leakage = find_leakage(labelled.database, labelled.queries, labelled.name, progress)
+    leaked = frozenset(leakage.same_bytes) | (leakage.nearly if request.drop_leaks else frozenset())
+    queries = tuple(row for row in labelled.queries if row.path not in leaked)
+    if not queries:
         raise UsageError(
-            f"{metadata} holds several species ({', '.join(sorted(species))}).", "Give one metadata.csv per species."
+            f"Every query photo of {labelled.name} is in the database too, or nearly.",
+            "Split by encounter or time, or add photos.",
         )
-    name = (metadata if metadata.is_dir() else metadata.parent).resolve().name
-    enrolled = {_content(row.path) for row in database}
-    leaked = tuple(row.path for row in queries if _content(row.path) in enrolled)
-    asked = tuple(row for row in queries if row.path not in leaked)
-    return LabelledSet(name, fold or "all", database, asked, species.pop(), leaked)
-
-
-def _content(path: Path) -> str:
-    """What tells one file from another; of one that cannot be read, its path, because reading the photo will say why."""
-    try:
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return str(path)
+    notes = leakage.notes(labelled.name, len(labelled.queries), request.drop_leaks)
+    return replace(
+        labelled,
+        queries=queries,
+        leaked=tuple(row.path for row in labelled.queries if row.path in leaked),
+        notes=(*labelled.notes, *notes),
+    )

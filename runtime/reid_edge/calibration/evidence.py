@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reid_edge.calibration.fusion import log_odds
+
 CHANCE = 5.0
 """Matches that any two photos may have by chance. Added to both counts of a lead, so that 3 against 1 is no lead of three times."""
 FEW_OTHERS = {1: 0.58, 2: 0.30, 3: 0.16, 4: 0.07}
@@ -19,46 +21,64 @@ FEW_OTHERS = {1: 0.58, 2: 0.30, 3: 0.16, 4: 0.07}
 that leads were calibrated on. Half of the difference of the expected largest of that many standard normal values (1.16 of five), one half
 being about the spread of the logarithms of strangers' counts.
 """
-NEAREST_TO_CERTAIN = 1e-3
-"""Fused scores are kept this far from 0 and 1 before their log odds are taken."""
+
+
+@dataclass(frozen=True)
+class QualityTerm:
+    """What one measure of the query photo's quality adds to the log odds: weight * (measure - typical), the measure kept within the
+    range that was seen when the weight was fitted.
+    """
+
+    weight: float
+    typical: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A logistic function of an identity's fused score and of its leads, never falling in any of them.
+    """A logistic function, never falling in an identity's fused score and leads.
 
     Attributes:
-        bias: log odds of an identity with a fused score of one half and no lead.
+        bias: log odds of an identity with a fused score of one half, no lead and one photo, in a typical query photo.
         fused: weight of the log odds of the fused score, 0 or more.
         leads: by score name, in the order of the columns, the weight of that score's lead, 0 or more.
+        photos: weight of the logarithm of the number of the identity's photos that were compared.
+        quality: by measure, in the order of `reid_edge.photo.quality.QUALITY`.
     """
 
     bias: float
     fused: float
     leads: Mapping[str, float]
+    photos: float
+    quality: Mapping[str, QualityTerm]
 
-    def __call__(self, fused: ArrayLike, best: ArrayLike) -> NDArray[np.float64]:
+    def __call__(
+        self, fused: ArrayLike, best: ArrayLike, photos: ArrayLike, quality: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float64]:
         """The score of every identity of one query.
 
         Args:
-            fused: [I] in [0, 1], each identity's best fused score.
+            fused: [I] in [0, 1], each identity's fused score.
             best: [I, S] each identity's highest raw score of each kind over its photos, NaN where none was computed.
+            photos: int [I], 1 or more, how many photos of each identity were compared.
+            quality: [K] of the query photo, in the order of QUALITY; a typical photo where None.
 
         Returns:
             float64 [I] in [0, 1].
         """
-        return self.weigh(fused, leads(best))
+        return self.weigh(fused, leads(best), photos, quality)
 
-    def weigh(self, fused: ArrayLike, ahead: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same from leads that are computed already, float64 [I, S]."""
+    def weigh(
+        self, fused: ArrayLike, ahead: NDArray[np.float64], photos: ArrayLike, quality: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float64]:
+        """The same from leads that are computed already, float64 [I, S]; quality may be [I, K] as well."""
         logit = self.bias + self.fused * log_odds(fused) + ahead @ np.array(list(self.leads.values()))
+        logit = logit + self.photos * np.log(np.maximum(np.asarray(photos, np.float64), 1.0))
+        if quality is not None and self.quality:
+            weight, typical, low, high = np.array([(t.weight, t.typical, t.low, t.high) for t in self.quality.values()]).T
+            logit = logit + (np.clip(np.asarray(quality, np.float64), low, high) - typical) @ weight
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
-
-
-def log_odds(fused: ArrayLike) -> NDArray[np.float64]:
-    """Of fused scores in [0, 1], any shape; kept finite."""
-    score = np.clip(np.asarray(fused, np.float64), NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)
-    return np.asarray(np.log(score) - np.log1p(-score))
 
 
 def leads(best: ArrayLike) -> NDArray[np.float64]:
@@ -77,8 +97,21 @@ def leads(best: ArrayLike) -> NDArray[np.float64]:
     order = np.argsort(level, axis=0)
     first, second = (np.take_along_axis(level, order[None, place], axis=0) for place in (-1, -2))
     is_first = np.arange(len(level))[:, None] == order[-1]
-    counts = level.max(axis=0) > np.log(1 + CHANCE)  # a cosine is never above 1; strangers' cosines are near one another
-    return np.asarray(level - np.where(is_first, second, first) - FEW_OTHERS.get(len(level) - 1, 0.0) * counts)
+    return np.asarray(level - np.where(is_first, second, first) - lowered_by(len(level) - 1, level.max(axis=0)))
+
+
+def lowered_by(others: ArrayLike, highest_level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a lead over so few others is lowered by: FEW_OTHERS, but no more than the score is above 1.
+
+    A cosine is never above 1, and strangers' cosines are near one another however few they are; nor does a count that rises ever lower its
+    own lead this way.
+
+    Args:
+        others: how many other individuals there are, broadcast to the levels.
+        highest_level: of the score among all individuals, float64 of any shape.
+    """
+    few = np.append([0.0, *FEW_OTHERS.values()], 0.0)[np.minimum(others, len(FEW_OTHERS) + 1)]
+    return np.asarray(np.minimum(few, np.maximum(highest_level - np.log(1 + CHANCE), 0.0)))
 
 
 def level_of(raw: ArrayLike) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ _COLUMNS = (
     "verdict",
     "identity",
     "probability",
+    "unknown_probability",
     "runner_up",
     "runner_up_probability",
     "reason",
@@ -71,6 +72,7 @@ class _CsvAnswers:
                 decision.verdict,
                 decision.identity or "",
                 f"{decision.probability:.4f}",
+                f"{decision.unknown:.4f}",
                 other.identity if other else "",
                 f"{other.probability:.4f}" if other else "",
                 decision.reason,
@@ -98,11 +100,17 @@ class _TextAnswers:
         which = f", animal {decision.animal['index'] + 1}" if decision.animal["index"] else ""
         _write(printable(f"{decision.photo['name']}{which}"))
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
-        who = {"known": decision.identity, "new": "a new individual", "ask": f"perhaps {decision.identity}"}[decision.verdict]
-        if decision.verdict == "ask" and decision.identity is None:
+        guess = f"{decision.identity}  {_percent(decision.probability)}"
+        if decision.verdict == "known":
+            _write(f"  {verdict} {guess}")
+        elif decision.verdict == "new":
+            _write(f"  {verdict} a new individual  {_percent(decision.probability)}")
+        elif decision.identity is None:
             _write(f"  {verdict} nobody to compare with")
+        elif decision.unknown > decision.probability:
+            _write(f"  {verdict} perhaps a new individual  {_percent(decision.unknown)}, or {guess}")
         else:
-            _write(f"  {verdict} {who}  {_percent(decision.probability)}")
+            _write(f"  {verdict} perhaps {guess}, or a new individual  {_percent(decision.unknown)}")
         other = _best_other(decision)
         if other:
             place = "nearest" if decision.verdict == "new" else "runner-up"

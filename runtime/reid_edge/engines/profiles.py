@@ -4,7 +4,7 @@ An engine runs any size between smallest and largest and is tuned for the usual 
 
 | axis                 | networks                           | smallest     | usual              | largest       |
 |----------------------|------------------------------------|--------------|--------------------|---------------|
-| `batch`              | segmentation, embedding, keypoints | 1            | 1                  | 1             |
+| `batch`              | all but matching                   | 1            | 1                  | 1             |
 | `batch`              | matching                           | 1            | 4                  | 4             |
 | `height`, `width`    | preprocessing `long-side`          | the multiple | a landscape of 4:3 | the long side |
 | `height`, `width`    | any other preprocessing            | its size     | its size           | its size      |

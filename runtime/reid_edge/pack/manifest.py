@@ -10,7 +10,7 @@ from reid_edge.errors import PackError
 from reid_edge.pack.members import nearest
 from reid_edge.pack.tables import Scalar
 
-Task = Literal["segmentation", "embedding", "keypoints", "matching"]
+Task = Literal["segmentation", "embedding", "projection", "keypoints", "matching"]
 Precision = Literal["fp32", "fp16", "int8"]
 Resize = Literal["stretch", "long-side", "letterbox"]
 
@@ -54,7 +54,7 @@ class Network:
         storage: how its weights are stored.
         weights: `trained`, or `random` for a network that only measures speed.
         preprocessing: how its input is made; None where its input is not an image.
-        parameters: facts about it that its callers need: dimension, keypoints, ...
+        parameters: facts about it that its callers need: dimension, input_dimension of a projection, keypoints, ...
     """
 
     file: str

@@ -76,8 +76,9 @@ def _shown_at_first(ranking: Sequence[RankedIdentity]) -> str:
 def _answer(number: int, decision: Decision, pictures: AnimalPictures, outline_id: str) -> str:
     of_what = f"that it is {name(decision.identity)}" if decision.identity else "that it is none of the gallery’s"
     probability = f'<p class="probability"><strong>{percent(decision.probability)}</strong> {of_what}</p>'
-    if decision.verdict == "ask" and decision.identity is None:
-        probability = ""
+    if decision.verdict == "ask":
+        new = f"<strong>{percent(decision.unknown)}</strong> that it is none of the gallery’s"
+        probability = probability.replace("</p>", f", {new}</p>") if decision.identity else ""
     warnings = "".join(f"<li>{text(warning)}</li>" for warning in decision.warnings)
     taken_at = decision.photo["taken_at"]
     when = f"<time>{text(taken_at).replace('T', ' ')}</time>" if taken_at else "time not known"

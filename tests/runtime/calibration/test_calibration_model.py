@@ -12,23 +12,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reid_edge.calibration import Calibrator, Entry, Evidence, read_calibration
+from reid_edge.calibration import Calibrator, Entry, Evidence, Pooling, WeightedMean, read_calibration
 from reid_edge.errors import PackError
+from reid_edge.photo.quality import QUALITY
 
 ROUNDING = 1e-15
 CURVE = {"kind": "pchip", "x": [0.0, 10.0, 40.0, 100.0], "y": [0.01, 0.1, 0.8, 0.97]}
+QUALITY_TERMS = {name: {"weight": 0.1, "typical": 2.0, "low": 1.0, "high": 3.0} for name in QUALITY}
 ENTRY = {
     "calibrators": {"embedding": {"kind": "pchip", "x": [0.1, 0.5, 0.9], "y": [0.0, 0.3, 0.6]}, "matches": CURVE},
-    "weights": {"embedding": 1.0, "matches": 3.0},
-    "evidence": {"bias": -1.0, "fused": 0.5, "leads": {"embedding": 0.0, "matches": 2.0}},
+    "fusion": {"kind": "mean", "weights": {"embedding": 1.0, "matches": 3.0}},
+    "pooling": {"sharpness": 0.0},
+    "evidence": {
+        "bias": -1.0,
+        "fused": 0.5,
+        "leads": {"embedding": 0.0, "matches": 2.0},
+        "photos": -0.2,
+        "quality": QUALITY_TERMS,
+    },
     "identity": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
     "unknown": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
     "threshold": 0.4,
     "ask_low": 0.3,
     "ask_high": 0.5,
 }
+NETWORK = {
+    "kind": "network",
+    "hidden_bias": [0.0, -1.0],
+    "hidden": {"embedding": [1.0, 0.0], "matches": [0.5, 2.0]},
+    "bias": -1.0,
+    "out": [1.0, 2.0],
+    "typical": {"embedding": -2.0, "matches": -3.0},
+}
 FILE = {
-    "format_version": 2,
+    "format_version": 3,
     "scores": ["embedding", "matches"],
     "species": {"plains zebra": {**ENTRY, "threshold": 0.45}},
     "generic": ENTRY,
@@ -46,10 +63,11 @@ weightings = st.tuples(*[st.floats(0, 5)] * 3).filter(lambda weights: sum(weight
 
 
 def entry(weights=(1.0, 1.0, 1.0), names=NAMES, curves=CURVES):
-    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0))
+    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0), 0.0, {})
     return Entry(
         dict(zip(names, curves, strict=True)),
-        dict(zip(names, weights, strict=True)),
+        WeightedMean(dict(zip(names, weights, strict=True))),
+        Pooling(),
         evidence,
         CURVES[2],
         CURVES[2],
@@ -156,9 +174,16 @@ def test_no_evidence_and_no_candidates_give_zero_and_nothing():
         (("generic", "threshold"), True, "threshold"),
         (("generic", "threshold"), 0.6, "ask_high"),
         (("generic", "ask_high"), 1.2, "ask_high"),
-        (("generic", "weights", "matches"), -1, "weights"),
-        (("generic", "weights"), {"embedding": 0, "matches": 0}, "weights"),
-        (("generic", "weights"), {"embedding": 1}, "matches"),
+        (("generic", "fusion", "weights", "matches"), -1, "weights"),
+        (("generic", "fusion", "weights"), {"embedding": 0, "matches": 0}, "weights"),
+        (("generic", "fusion", "weights"), {"embedding": 1}, "matches"),
+        (("generic", "fusion", "kind"), "vote", "kind is mean, stacking or network"),
+        (("generic", "fusion"), {"kind": "stacking", "bias": 0.0, "weights": {"embedding": 1.0, "matches": 1.0}}, "typical"),
+        (("generic", "fusion"), {**NETWORK, "out": [1.0]}, "as many weights as hidden units"),
+        (("generic", "fusion"), {**NETWORK, "out": [1.0, -1.0]}, "must be 0 or more"),
+        (("generic", "pooling", "sharpness"), -1, "sharpness"),
+        (("generic", "evidence", "quality", "size", "low"), 2.5, "low <= typical <= high"),
+        (("generic", "evidence", "photos"), None, "evidence.photos"),
         (("generic", "calibrators", "other"), CURVE, "other"),
         (("generic", "calibrators", "matches", "kind"), "spline", "matches"),
         (("generic", "calibrators", "matches", "y"), [0.01, 0.8, 0.1, 0.97], "matches"),
@@ -167,7 +192,7 @@ def test_no_evidence_and_no_candidates_give_zero_and_nothing():
         (("generic", "identity", "y"), [0.05, math.inf], "Infinity"),
         (("generic", "identity", "y"), [0.05, None], "identity.y"),
         (("generic", "identity"), None, "identity"),
-        (("generic", "evidence", "fused"), -0.1, "evidence must be 0 or more"),
+        (("generic", "evidence", "fused"), -0.1, "evidence.fused must be 0 or more"),
         (("generic", "evidence", "bias"), None, "evidence.bias"),
         (("generic", "evidence", "leads"), {"embedding": 1.0}, "lacks the key 'matches'"),
     ],

@@ -45,7 +45,7 @@ def manifests(draw):
     networks = {
         name: Network(
             file=f"{name}.onnx",
-            task=draw(st.sampled_from(["segmentation", "embedding", "keypoints", "matching"])),
+            task=draw(st.sampled_from(["segmentation", "embedding", "projection", "keypoints", "matching"])),
             opset=draw(st.integers(1, 30)),
             precision=draw(st.sampled_from(["fp32", "fp16", "int8"])),
             storage=draw(st.sampled_from(["fp32", "fp16", "int8"])),
@@ -121,7 +121,7 @@ SPOILED = [
     (
         'task = "embedding"',
         'task = "guessing"',
-        "task must be one of 'segmentation', 'embedding', 'keypoints', 'matching', not 'guessing'",
+        "task must be one of 'segmentation', 'embedding', 'projection', 'keypoints', 'matching', not 'guessing'",
     ),
     ('task = "embedding"', "task = [1]", "task must be one of"),
     ('name = "tiny"', "name = 5", "pack.toml name must be text"),

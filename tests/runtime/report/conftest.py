@@ -118,6 +118,7 @@ def _decision(photo: Photo, *ranking: RankedIdentity, verdict: str = "known", **
         "verdict": verdict,
         "identity": ranking[0].identity if ranking and verdict != "new" else None,
         "probability": 0.93,
+        "unknown": 0.05,
         "reason": "It is said so.",
         "ranking": ranking,
         "thresholds": {"known_from": 0.4, "ask_from": 0.3, "ask_to": 0.5},

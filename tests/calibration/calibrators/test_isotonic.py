@@ -8,7 +8,7 @@ from scipy.interpolate import PchipInterpolator
 from sklearn.isotonic import IsotonicRegression
 
 from reid_edge.errors import UsageError
-from reid_edge_calibration.isotonic import fit_isotonic, thin
+from reid_edge_calibration.calibrators.isotonic import fit_isotonic
 
 
 def scores(pairs=2000, seed=0):
@@ -32,11 +32,6 @@ def test_fewer_knots_change_no_probability_by_more_than_the_tolerance():
     grid = np.linspace(score.min(), score.max(), 5000)
     assert len(few.x) < len(full.x)
     assert np.abs(few(grid) - full(grid)).max() <= 0.0101
-
-
-def test_a_straight_line_of_knots_thins_to_its_two_ends():
-    grid = np.linspace(0, 1, 50)
-    assert thin("linear", grid, grid / 2, 1e-6).x == (0.0, 1.0)
 
 
 def test_the_probability_of_a_true_model_is_recovered():

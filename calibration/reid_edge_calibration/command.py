@@ -1,0 +1,133 @@
+"""What ``reid-edge calibrate`` does, from labels to a pack and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from reid_edge.cli.progress import progress
+from reid_edge.identification import Identifier
+from reid_edge.pack import find_pack, open_pack
+from reid_edge_calibration.entry import FitOptions
+from reid_edge_calibration.fit import Fitted, fit_with_facts
+from reid_edge_calibration.labels.labelled_set import LabelledSet, read_labelled_sets
+from reid_edge_calibration.labels.request import LabelRequest
+from reid_edge_calibration.packing import write_calibrated_pack
+from reid_edge_calibration.report import write_report
+from reid_edge_calibration.report.filling import report_of
+from reid_edge_calibration.score_table import ScoreTable
+from reid_edge_calibration.scoring import score_labelled_set
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where galleries and score tables are kept, and where a pack with a projection is written on the way."""
+
+    folder: Path
+    projected: Path
+
+
+def calibrate_pack(
+    pack_name: str,
+    metadata: Sequence[Path],
+    out: Path,
+    labels: LabelRequest,
+    max_wrong: float,
+    fit_projection: bool,
+    report: Path | None,
+    kept: Kept,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Read labels, score the pairs, fit, write the pack and the report, and say on the terminal what came of it.
+
+    Args:
+        pack_name: the pack to calibrate: a name, folder or zip.
+        metadata: sources of labelled photos.
+        out: folder of the calibrated pack.
+        labels: which photos, and how they are split; its seed is that of all the rest.
+        max_wrong: share of all photos that may be answered wrongly without asking.
+        fit_projection: try a projection of the embeddings first.
+        report: the HTML file to write, or None.
+        kept: folders.
+        device, threads: see `Identifier`.
+
+    Raises:
+        UsageError: labels that cannot be read, or too few of them.
+        PackError, EngineError, GalleryError, StorageError: it cannot go on.
+    """
+    sets = read_labelled_sets(metadata, labels, progress)
+    notes = [note for labelled in sets for note in labelled.notes]
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
+    if fit_projection:
+        identifier, more = _with_projection(identifier, sets, labels.seed, kept, device, threads)
+        notes += more
+    tables = [_table(labelled, identifier, kept.folder) for labelled in sets]
+    click.echo("Fitting", err=True)
+    fit = fit_with_facts(tables, labels.seed, FitOptions(most_wrong=max_wrong))
+    write_calibrated_pack(identifier.pack, fit.model, out)
+    warnings = list(fit.model.data["warnings"])
+    for warning in warnings:
+        click.echo(f"note: {warning}", err=True)
+    for each in fit.entries:
+        click.echo(_in_words(each))
+    click.echo(f"The calibrated pack is in {out}.", err=True)
+    if report:
+        options = {
+            "METADATA": "\n".join(map(str, metadata)),
+            "--pack": pack_name,
+            "--out": str(out),
+            "--max-wrong": f"{max_wrong:g}",
+            **({"--fold": labels.fold} if labels.fold else {}),
+            **({"--species": "\n".join(labels.species)} if labels.species else {}),
+            **({"--split": labels.split} if labels.split else {}),
+            **({"--fit-projection": ""} if fit_projection else {}),
+            "--seed": str(labels.seed),
+        }
+        write_report(report, report_of(fit, identifier.pack, options, [*notes, *warnings]))
+        click.echo(f"The report is {report}.", err=True)
+
+
+def _with_projection(
+    identifier: Identifier, sets: Sequence[LabelledSet], seed: int, kept: Kept, device: str, threads: int | None
+) -> tuple[Identifier, list[str]]:
+    """The identifier to go on with, and what is to be noted."""
+    from reid_edge_calibration.projection.adaptation import adapt_pack, carry_features_over
+
+    adaptation = adapt_pack(identifier, sets, kept.folder, kept.projected, progress, seed)
+    notes = list(adaptation.notes)
+    if adaptation.kept:
+        notes.append(
+            "The projection was fitted on the individuals that the calibration is fitted on too; it tells these apart better than animals "
+            "that join later, for which its probabilities are a little too sure."
+        )
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    if not adaptation.kept:
+        return identifier, notes
+    after = Identifier(adaptation.pack, device, threads)
+    carry_features_over(identifier, after, sets, kept.folder)
+    return after, notes
+
+
+def _table(labelled: LabelledSet, identifier: Identifier, folder: Path) -> ScoreTable:
+    stem = labelled.stem(identifier)
+    table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress)
+    table.save(folder / f"{stem}.npz")
+    return table
+
+
+def _in_words(fitted: Fitted) -> str:
+    entry, band = fitted.entry, fitted.band
+    borrowed = ", scores and threshold of all species together" if fitted.borrows else ""
+    if band.ask_low <= 0 and band.ask_high >= 1:
+        return f"{fitted.name}: asks always; the labels vouch for no answer at this target{borrowed}"
+    return (
+        f"{fitted.name}: known from {entry.threshold:.3f}, asks from {band.ask_low:.3f} to {band.ask_high:.3f} "
+        f"({band.asked:.0%} of photos); wrong without asking {band.wrong:.1%}, at most {band.bound:.1%} with 95 % confidence{borrowed}"
+    )

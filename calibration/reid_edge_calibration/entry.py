@@ -1,0 +1,222 @@
+"""One entry of a calibration: everything from calibrators to the ask band, fitted on the score tables of one species or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.calibration import Calibrator, Entry, Pooling
+from reid_edge_calibration.band import Band, Confidence, ask_band, confidence_of
+from reid_edge_calibration.calibrators import KINDS, FittedCalibrator, choose_calibrator
+from reid_edge_calibration.evidence import FittedEvidence, Standing, fit_evidence, fused_alone
+from reid_edge_calibration.fusion import ChosenFusion, ChosenPooling, choose_fusion, choose_pooling
+from reid_edge_calibration.identity import fit_identity, fit_unknown
+from reid_edge_calibration.judging import held_out_answers
+from reid_edge_calibration.score_table import ScoreTable
+from reid_edge_calibration.threshold import choose_threshold
+from reid_edge_calibration.trials import BEST_PHOTO, Pairs, TrialPlan, Trials
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What is fitted, and to what end.
+
+    Attributes:
+        calibrate: calibrators of the raw scores; otherwise they are scaled linearly from their range to 0..1.
+        choose_weights: the best fusion and pooling; otherwise the plain mean and the best photo.
+        model_decision: evidence from leads, photos and quality; otherwise the fused score alone, with one threshold.
+        most_wrong: the share of all photos that may be answered unattended and wrongly.
+    """
+
+    calibrate: bool = True
+    choose_weights: bool = True
+    model_decision: bool = True
+    most_wrong: float = 0.05
+
+
+@dataclass(frozen=True)
+class FittedEntry:
+    """An entry without its ask band, and all that was learnt on the way to it.
+
+    Attributes:
+        entry: as far as it is fitted; its ask band is the threshold alone.
+        pairs: what it was fitted on.
+        calibrators: by score name, what was chosen and tried.
+        fusion, pooling, evidence: what was chosen and tried.
+        trials: with cross-fitted evidence.
+        fold: int [T], of each trial.
+        confidence: of each trial.
+        right: bool [T], answered rightly with the threshold that is best on the other folds.
+    """
+
+    entry: Entry
+    pairs: Pairs
+    calibrators: dict[str, FittedCalibrator]
+    fusion: ChosenFusion
+    pooling: ChosenPooling
+    evidence: FittedEvidence
+    trials: Trials
+    fold: NDArray[np.int64]
+    confidence: Confidence
+    right: NDArray[np.bool_]
+
+    def with_band(self, sure: float, seed: int) -> tuple[Entry, Band]:
+        """The whole entry, asking where answers are less sure than this; see `band.sure_enough`."""
+        entry = self.entry
+        band = ask_band(self.trials, self.confidence, entry.identity, entry.unknown, entry.threshold, sure, seed)
+        return replace(entry, ask_low=band.ask_low, ask_high=band.ask_high), band
+
+
+def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> FittedEntry:
+    """Fit on score tables that `checks` let pass.
+
+    The calibrators of the entry are fitted on all pairs. Fusion, evidence, threshold, band and final probability are fitted on fused
+    scores whose calibrators did not see the individual of the query (cross-fitting in 5 folds over individuals), because a
+    calibrator flatters the pairs it was fitted on. With several tables the entry serves species that no calibrator saw, so its folds
+    are the species, and every species counts the same.
+    """
+    pairs, names = Pairs.of(tables), tables[0].score_names
+    fold = _folds(pairs, seed) if len(tables) == 1 else _species_of_individuals(pairs)
+    calibrators = {name: _calibrator(pairs, column, seed, options) for column, name in enumerate(names)}
+    filled = _cross_fit(pairs, fold, [each.kind for each in calibrators.values()])
+    plan = TrialPlan(pairs)
+
+    def answer(fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> tuple[Trials, FittedEvidence]:
+        trials = plan.run(fused, pooling)
+        leads, photos = plan.standing(fused, pooling)
+        standing = Standing(trials.score, leads, photos, trials.quality)
+        evidence = _evidence(names, standing, trials, fold[trials.individual], options)
+        return replace(trials, score=evidence.score), evidence
+
+    mean_only = not options.choose_weights
+    fusion = choose_fusion(names, pairs, filled, fold, lambda fused: answer(fused)[0], seed, mean_only)
+    pooling = choose_pooling(fold, lambda pooling: answer(fusion.fused, pooling)[0], seed, mean_only)
+    trials, evidence = answer(fusion.fused, pooling.pooling)
+    trial_fold = fold[trials.individual]
+    # How often strangers come to a species that nobody labelled is not known: as often as not.
+    share = 0.5 if len(tables) > 1 else None
+    threshold = choose_threshold(trials, seed)
+    entry = Entry(
+        calibrators={name: each.calibrator for name, each in calibrators.items()},
+        fusion=fusion.fusion,
+        pooling=pooling.pooling,
+        evidence=evidence.evidence,
+        identity=fit_identity(trials),
+        unknown=fit_unknown(trials, share),
+        threshold=threshold,
+        ask_low=threshold,
+        ask_high=threshold,
+    )
+    return FittedEntry(
+        entry,
+        pairs,
+        calibrators,
+        fusion,
+        pooling,
+        evidence,
+        trials,
+        trial_fold,
+        confidence_of(trials, trial_fold, threshold, share),
+        held_out_answers(trials, trial_fold),
+    )
+
+
+def borrow(lender: FittedEntry, own: FittedEntry) -> FittedEntry:
+    """The trials of a species with the scores, evidence and threshold of another entry, and final probabilities of its own.
+
+    Args:
+        lender: fitted on other species, or on all.
+        own: the species' own entry.
+    """
+    pairs, entry = own.pairs, lender.entry
+    by_score = zip(lender.calibrators.items(), np.moveaxis(pairs.raw, 2, 0), strict=True)
+    calibrators = {name: replace(each, probability=each.calibrator(raw[0])) for (name, each), raw in by_score}
+    filled = np.empty_like(pairs.raw)
+    for column, curve in enumerate(entry.calibrators.values()):
+        raw = pairs.raw[..., column]
+        filled[..., column] = curve(np.where(np.isnan(raw), -np.inf, raw))
+    plan, fused = TrialPlan(pairs), pairs.fuse(filled, entry.fusion)
+    trials = plan.run(fused, entry.pooling)
+    leads, photos = plan.standing(fused, entry.pooling)
+    trials = replace(trials, score=entry.evidence.weigh(trials.score, leads, photos, trials.quality))
+    known = trials.score >= entry.threshold
+    return replace(
+        lender,
+        entry=replace(entry, identity=fit_identity(trials), unknown=fit_unknown(trials)),
+        pairs=pairs,
+        calibrators=calibrators,
+        trials=trials,
+        fold=own.fold,
+        confidence=confidence_of(trials, own.fold, entry.threshold),
+        right=np.where(trials.known, trials.right & known, ~known),
+    )
+
+
+def _evidence(
+    names: Sequence[str], standing: Standing, trials: Trials, fold: NDArray[np.int64], options: FitOptions
+) -> FittedEvidence:
+    if options.model_decision:
+        return fit_evidence(names, standing, trials.right, trials.balance(), fold, trials.individual)
+    alone = fused_alone(names)
+    score = alone.weigh(standing.fused, standing.leads, standing.photos)
+    return FittedEvidence(alone, score, "the fused score", {})
+
+
+def _calibrator(pairs: Pairs, column: int, seed: int, options: FitOptions) -> FittedCalibrator:
+    """The calibrator of one score, chosen and fitted on all pairs in the gallery as it is."""
+    raw = pairs.raw[0, :, column]
+    if not options.calibrate:
+        return FittedCalibrator(_scaled(raw), "scaled", {}, np.where(np.isnan(raw), np.nan, _scaled(raw)(raw)))
+    return choose_calibrator(raw, pairs.same, pairs.weight, pairs.individual[pairs.query], seed)
+
+
+def _scaled(raw: NDArray[np.float64]) -> Calibrator:
+    low, high = np.nanmin(raw), np.nanmax(raw)
+    return Calibrator("linear", (float(low), float(max(high, low + 1e-6))), (0.0, 1.0))
+
+
+def _cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> NDArray[np.float64]:
+    """Calibrated scores [2, P, S] by calibrators that saw no query of the fold; an absent score as that of minus infinity."""
+    filled = np.empty_like(pairs.raw)
+    pair_fold = fold[pairs.individual[pairs.query]]
+    for held in np.unique(pair_fold):
+        test = pair_fold == held
+        for column, kind in enumerate(kinds):
+            raw = pairs.raw[:, test, column]
+            filled[:, test, column] = _fit_score(pairs, column, ~test, kind)(np.where(np.isnan(raw), -np.inf, raw))
+    return filled
+
+
+def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) -> Calibrator:
+    """The calibrator of one score on the chosen pairs, or on all where the chosen ones have no positive or no negative."""
+    if kind == "scaled":
+        return _scaled(pairs.raw[0, :, column])
+    outcome = pairs.same[chosen & ~np.isnan(pairs.raw[0, :, column])]
+    if outcome.all() or not outcome.any():
+        chosen = np.ones(len(pairs.query), bool)
+    return KINDS[kind](pairs.raw[0, chosen, column], pairs.same[chosen], pairs.weight[chosen])
+
+
+def _folds(pairs: Pairs, seed: int) -> NDArray[np.int64]:
+    """The fold of each individual, by its number: those with positive pairs and each species are dealt out evenly."""
+    species = _species_of_individuals(pairs)
+    count = len(species)
+    positive = np.zeros((count, pairs.raw.shape[2]), bool)
+    np.logical_or.at(positive, pairs.individual[pairs.query], pairs.same[:, None] & ~np.isnan(pairs.raw[0]))
+    scores_met = positive.sum(axis=1)
+    order = np.lexsort([np.random.default_rng(seed).random(count), species, -scores_met])
+    fold = np.empty(count, np.int64)
+    fold[order] = np.arange(count) % min(FOLDS, count)
+    return fold
+
+
+def _species_of_individuals(pairs: Pairs) -> NDArray[np.int64]:
+    """The species of each individual that is asked for, by its number."""
+    species = np.zeros(pairs.individual.max() + 1, np.int64)
+    species[pairs.individual] = pairs.species
+    return species

@@ -1,0 +1,47 @@
+"""Weights of a mean by Powell's method on GeoMean, as the winner of AnimalCLEF 2025 fitted them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from reid_edge.calibration import WeightedMean
+from reid_edge_calibration.threshold import best_threshold
+from reid_edge_calibration.trials import Pairs, TrialPlan
+
+STARTS = 3
+EVALUATIONS = 100
+
+
+def fit_weights(
+    names: Sequence[str], pairs: Pairs, plan: TrialPlan, filled: NDArray[np.float64], chosen: NDArray[np.bool_], seed: int = 0
+) -> WeightedMean:
+    """The weights with the best GeoMean, at its best threshold, on the trials of the chosen individuals; from the mean and from random
+    starts, because Powell's method ends in the nearest of many hollows.
+
+    Args:
+        names: S score names.
+        pairs, plan: what was asked.
+        filled: float64 [2, P, S], see Pairs.fuse.
+        chosen: bool, of each individual, by its number.
+        seed: of the starts.
+    """
+    used = chosen[plan.run(np.zeros(filled.shape[:2])).individual]
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        return -best_threshold(plan.run(pairs.fuse(filled, _mean(names, weights))).only(used))[1]
+
+    count = len(names)
+    starts = [np.full(count, 0.5), *np.random.default_rng(seed).uniform(0.05, 1, (STARTS - 1, count))]
+    options = {"maxfev": EVALUATIONS, "xtol": 0.01, "ftol": 1e-4}
+    found = [minimize(loss, start, method="Powell", bounds=[(0, 1)] * count, options=options) for start in starts]
+    return _mean(names, min(found, key=lambda result: float(result.fun)).x)
+
+
+def _mean(names: Sequence[str], weights: NDArray[np.float64]) -> WeightedMean:
+    kept = np.clip(weights, 0, 1)
+    share = kept / kept.sum() if kept.sum() > 0 else np.full(len(names), 1 / len(names))
+    return WeightedMean(dict(zip(names, map(float, share), strict=True)))

@@ -1,0 +1,192 @@
+"""The calibration of one species on the page: the verdicts in plain words first, then what they rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.calibration import Calibrator
+from reid_edge_calibration.report.chart import Chart, axis
+from reid_edge_calibration.report.content import ReportedChoice, ReportedEntry, ReportedScore
+from reid_edge_calibration.report.markup import figure, number, percent, plain, table
+from reid_edge_calibration.report.reliability import reliability_figure
+
+HISTOGRAM_BINS = 20
+TOLD_PROBABILITIES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+CURVE_POINTS = 200
+
+
+def write_section(number_of: int, entry: ReportedEntry) -> str:
+    """The section of one entry; its id is ``entry-`` and the number."""
+    scores = "".join(_score(score) for score in entry.scores)
+    return (
+        f'<article id="entry-{number_of}"><h2><bdi>{plain(entry.name)}</bdi></h2>'
+        f"<section><h3>What it does with a photo</h3>{_decision(entry)}</section>"
+        f"<section><h3>What it was fitted on</h3>{_facts(entry)}</section>"
+        f"<section><h3>Is it as sure as it should be?</h3>{_final(entry)}</section>"
+        f"<section><h3>Known or new</h3>{_geomean_curve(entry)}{_histograms(entry)}</section>"
+        f"<section><h3>From scores to one verdict</h3>"
+        f"{_choice('Scores are put together by', entry.fusion)}"
+        f"{_choice('The photos of an individual count by', entry.pooling)}"
+        f"{_choice('How clearly one individual stands out is judged by', entry.evidence)}</section>"
+        f"<section><h3>The scores</h3>{scores}</section></article>\n"
+    )
+
+
+def _decision(entry: ReportedEntry) -> str:
+    """What a person in the field needs to know, in sentences."""
+    if entry.ask_low < entry.ask_high:
+        rule = (
+            f"An animal is named as a known individual where the evidence is {entry.ask_high:.3f} or more, and called new where it is "
+            f"{entry.ask_low:.3f} or less. Between the two a person is asked; without a person, the limit is {entry.threshold:.3f}."
+        )
+    else:
+        rule = (
+            f"An animal is named as a known individual where the evidence is {entry.threshold:.3f} or more, and called new below. "
+            "No photo is held back for a person."
+        )
+    sentences = [rule]
+    if not math.isnan(entry.asked):
+        sentences.append(
+            f"On labelled photos that it had not seen it asked for {percent(entry.asked)} of the photos. Without asking it was wrong on "
+            f"{percent(entry.wrong_unattended)} of all photos; with 95 % confidence, on no more than {percent(entry.wrong_bound)} of the "
+            "photos of such animals."
+        )
+    if entry.target_error is not None and not math.isnan(entry.wrong_bound):
+        kept = entry.wrong_bound <= entry.target_error
+        sentences.append(
+            f"You asked for {percent(entry.target_error)} or less. "
+            + (
+                "The labelled photos vouch for that."
+                if kept
+                else "The labelled photos are too few, or too hard, to vouch for that."
+            )
+        )
+    sentences.append(
+        f"GeoMean, the geometric mean of right answers for known and for new animals, is {number(entry.geomean)} "
+        f"(95 % interval {number(entry.geomean_low)} to {number(entry.geomean_high)}), with everybody answered."
+    )
+    if entry.borrows:
+        sentences.append(
+            "Scores, evidence and limits are those of all species together, because its own were not clearly better. "
+            "How sure an answer is, is its own."
+        )
+    return "".join(f"<p>{plain(sentence)}</p>" for sentence in sentences)
+
+
+def _facts(entry: ReportedEntry) -> str:
+    told = {name: fact for name, fact in entry.facts.items() if isinstance(fact, str | int | float)}
+    rows = [(name.replace("_", " ").capitalize(), _fact(fact)) for name, fact in told.items()]
+    return table(("What", "How many or which"), rows) if rows else "<p>Nothing is told about it.</p>"
+
+
+def _fact(fact: str | int | float) -> str:
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    return f"{fact:,}" if isinstance(fact, int) else f"{fact:.4g}" if isinstance(fact, float) else fact
+
+
+def _final(entry: ReportedEntry) -> str:
+    return reliability_figure(
+        f"the final probability, {entry.name}", "answers", "right", entry.final_probability, entry.final_right
+    )
+
+
+def _geomean_curve(entry: ReportedEntry) -> str:
+    chart = Chart(axis(0, 1, "threshold on the evidence"), axis(0, 1, "GeoMean"))
+    if entry.ask_low < entry.ask_high:
+        chart.band(entry.ask_low, entry.ask_high)
+    chart.steps(entry.curve_edges, entry.curve_value, "curve")
+    chart.upright(entry.threshold, f"threshold {entry.threshold:.3f}")
+    # Just above an edge the value of the step that begins there holds.
+    inner = entry.curve_edges[1:-1]
+    at = np.unique(np.round([*np.linspace(0.1, 0.9, 9), entry.ask_low, entry.threshold, entry.ask_high], 3))
+    rows = [(f"{place:.3f}", number(float(entry.curve_value[np.searchsorted(inner, place)]))) for place in at]
+    best = float(entry.curve_value.max(initial=0.0))
+    return figure(
+        chart.svg(
+            f"GeoMean over the threshold, {entry.name}",
+            f"The best GeoMean is {best:.3f}; the threshold is {entry.threshold:.3f}, a person is asked from {entry.ask_low:.3f} to "
+            f"{entry.ask_high:.3f}.",
+        ),
+        table(("Threshold", "GeoMean"), rows),
+        "GeoMean of the labelled photos at every threshold, the threshold that was chosen over resamples of individuals, and shaded, the "
+        f"band in which a person is asked. The best in hindsight is {best:.3f}.",
+    )
+
+
+def _histograms(entry: ReportedEntry) -> str:
+    edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    known, unknown = (_shares(evidence, edges) for evidence in (entry.known_evidence, entry.unknown_evidence))
+    chart = Chart(axis(0, 1, "evidence"), axis(0, 1.15 * max(known.max(), unknown.max(), 0.01), "share of photos"))
+    chart.bars(edges, known, "known")
+    chart.bars(edges, unknown, "unknown")
+    chart.upright(entry.threshold, f"threshold {entry.threshold:.3f}")
+    rows = [
+        (f"{low:.2f} to {high:.2f}", percent(a), percent(b))
+        for low, high, a, b in zip(edges[:-1], edges[1:], known, unknown, strict=True)
+        if a or b
+    ]
+    counts = f"{len(entry.known_evidence):,} photos of known animals, {len(entry.unknown_evidence):,} of new ones"
+    return figure(
+        chart.svg(
+            f"Evidence of known and of new animals, {entry.name}", f"{counts}. The less the two overlap, the fewer errors."
+        ),
+        table(("Evidence", "Known animals", "New animals"), rows),
+        f"{counts}. Filled: known animals. Outlined: animals that are not in the gallery, with known ones that were taken out of it.",
+    )
+
+
+def _shares(evidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.histogram(evidence, edges)[0] / max(1, len(evidence)))
+
+
+def _score(score: ReportedScore) -> str:
+    return (
+        f"<h4><bdi>{plain(score.name)}</bdi></h4>"
+        + reliability_figure(score.name, "pairs", "the same individual", score.probability, score.outcome)
+        + _calibrator(score)
+        + _tried(score.kind, score.log_loss, "log-loss")
+    )
+
+
+def _calibrator(score: ReportedScore) -> str:
+    curve = Calibrator("pchip", tuple(map(float, score.x)), tuple(map(float, score.y)))
+    grid = np.linspace(score.x[0], score.x[-1], CURVE_POINTS)
+    chart = Chart(axis(score.x[0], score.x[-1], score.name), axis(0, 1, "probability"))
+    chart.line(grid, curve.interpolate(grid), "curve")
+    chart.points(score.x, score.y)
+    reached = [(percent(wanted), _least_score(grid, curve.interpolate(grid), wanted)) for wanted in TOLD_PROBABILITIES]
+    return figure(
+        chart.svg(
+            f"Calibrator of {score.name}",
+            f"{score.kind}, {len(score.x)} knots, from {score.y[0]:.3f} at {score.x[0]:.4g} to {score.y[-1]:.3f} at {score.x[-1]:.4g}.",
+        ),
+        table(("Probability", "From a score of"), reached),
+        f"The {score.kind} curve from the score of two photos to the probability that they show the same individual; dots are its knots.",
+    )
+
+
+def _least_score(grid: NDArray[np.float64], probability: NDArray[np.float64], wanted: float) -> str:
+    reached = np.flatnonzero(probability >= wanted)
+    return f"{grid[reached[0]]:.4g}" if len(reached) else "never"
+
+
+def _choice(title: str, choice: ReportedChoice) -> str:
+    weights = (
+        table(("Of", "Weight"), [(name, number(weight)) for name, weight in choice.numbers.items()]) if choice.numbers else ""
+    )
+    return f"<h4>{title} {plain(choice.chosen)}</h4>{_tried(choice.chosen, choice.tried, choice.measure)}{weights}"
+
+
+def _tried(chosen: str, tried: Mapping[str, tuple[float, float]], measure: str) -> str:
+    if not tried:
+        return "<p>Nothing else was compared.</p>"
+    better = "lower is better" if measure == "log-loss" else "higher is better"
+    rows = [
+        (name, number(value, 4), number(error, 4), "chosen" if name == chosen else "") for name, (value, error) in tried.items()
+    ]
+    return table(("Tried", f"{measure} ({better})", "Standard error", ""), rows, "On individuals that were left out")

@@ -1,0 +1,36 @@
+"""Labels of photos that are really there: smooth random pictures, which perceptual hashes can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+def _picture(seed: int) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture
+def picture() -> Callable[[int], np.ndarray]:
+    """picture(7): the seventh picture, BGR uint8 [240, 320, 3]."""
+    return _picture
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[..., Path]:
+    """draw("Ada/1.jpg", 7): the seventh picture as a file of the temporary folder; other names of a seed are other files of it."""
+
+    def drawn(name: str, seed: int, quality: int = 95) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coded, data = cv2.imencode(path.suffix, _picture(seed), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        assert coded
+        path.write_bytes(data.tobytes())
+        return path
+
+    return drawn
