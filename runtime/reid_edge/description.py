@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from reid_edge.networks import Networks
 from reid_edge.photo import Photo
 from reid_edge.photo.quality import quality_of
 from reid_edge.recipe import Recipe
-from reid_edge.segmentation import NO_ANIMAL, Animal, find_animals
+from reid_edge.segmentation import NO_ANIMAL, Animal, find_animals, whole_frame
 from reid_edge.timings import Timings
 
 
@@ -44,9 +44,15 @@ def describe(
         EngineError: a network failed.
     """
     with timings.stage("segment"):
-        network = networks[recipe.segment.network]
-        animals = find_animals(photo, network.engine, network.preprocessing, recipe.segment)
+        animals = _animals(photo, recipe, networks)
     return [_describe_animal(animal, recipe, networks, timings) for animal in animals[: 1 if largest_only else None]]
+
+
+def _animals(photo: Photo, recipe: Recipe, networks: Networks) -> list[Animal]:
+    if recipe.segment is None:
+        return [replace(whole_frame(photo), found=True)]  # the recipe says that the frame is the animal
+    network = networks[recipe.segment.network]
+    return find_animals(photo, network.engine, network.preprocessing, recipe.segment)
 
 
 def _describe_animal(animal: Animal, recipe: Recipe, networks: Networks, timings: Timings) -> DescribedAnimal:

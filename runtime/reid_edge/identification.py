@@ -130,7 +130,7 @@ class Identifier:
         warnings: tuple[str, ...],
     ) -> Decision:
         animal = described.animal
-        engine = self.networks[self.recipe.segment.network].engine.provenance
+        engine = self.networks[self.recipe.networks[0]].engine.provenance
         duplicate = candidates.holds_photo(photo.sha256)
         return Decision(
             verdict=verdict.verdict,

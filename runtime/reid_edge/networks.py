@@ -28,7 +28,7 @@ class Networks:
     """The networks that a recipe needs, loaded when they are first asked for."""
 
     def __init__(self, pack: Pack, recipe: Recipe, requested_device: str, threads: int | None = None) -> None:
-        """Choose the device; the smallest self-test is the recipe's segmentation network.
+        """Choose the device; the self-test is of the first network that the recipe opens.
 
         Raises:
             UsageError, EngineError: see `reid_edge.engines.select_device`.
@@ -36,7 +36,7 @@ class Networks:
         self._pack = pack
         self._recipe = recipe
         self._loaded: dict[str, LoadedNetwork] = {}
-        probe = pack.read_bytes(pack.manifest.networks[recipe.segment.network].file)
+        probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
         self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
 
     def __getitem__(self, name: str) -> LoadedNetwork:
@@ -59,8 +59,7 @@ def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
     Raises:
         PackError: a file is not what the pack says.
     """
-    matchers = (match.network for match in recipe.match if match.network)
-    for name in dict.fromkeys((*recipe.feature_networks, *matchers)):
+    for name in recipe.networks:
         yield _network_file(pack, recipe, name)
 
 

@@ -60,7 +60,7 @@ REFUSED = {
     "no embedding": (change("embed", []), r"recipe\.retrieve\.embedding is 'efficientnet-lite0', which the pack does not have"),
     "a network of another task": (change("embed", 0, "network", "xfeat"), r"The recipe's embedding network is 'xfeat'"),
     "a network that is not there": (change("segment", "network", "u2net"), r"The recipe's segmentation network is 'u2net'"),
-    "lightglue without a network": (drop("match", 1, "network"), r"recipe\.match\[1\]: the matcher lightglue needs network"),
+    "lightglue without a network": (drop("match", 1, "network"), r"recipe\.match\[1\]: the matcher lightglue needs a network"),
     "mutual-nearest with a network": (
         change("match", 0, "network", "lighterglue"),
         r"recipe\.match\[0\]: the matcher mutual-nearest takes no network",

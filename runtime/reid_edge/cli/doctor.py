@@ -97,7 +97,7 @@ def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, 
 
     try:
         device = find_device(name)
-        probe = pack.read_bytes(pack.manifest.networks[recipe.segment.network].file)
+        probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
         if not is_ready(device, probe, network_files(pack, recipe)):
             return {
                 "ok": False,

@@ -20,7 +20,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reid_edge.pack.manifest import Manifest, Preprocessing
+from reid_edge.pack.manifest import Manifest, Network, Preprocessing
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.recipe import Recipe
 
@@ -72,10 +72,16 @@ def ranges_of_network(manifest: Manifest, recipe: Recipe, name: str) -> AxisRang
         PackError: the pack has no such network.
     """
     network = manifest.network(name)
-    extractors = {extract.name: manifest.network(extract.network) for extract in recipe.extract}
-    counts = [extractors[match.keypoints].parameters.get("keypoints") for match in recipe.match if match.network == name]
+    extractors = {extract.name: manifest.network(extract.network) for extract in recipe.extract if extract.network}
+    counts = [_keypoints(match.keypoints, extractors, recipe) for match in recipe.match if match.network == name]
     known = [count for count in counts if isinstance(count, int)]
     return axis_ranges(network.task, network.preprocessing, max(known) if known and len(known) == len(counts) else None)
+
+
+def _keypoints(name: str, extractors: Mapping[str, Network], recipe: Recipe) -> object:
+    if name in extractors:
+        return extractors[name].parameters.get("keypoints")
+    return next(extract.keypoints for extract in recipe.extract if extract.name == name) or None
 
 
 def ranges_of_file(model: bytes, name: str) -> AxisRanges:

@@ -10,7 +10,7 @@ from reid_edge.errors import PackError
 from reid_edge.pack.members import nearest
 from reid_edge.pack.tables import Scalar
 
-Task = Literal["segmentation", "embedding", "projection", "keypoints", "matching"]
+Task = Literal["segmentation", "embedding", "projection", "keypoints", "matching", "head"]
 Precision = Literal["fp32", "fp16", "int8"]
 Resize = Literal["stretch", "long-side", "letterbox"]
 

@@ -123,7 +123,7 @@ def _network(where: str, data: dict[str, Any]) -> Network:
     )
     return Network(
         file=check_path(table.text("file")),
-        task=cast(Task, table.choice("task", "segmentation", "embedding", "projection", "keypoints", "matching")),
+        task=cast(Task, table.choice("task", "segmentation", "embedding", "projection", "keypoints", "matching", "head")),
         opset=table.integer("opset", 1, 100),
         precision=cast(Precision, table.choice("precision", "fp32", "fp16", "int8")),
         storage=cast(Precision, table.choice("storage", "fp32", "fp16", "int8")),

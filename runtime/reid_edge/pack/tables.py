@@ -79,6 +79,13 @@ class Table:
             self._refuse(key, "a list of finite numbers")
         return tuple(map(float, value))
 
+    def text_list(self, key: str) -> tuple[str, ...]:
+        """A list of non-empty, printable strings."""
+        value = self._data[key]
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            self._refuse(key, "a list of names")
+        return tuple(_printable(item, self._where(key)) for item in value)
+
     def table(self, key: str) -> dict[str, Any]:
         """A table, raw, for another Table or a free reading; empty where the key is absent."""
         value = self._data.get(key, {})

@@ -1,6 +1,6 @@
 """Find the animals in a photo as boxes, masks and crops, with a network that gives a saliency map or one that gives instances."""
 
-from reid_edge.segmentation.animal import NO_ANIMAL, Animal
+from reid_edge.segmentation.animal import NO_ANIMAL, Animal, whole_frame
 from reid_edge.segmentation.finding import find_animals
 
-__all__ = ["NO_ANIMAL", "Animal", "find_animals"]
+__all__ = ["NO_ANIMAL", "Animal", "find_animals", "whole_frame"]

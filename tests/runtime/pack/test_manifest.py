@@ -121,7 +121,7 @@ SPOILED = [
     (
         'task = "embedding"',
         'task = "guessing"',
-        "task must be one of 'segmentation', 'embedding', 'projection', 'keypoints', 'matching', not 'guessing'",
+        "task must be one of 'segmentation', 'embedding', 'projection', 'keypoints', 'matching', 'head', not 'guessing'",
     ),
     ('task = "embedding"', "task = [1]", "task must be one of"),
     ('name = "tiny"', "name = 5", "pack.toml name must be text"),

@@ -1,0 +1,42 @@
+"""Recipes: TOML in, frozen dataclasses out."""
+
+from reid_edge.recipe.parsing import parse_recipe
+from reid_edge.recipe.recipe import FEATURES_VERSION, Recipe
+from reid_edge.recipe.stages import (
+    Agree,
+    Concatenate,
+    Decide,
+    Embed,
+    Extract,
+    Fuse,
+    Gate,
+    Group,
+    Head,
+    Match,
+    Orient,
+    Rerank,
+    Retrieve,
+    Segment,
+    Step,
+)
+
+__all__ = [
+    "FEATURES_VERSION",
+    "Agree",
+    "Concatenate",
+    "Decide",
+    "Embed",
+    "Extract",
+    "Fuse",
+    "Gate",
+    "Group",
+    "Head",
+    "Match",
+    "Orient",
+    "Recipe",
+    "Rerank",
+    "Retrieve",
+    "Segment",
+    "Step",
+    "parse_recipe",
+]

@@ -1,0 +1,154 @@
+"""What a recipe names must be there: refused when a pack is opened, not when a photo arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from reid_edge.errors import PackError
+from reid_edge.pack.manifest import Manifest
+from reid_edge.recipe.recipe import Recipe
+from reid_edge.recipe.stages import PICTURE_MATCHERS, Gate
+
+_HEADS = "heads/{}.json"
+
+
+def check_references(recipe: Recipe, manifest: Manifest) -> None:
+    """Check names, networks, and widths of vectors.
+
+    Raises:
+        PackError: a name that is there twice, a stage that asks for one that is not there or cannot use it, a network that the pack
+            does not have, or vectors of another width than a network takes.
+    """
+    _check_names(recipe)
+    _check_uses(recipe)
+    _check_networks(recipe, manifest)
+    _check_widths(recipe, manifest)
+
+
+def _check_names(recipe: Recipe) -> None:
+    for what, names in (
+        ("scores", list(recipe.score_names)),
+        ("sets of keypoints", [extract.name for extract in recipe.extract]),
+        ("fusions", [fuse.name for fuse in recipe.fuse]),
+    ):
+        if len(set(names)) != len(names):
+            raise PackError(f"The recipe gives two {what} the same name: {names}.", "Name every one differently.")
+    for fuse in recipe.fuse:
+        if fuse.name in recipe.score_names:
+            raise PackError(f"The recipe calls a fusion and a score {fuse.name!r}.", "Name one of them differently.")
+
+
+def _check_uses(recipe: Recipe) -> None:
+    vectors = recipe.embedding_names
+    one_of("recipe.retrieve.embedding", recipe.retrieve.embedding, vectors)
+    for place, each in enumerate(recipe.concatenate):
+        for name in each.of:
+            earlier = vectors[: len(recipe.embed) + place]
+            one_of(f"A part of the concatenation {each.name}", name, earlier)
+    extracts = {extract.name: extract for extract in recipe.extract}
+    for place, match in enumerate(recipe.match):
+        one_of(f"The matcher {match.name}'s keypoints", match.keypoints, list(extracts))
+        pictures = extracts[match.keypoints].detector == "picture"
+        if pictures != (match.matcher in PICTURE_MATCHERS):
+            wants, has = ("pictures", "keypoints") if not pictures else ("keypoints", "a picture")
+            raise PackError(
+                f"The matcher {match.name} ({match.matcher}) compares {wants}, but {match.keypoints} is {has}.",
+                "Give it another one.",
+            )
+        if match.order:
+            one_of(f"The matcher {match.name}'s order", match.order, recipe.score_names[: len(vectors) + place])
+    for name, embedding in [(s.name, s.embedding) for s in recipe.rerank] + [(s.name, s.embedding) for s in recipe.head]:
+        one_of(f"The embedding of {name}", embedding, vectors)
+    for fuse in recipe.fuse:
+        for name in (name for group in fuse.groups for name in group.scores):
+            one_of(f"A score of the fusion {fuse.name}", name, recipe.score_names)
+    if recipe.step and not recipe.fuse:
+        raise PackError("The recipe has steps but no fusion that they begin with.", "Add [[recipe.fuse]].")
+    if recipe.fuse and recipe.decide is None:
+        raise PackError("The recipe fuses scores itself but does not decide on them.", "Add [recipe.decide].")
+    if recipe.decide is not None and not recipe.fuse:
+        raise PackError(
+            "The recipe decides on a fusion that it does not have.", "Add [[recipe.fuse]], or leave [recipe.decide] out."
+        )
+    for step in recipe.step:
+        one_of("The source of a step", step.source, [*(fuse.name for fuse in recipe.fuse), *recipe.score_names])
+        if isinstance(step, Gate) and step.cosine and step.source not in vectors:
+            raise PackError(f"A step takes {step.source} for a cosine, which it is not.", "Leave cosine out.")
+
+
+def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
+    for network, task in _wanted(recipe):
+        one_of(f"The recipe's {task} network", network, [n for n, info in manifest.networks.items() if info.task == task])
+        if task not in ("matching", "projection", "head") and manifest.networks[network].preprocessing is None:
+            raise PackError(f"The {task} network {network} states no preprocessing.", "Export the pack again.")
+    for extract in recipe.extract:
+        preprocessing = manifest.networks[extract.network].preprocessing if extract.network else None
+        if preprocessing is not None and preprocessing.resize == "letterbox":
+            raise PackError(
+                f"The keypoint network {extract.network} states a letterbox, on whose bars it would find keypoints.",
+                "Give it long-side.",
+            )
+    files = {file.path for file in manifest.files}
+    for head in recipe.head:
+        if files and _HEADS.format(head.network) not in files:
+            raise PackError(
+                f"The head {head.name} has no {_HEADS.format(head.network)}, so nobody knows whom it names.",
+                "Train it: reid-edge train-head.",
+            )
+
+
+def _wanted(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """The networks with their tasks."""
+    if recipe.segment:
+        yield recipe.segment.network, "segmentation"
+    yield from ((embed.network, "embedding") for embed in recipe.embed)
+    projections = [embed.projection for embed in recipe.embed] + [each.projection for each in recipe.concatenate]
+    yield from ((projection, "projection") for projection in projections if projection)
+    yield from ((extract.network, "keypoints") for extract in recipe.extract if extract.network)
+    yield from ((match.network, "matching") for match in recipe.match if match.network)
+    yield from ((head.network, "head") for head in recipe.head)
+
+
+def _check_widths(recipe: Recipe, manifest: Manifest) -> None:
+    """Vectors are as wide as the networks that take them say, as far as both say it."""
+    width: dict[str, object] = {}
+    for embed in recipe.embed:
+        dimension = manifest.networks[embed.network].parameters.get("dimension")
+        width[embed.name] = _projected(embed.projection, dimension, embed.network, manifest)
+    for each in recipe.concatenate:
+        parts = [width[name] for name in each.of]
+        total = sum(part for part in parts if isinstance(part, int)) if all(isinstance(part, int) for part in parts) else None
+        width[each.name] = _projected(each.projection, total, each.name, manifest)
+    for head in recipe.head:
+        takes = manifest.networks[head.network].parameters.get("input_dimension")
+        gives = width[head.embedding]
+        if takes is not None and gives is not None and takes != gives:
+            raise PackError(
+                f"The head {head.name} takes vectors of {takes} values, but {head.embedding} gives {gives}.",
+                "Train it on the vectors of this pack: reid-edge train-head.",
+            )
+
+
+def _projected(projection: str, gives: object, source: str, manifest: Manifest) -> object:
+    """How wide a vector is behind its projection, None where nobody says."""
+    if not projection:
+        return gives
+    parameters = manifest.networks[projection].parameters
+    takes = parameters.get("input_dimension")
+    if takes is None:
+        raise PackError(
+            f"The projection {projection} does not say how wide the vectors are that it takes.",
+            f"Give networks.{projection}.parameters the input_dimension.",
+        )
+    if gives is not None and takes != gives:
+        raise PackError(
+            f"The projection {projection} takes vectors of {takes} values, but {source} gives {gives}.",
+            "Fit the projection on the vectors of this pack: reid-edge calibrate --fit-projection.",
+        )
+    return parameters.get("dimension")
+
+
+def one_of(what: str, value: str, choices: Collection[str]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        raise PackError(f"{what} is {value!r}, which the pack does not have.", f"It has: {', '.join(choices) or 'none'}.")

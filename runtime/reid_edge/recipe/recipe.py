@@ -1,0 +1,99 @@
+"""A recipe says which stages run with which networks and parameters: the whole truth about a system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from reid_edge.recipe.stages import (
+    Concatenate,
+    Decide,
+    Embed,
+    Extract,
+    Fuse,
+    Head,
+    Match,
+    Orient,
+    Rerank,
+    Retrieve,
+    Segment,
+    Step,
+)
+
+# Raise it when the code changes what is computed of a photo, so that galleries are described anew and never mixed.
+FEATURES_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The stages of one system, in the order in which they run.
+
+    Attributes:
+        segment: None where the whole frame is the animal, as of photos that were cut out already.
+        decide: None where `reid-edge calibrate` models the evidence.
+    """
+
+    segment: Segment | None
+    embed: tuple[Embed, ...]
+    retrieve: Retrieve
+    extract: tuple[Extract, ...]
+    match: tuple[Match, ...]
+    orient: Orient | None = None
+    concatenate: tuple[Concatenate, ...] = ()
+    rerank: tuple[Rerank, ...] = ()
+    head: tuple[Head, ...] = ()
+    fuse: tuple[Fuse, ...] = ()
+    step: tuple[Step, ...] = ()
+    decide: Decide | None = None
+
+    @property
+    def embedding_names(self) -> tuple[str, ...]:
+        """The vectors of an animal: those of the embedders, then the concatenations."""
+        return (*(embed.name for embed in self.embed), *(each.name for each in self.concatenate))
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The pair scores in the order in which they are computed: cosines, match counts, re-ranked neighbours, heads' probabilities."""
+        counts = [match.name for match in self.match]
+        return (*self.embedding_names, *counts, *(each.name for each in self.rerank), *(head.name for head in self.head))
+
+    @property
+    def feature_networks(self) -> tuple[str, ...]:
+        """The networks whose output is stored in a gallery."""
+        embedders = [network for embed in self.embed for network in (embed.network, embed.projection)]
+        names = [self.segment.network if self.segment else "", *embedders]
+        names += [each.projection for each in self.concatenate]
+        names += [extract.network for extract in self.extract]
+        return tuple(filter(None, names))
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All networks that the recipe opens, once each."""
+        matchers = [match.network for match in self.match if match.network]
+        return tuple(dict.fromkeys((*self.feature_networks, *matchers, *(head.network for head in self.head))))
+
+    def feature_settings(self) -> dict[str, Any]:
+        """The parameters that change stored features; a gallery's features are tied to these and to `feature_networks`.
+
+        What is not there is not told, so that a key which a later version knows does not change the features of packs without it.
+        """
+        several = ("max_animals", "min_relative_area")  # how many animals are answered; of an enrolled photo it is the largest
+        segment = _told(self.segment) if self.segment else {}
+        settings: dict[str, Any] = {
+            "version": FEATURES_VERSION,
+            "segment": {name: value for name, value in segment.items() if name not in several},
+            "embed": [_told(embed) for embed in self.embed],
+            "extract": [_told(extract) for extract in self.extract],
+        }
+        if self.orient:
+            settings["orient"] = _told(self.orient)
+        if self.concatenate:
+            settings["concatenate"] = [_told(each) for each in self.concatenate]
+        return settings
+
+
+def _told(stage: Any) -> dict[str, Any]:
+    """The fields of a stage that are not as they are where the key is absent."""
+    told = {each.name: getattr(stage, each.name) for each in fields(stage)}
+    absent = {each.name: each.default for each in fields(stage)}
+    return {name: value for name, value in told.items() if value != absent[name]}

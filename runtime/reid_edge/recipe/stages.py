@@ -1,0 +1,269 @@
+"""The stages that a recipe may name, in the order in which they run: from a photo to features, scores and an answer.
+
+Every key of a stage is written in the recipe. One that is not there switches something off; none has another hidden default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Matcher = Literal["mutual-nearest", "lightglue", "loftr", "adalam", "fginn"]
+Count = Literal["matches", "inliers", "share"]
+
+# Which kinds of features a matcher compares; `frames` are the affine frames of keypoints.
+NETWORK_MATCHERS = ("lightglue", "loftr")
+PICTURE_MATCHERS = ("loftr",)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Find the animals.
+
+    Attributes:
+        network: a segmentation network of the pack.
+        threshold: saliency, or likelihood of an instance's mask, at and above which a pixel is animal, 0..1.
+        min_contrast: highest saliency below which a photo holds no animal, or the score below which an instance is none, 0..1.
+        min_area: smallest share of the frame that counts as an animal, 0..1.
+        min_relative_area: smallest area of a further animal beside the largest, 0..1.
+        max_animals: answers per photo at most.
+        margin: added around an animal's box on each side, as a share of the box.
+    """
+
+    network: str
+    threshold: float
+    min_contrast: float
+    min_area: float
+    min_relative_area: float
+    max_animals: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Orient:
+    """Turn animals so that all lie the same way, by the viewpoint that people gave a photo.
+
+    Attributes:
+        turn: by viewpoint, in lower case, degrees that the crop is turned counter-clockwise: 90, 180 or -90.
+        species: those that are turned, in lower case; all where empty.
+    """
+
+    turn: Mapping[str, int]
+    species: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Turn a chip into one vector.
+
+    Attributes:
+        name: what retrieval and fusion call it.
+        network: an embedding network of the pack.
+        projection: a projection network of the pack, which the vector of length 1 goes through; empty for none.
+        crops: 1 for the chip as it is; 5 for the mean of its centre and its four corners.
+        crop_share: side of each of five crops, as a share of the chip's; 0 where there is one.
+    """
+
+    name: str
+    network: str
+    projection: str = ""
+    crops: int = 1
+    crop_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Concatenate:
+    """Several vectors of an animal laid end to end: one more embedding.
+
+    Attributes:
+        name: what retrieval and fusion call it.
+        of: names of embeddings, each of length 1.
+        projection: as in `Embed`.
+    """
+
+    name: str
+    of: tuple[str, ...]
+    projection: str = ""
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Find keypoints on a chip, or keep a small picture of it for matchers that look at pixels.
+
+    Attributes:
+        name: what matchers call them.
+        network: a keypoint network of the pack; empty for another detector.
+        mask: keep keypoints on the animal only; of a picture, blacken what is not the animal.
+        mask_margin: the mask grows by this share of the chip's long side first, so that the outline stays in.
+        detector: ``network``; ``sift`` on the host; or ``picture``: a grey picture of `size` x `size` pixels.
+        keypoints: how many SIFT keypoints at most; 0 for other detectors, whose network knows.
+        size: long side in pixels that the chip is brought to for SIFT, side of the picture; 0 for a network.
+    """
+
+    name: str
+    network: str
+    mask: bool
+    mask_margin: float
+    detector: Literal["network", "sift", "picture"] = "network"
+    keypoints: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Retrieve:
+    """Shortlist the nearest `candidates` gallery animals (B) by the cosine of one embedding or concatenation."""
+
+    embedding: str
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """Match the query's keypoints with a candidate's; the pair score is a count of matches.
+
+    Attributes:
+        name: what fusion calls the score.
+        keypoints: which `Extract`.
+        matcher: ``mutual-nearest`` (cosine), ``lightglue``, ``loftr`` (two pictures), ``adalam`` or ``fginn``.
+        network: a matching network of the pack; empty for the matchers that run on the host.
+        min_score: matches with a cosine (mutual-nearest) or confidence above this are counted.
+        best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist.
+        order: the score that orders the candidates for `best`; empty where `best` is 0.
+        count: what the score counts: ``matches``; ``inliers`` of a homography (MAGSAC++); or the ``share`` of the query's keypoints that
+            are matched.
+        inlier_pixels: largest distance of an inlier, in pixels of a chip whose long side is 512; 0 where none is counted.
+    """
+
+    name: str
+    keypoints: str
+    matcher: Matcher
+    network: str
+    min_score: float
+    best: int
+    order: str
+    count: Count = "matches"
+    inlier_pixels: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """k-reciprocal nearest neighbours (Zhong et al., CVPR 2017): one more pair score, 1 - Jaccard distance.
+
+    Attributes:
+        name: what fusion calls the score.
+        embedding: by whose cosines neighbours are found.
+        k1, k2: sizes of the reciprocal neighbourhood and of the local query expansion.
+    """
+
+    name: str
+    embedding: str
+    k1: int
+    k2: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """A trained second opinion on who the animal is: one more pair score, the probability of the candidate's individual.
+
+    Attributes:
+        name: what fusion and steps call the score.
+        kind: ``classifier`` (of a vector) or ``boosting`` (of a vector, its nearest gallery photos, viewpoint and species).
+        network: a head of the pack; its individuals and categories stand in ``heads/NETWORK.json``.
+        embedding: which vector it takes.
+        species: those that it was trained on, in lower case; of others it has no opinion. All where empty.
+    """
+
+    name: str
+    kind: Literal["classifier", "boosting"]
+    network: str
+    embedding: str
+    species: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some scores of a fusion: their mean counts `weight`.
+
+    Attributes:
+        scores: names.
+        weight: 0 or more.
+        calibrated: by their calibrators; otherwise as they are, cut to 0..1.
+    """
+
+    scores: tuple[str, ...]
+    weight: float
+    calibrated: bool = True
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """A fused score whose make-up is part of the system. Without any, `reid-edge calibrate` chooses one.
+
+    Attributes:
+        name: what steps call it.
+        groups: what is summed.
+        fit: ``none``: weights as written; ``powell``: fitted on GeoMean by `reid-edge calibrate`, from the written ones on.
+        candidates: how many of the shortlist it looks at; 0 for all.
+    """
+
+    name: str
+    groups: tuple[Group, ...]
+    fit: Literal["none", "powell"] = "none"
+    candidates: int = 0
+
+
+@dataclass(frozen=True)
+class Agree:
+    """Weigh the answer so far against another source's: together they are surer, apart one of them is taken.
+
+    Attributes:
+        source: a fusion or a score.
+        weights: what the confidences of the answer so far and of the source are multiplied by first.
+        boost: what the mean of both is multiplied by where they name the same individual.
+        differ: which answer is taken where they do not: the ``source``'s, or the one of ``higher`` confidence.
+        differ_boost: what the source's confidence is multiplied by where it is taken so.
+        species: those that the step is for, in lower case; all where empty.
+    """
+
+    source: str
+    weights: tuple[float, float]
+    boost: float
+    differ: Literal["source", "higher"]
+    differ_boost: float
+    species: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Let a source overrule the answer so far where it is sure enough, or call the animal new where it is too unsure.
+
+    Attributes:
+        source: a fusion or a score.
+        then: ``take`` the source's answer where its confidence is `limit` or more; or ``new`` where it is less.
+        limit: 0..1.
+        cosine: the source is a cosine c, whose confidence is (c + 1) / 2.
+        species: as in `Agree`.
+    """
+
+    source: str
+    then: Literal["take", "new"]
+    limit: float
+    cosine: bool = False
+    species: tuple[str, ...] = ()
+
+
+Step = Agree | Gate
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Known from which confidence on.
+
+    Attributes:
+        threshold: for any species not named below; None: fitted on GeoMean by `reid-edge calibrate`.
+        species: by species, in lower case.
+    """
+
+    threshold: float | None
+    species: Mapping[str, float] = field(default_factory=dict)
