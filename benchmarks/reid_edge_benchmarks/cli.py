@@ -15,6 +15,7 @@ import click
 from reid_edge.cli.options import device_options, pack_option
 from reid_edge.cli.progress import progress
 from reid_edge_benchmarks.machine import describe_machine, machine_facts
+from reid_edge_benchmarks.parity.cli import parity
 from reid_edge_calibration.labels.options import label_options
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.group(short_help="Desktop: measure accuracy, latency and memory.")
 def bench() -> None:
     """Measure accuracy, latency, start-up, enrolment and embedders. Tables are Markdown, ready to be pasted."""
+
+
+bench.add_command(parity)
 
 
 @bench.command()
@@ -80,8 +84,8 @@ def accuracy(
     fitting = of_the_same_species(others, sets) if fit_fold else []
     with _folder(keep) as folder:
         request = Request(tuple(sets), tuple(fitting), masks, worst, folder, html_path)
-        figures = measure_accuracy(request, identifier, progress)
-    _report(json_path, machine, {"pack": identifier.pack.sha256, "fold": labels.fold, "fit_fold": fit_fold, **figures})
+        settings = {"pack": identifier.pack.sha256, "fold": labels.fold, "fit_fold": fit_fold}
+        measure_accuracy(request, identifier, progress, lambda figures: _report(json_path, machine, {**settings, **figures}))
 
 
 @bench.command()

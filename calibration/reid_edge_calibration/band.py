@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from reid_edge.calibration import Calibrator
 from reid_edge_calibration.identity import fit_identity, fit_unknown, natural_weight
@@ -42,7 +43,8 @@ class Band:
         sure: the probability that an answer needs to go out unattended; more than 1 where none may.
         asked: share of the trials that become questions.
         wrong: share of all trials that are answered unattended and wrongly.
-        bound: 95 % of bootstrap resamples of individuals have no larger share of such.
+        bound: its upper 95 % bound: 95 % of bootstrap resamples of individuals have no larger share of such, nor is it less than what as
+            many independent photos could vouch for (Clopper & Pearson 1934); trials without a mistake say nothing by resampling.
     """
 
     ask_low: float
@@ -83,7 +85,7 @@ def sure_enough(confidences: list[Confidence], most_wrong: float, one_more: bool
     Conformal risk control (Angelopoulos, Bates, Fisch, Lei & Schuster 2024, Conformal Risk Control, eq. 4): the smallest value at which
     (n R + 1) / (n + 1) <= most_wrong, R being the share of the n labelled trials that would be answered unattended and wrongly. It holds
     on average over sets of labels for a further photo that comes like the labelled ones; photos of one individual are alike, so it
-    holds less well the fewer the individuals are. n is the effective number of trials, (sum of weights)^2 / sum of squares.
+    holds less well the fewer the individuals are. n is `effective_photos`.
     Without `one_more`, R <= most_wrong: what the trials themselves allow, with no word on any further photo.
 
     Args:
@@ -97,7 +99,7 @@ def sure_enough(confidences: list[Confidence], most_wrong: float, one_more: bool
     probability = np.concatenate([each.probability for each in confidences])
     weight = np.concatenate([each.weight for each in confidences])
     lost = np.concatenate([each.weight * each.wrong for each in confidences])
-    count = weight.sum() ** 2 / (weight**2).sum()
+    count = effective_photos(weight)
     order = np.argsort(-probability, kind="stable")
     level, risk = probability[order], np.cumsum(lost[order]) / weight.sum()
     last = np.concatenate([level[:-1] != level[1:], [True]])  # all answers of one probability go out together
@@ -110,6 +112,13 @@ def sure_enough(confidences: list[Confidence], most_wrong: float, one_more: bool
     if not len(let_out):
         return float(np.nextafter(level[0], 2))
     return max(LEAST_SURE, float(level[let_out[-1]]))
+
+
+def effective_photos(weight: NDArray[np.float64]) -> float:
+    """As how many independent photos trials with these weights, float64 [T], count: (sum of weights)^2 / sum of squares, but no more than
+    there were photos, which is the sum of `identity.natural_weight`. A photo of a known individual is two trials, and still one photo.
+    """
+    return float(min(weight.sum() ** 2 / (weight**2).sum(), weight.sum()))
 
 
 def ask_band(
@@ -139,12 +148,13 @@ def ask_band(
     for _ in range(RESAMPLES):
         times = np.bincount(rng.choice(people, len(people)), minlength=people.max() + 1)[trials.individual]
         shares.append((times * lost).sum() / max(1e-12, (times * confidence.weight).sum()))
-    total = confidence.weight.sum()
+    total, photos = confidence.weight.sum(), effective_photos(confidence.weight)
+    wrong = float(lost.sum() / total)
     return Band(
         ask_low=low,
         ask_high=high,
         sure=sure,
         asked=float((confidence.weight * ~out).sum() / total),
-        wrong=float(lost.sum() / total),
-        bound=float(np.quantile(shares, 0.95)),
+        wrong=wrong,
+        bound=max(float(np.quantile(shares, 0.95)), float(beta.ppf(0.95, wrong * photos + 1, max(1e-9, (1 - wrong) * photos)))),
     )

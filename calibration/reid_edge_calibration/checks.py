@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from reid_edge.errors import UsageError
+from reid_edge_calibration.calibrators.choice import FEWEST_POSITIVES
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.trials import Pairs, TrialPlan
-
-FEWEST_POSITIVES = 20
 
 
 def check_tables(tables: Sequence[ScoreTable]) -> None:

@@ -40,7 +40,7 @@ from reid_edge_calibration.labels.request import LabelRequest
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
-    help="Keep galleries and score tables in this folder; enrolment continues from them.",
+    help="Keep galleries and score tables in this folder and continue from them.",
 )
 @device_options
 def calibrate(
@@ -59,7 +59,8 @@ def calibrate(
     """Fit on labelled photos: a CSV table with AnimalCLEF columns (as of a wildlife-datasets DataFrame), a COCO Camera Traps JSON, or a
     folder with a sub-folder per individual.
 
-    Every species gets calibrators, weights and a threshold of its own, and all together give the generic ones for any other species.
+    All species together give calibrators, weights and a threshold for any other species. A species gets its own where they are clearly
+    better, and else uses those of all; its final probabilities are always its own.
     """
     from reid_edge_calibration.command import Kept, calibrate_pack
 

@@ -15,11 +15,10 @@ from reid_edge_calibration.entry import FitOptions
 from reid_edge_calibration.fit import Fitted, fit_with_facts
 from reid_edge_calibration.labels.labelled_set import LabelledSet, read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest
-from reid_edge_calibration.packing import write_calibrated_pack
+from reid_edge_calibration.packing import refuse_place, write_calibrated_pack
 from reid_edge_calibration.report import write_report
 from reid_edge_calibration.report.filling import report_of
-from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.scoring import score_labelled_set
+from reid_edge_calibration.scoring import kept_table
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,19 @@ def calibrate_pack(
         UsageError: labels that cannot be read, or too few of them.
         PackError, EngineError, GalleryError, StorageError: it cannot go on.
     """
+    pack = open_pack(find_pack(pack_name))
+    refuse_place(out)
     sets = read_labelled_sets(metadata, labels, progress)
     notes = [note for labelled in sets for note in labelled.notes]
     for note in notes:
         click.echo(f"note: {note}", err=True)
-    identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
+    identifier = Identifier(pack, device, threads)
     if fit_projection:
         identifier, more = _with_projection(identifier, sets, labels.seed, kept, device, threads)
         notes += more
-    tables = [_table(labelled, identifier, kept.folder) for labelled in sets]
+    tables = [kept_table(labelled, identifier, kept.folder, progress) for labelled in sets]
     click.echo("Fitting", err=True)
-    fit = fit_with_facts(tables, labels.seed, FitOptions(most_wrong=max_wrong))
+    fit = fit_with_facts(tables, labels.seed, FitOptions(most_wrong=max_wrong), identifier.recipe)
     write_calibrated_pack(identifier.pack, fit.model, out)
     warnings = list(fit.model.data["warnings"])
     for warning in warnings:
@@ -86,6 +87,9 @@ def calibrate_pack(
             **({"--fold": labels.fold} if labels.fold else {}),
             **({"--species": "\n".join(labels.species)} if labels.species else {}),
             **({"--split": labels.split} if labels.split else {}),
+            "--unknown-share": f"{labels.unknown_share:g}",
+            "--query-share": f"{labels.query_share:g}",
+            **({"--drop-leaks": ""} if labels.drop_leaks else {}),
             **({"--fit-projection": ""} if fit_projection else {}),
             "--seed": str(labels.seed),
         }
@@ -113,13 +117,6 @@ def _with_projection(
     after = Identifier(adaptation.pack, device, threads)
     carry_features_over(identifier, after, sets, kept.folder)
     return after, notes
-
-
-def _table(labelled: LabelledSet, identifier: Identifier, folder: Path) -> ScoreTable:
-    stem = labelled.stem(identifier)
-    table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress)
-    table.save(folder / f"{stem}.npz")
-    return table
 
 
 def _in_words(fitted: Fitted) -> str:

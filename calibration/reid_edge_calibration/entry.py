@@ -81,9 +81,9 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
     are the species, and every species counts the same.
     """
     pairs, names = Pairs.of(tables), tables[0].score_names
-    fold = _folds(pairs, seed) if len(tables) == 1 else _species_of_individuals(pairs)
+    fold = folds_of(pairs, tables, seed)
     calibrators = {name: _calibrator(pairs, column, seed, options) for column, name in enumerate(names)}
-    filled = _cross_fit(pairs, fold, [each.kind for each in calibrators.values()])
+    filled = cross_fit(pairs, fold, [each.kind for each in calibrators.values()])
     plan = TrialPlan(pairs)
 
     def answer(fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> tuple[Trials, FittedEvidence]:
@@ -180,7 +180,7 @@ def _scaled(raw: NDArray[np.float64]) -> Calibrator:
     return Calibrator("linear", (float(low), float(max(high, low + 1e-6))), (0.0, 1.0))
 
 
-def _cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> NDArray[np.float64]:
+def cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> NDArray[np.float64]:
     """Calibrated scores [2, P, S] by calibrators that saw no query of the fold; an absent score as that of minus infinity."""
     filled = np.empty_like(pairs.raw)
     pair_fold = fold[pairs.individual[pairs.query]]
@@ -190,6 +190,13 @@ def _cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> N
             raw = pairs.raw[:, test, column]
             filled[:, test, column] = _fit_score(pairs, column, ~test, kind)(np.where(np.isnan(raw), -np.inf, raw))
     return filled
+
+
+def with_calibrators(entry: Entry, pairs: Pairs, fold: NDArray[np.int64], held: int) -> Entry:
+    """The entry with isotonic calibrators that saw no query of the fold."""
+    others = fold[pairs.individual[pairs.query]] != held
+    fitted = {name: _fit_score(pairs, column, others, "isotonic") for column, name in enumerate(entry.calibrators)}
+    return replace(entry, calibrators=fitted)
 
 
 def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) -> Calibrator:
@@ -202,9 +209,13 @@ def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) 
     return KINDS[kind](pairs.raw[0, chosen, column], pairs.same[chosen], pairs.weight[chosen])
 
 
-def _folds(pairs: Pairs, seed: int) -> NDArray[np.int64]:
-    """The fold of each individual, by its number: those with positive pairs and each species are dealt out evenly."""
+def folds_of(pairs: Pairs, tables: Sequence[ScoreTable], seed: int) -> NDArray[np.int64]:
+    """The fold of each individual, by its number: its species, where there are several; else those with positive pairs are dealt out
+    evenly.
+    """
     species = _species_of_individuals(pairs)
+    if len(tables) > 1:
+        return species
     count = len(species)
     positive = np.zeros((count, pairs.raw.shape[2]), bool)
     np.logical_or.at(positive, pairs.individual[pairs.query], pairs.same[:, None] & ~np.isnan(pairs.raw[0]))

@@ -104,7 +104,7 @@ def fit_evidence(
     scores = {uses: held_out(kinds) for uses, kinds in _SCORES.items()}
     uses = min(scores, key=lambda each: losses(scores[each]).sum())
     kinds, first = _SCORES[uses], losses(scores[uses])
-    tried = {each: (float(losses(score).sum()), 0.0) for each, score in scores.items()}
+    tried = {each: (float(losses(score).sum()), _error(individual, losses(score) - first)) for each, score in scores.items()}
     score = scores[uses]
     for words, further in _FURTHER.items():
         if not (np.ptp(features[:, kind == further], axis=0) > 0).any():
@@ -113,7 +113,7 @@ def fit_evidence(
         difference = losses(wider) - losses(score)
         tried[f"{uses}, {words}"] = (
             float(losses(wider).sum()),
-            float(np.sqrt((np.bincount(individual, losses(wider) - first) ** 2).sum())),
+            _error(individual, losses(wider) - first),
         )
         if difference.sum() < -_error(individual, difference):
             kinds, uses, score = (*kinds, further), f"{uses}, {words}", wider

@@ -12,11 +12,13 @@ from threadpoolctl import threadpool_limits
 
 from reid_edge.calibration import CalibrationModel, Entry
 from reid_edge.errors import UsageError
+from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import Band, sure_enough
 from reid_edge_calibration.checks import check_tables, shortage
 from reid_edge_calibration.entry import FitOptions, FittedEntry, borrow, fit_entry
 from reid_edge_calibration.judging import gain
 from reid_edge_calibration.score_table import ScoreTable
+from reid_edge_calibration.system import fit_system_entry
 from reid_edge_calibration.threshold import geomean_curve
 
 
@@ -49,12 +51,16 @@ class Fit:
     entries: tuple[Fitted, ...]
 
 
-def fit_calibration(tables: Sequence[ScoreTable], seed: int = 0, options: FitOptions | None = None) -> CalibrationModel:
+def fit_calibration(
+    tables: Sequence[ScoreTable], seed: int = 0, options: FitOptions | None = None, recipe: Recipe | None = None
+) -> CalibrationModel:
     """The model of `fit_with_facts`."""
-    return fit_with_facts(tables, seed, options).model
+    return fit_with_facts(tables, seed, options, recipe).model
 
 
-def fit_with_facts(tables: Sequence[ScoreTable], seed: int = 0, options: FitOptions | None = None) -> Fit:
+def fit_with_facts(
+    tables: Sequence[ScoreTable], seed: int = 0, options: FitOptions | None = None, recipe: Recipe | None = None
+) -> Fit:
     """Calibrators, fusion, evidence, threshold, ask band and final probability, for each species and for all together.
 
     A species borrows scores, evidence and thresholds from the generic entry unless its own, cross-validated, have a better GeoMean on its
@@ -66,6 +72,7 @@ def fit_with_facts(tables: Sequence[ScoreTable], seed: int = 0, options: FitOpti
         tables: one per species, with the same scores.
         seed: of folds, resamples and starts; the same tables and seed give the same model.
         options: what is fitted; everything where None.
+        recipe: of the pack. One that fuses by itself is fitted as `system.fit_system_entry` says, and its species borrow nothing.
 
     Raises:
         UsageError: no tables or scores, tables that do not fit together, or too few pairs even in all tables together.
@@ -75,11 +82,15 @@ def fit_with_facts(tables: Sequence[ScoreTable], seed: int = 0, options: FitOpti
     if missing:
         raise UsageError(f"the labelled photos cannot be calibrated on: {missing}.", "Add labelled photos of more individuals.")
     with threadpool_limits(1, "blas"):  # for these small matrices, threads wait for each other more than they work
-        return _fit(tables, seed, options or FitOptions())
+        return _fit(tables, seed, options or FitOptions(), recipe if recipe and recipe.fuse else None)
 
 
-def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> Fit:
-    fit = functools.cache(lambda *chosen: fit_entry([tables[place] for place in chosen], seed, options))
+def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> Fit:
+    @functools.cache
+    def fit(*chosen: int) -> FittedEntry:
+        some = [tables[place] for place in chosen]
+        return fit_system_entry(some, system, seed, options) if system else fit_entry(some, seed, options)
+
     everything = tuple(range(len(tables)))
     generic = fit(*everything)
     warnings: list[str] = []
@@ -89,10 +100,15 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> Fit:
         if missing:
             warnings.append(f"{table.species} has no calibration of its own and uses the generic one: {missing}.")
         elif table.species:  # photos that name no species are calibrated for by the generic entry
-            own, others = fit(place), [other for other in everything if other != place]
+            own, others = fit(place), [other for other in everything if other != place and not system]
             strangers = fit(*others) if others and not shortage([tables[other] for other in others]) else None
             borrows = strangers is not None and not gain(own.trials, own.right, borrow(strangers, own).right, seed).convinces
             parts[table.species] = (borrow(generic, own) if borrows else own), borrows
+    if len(tables) == 1 and tables[0].species:
+        warnings.append(
+            f"Only {tables[0].species} was labelled: any other species is answered for as if it were {tables[0].species}, which no photo "
+            "vouches for."
+        )
     together = sure_enough([each.confidence for each, _ in parts.values()] or [generic.confidence], options.most_wrong)
     entries = [
         _finished(name, each, borrows, _sure(each, together, options), seed, tables) for name, (each, borrows) in parts.items()

@@ -199,38 +199,50 @@ class Reliability:
         predicted: float64 [M], mean probability.
         observed: float64 [M], share of positive outcomes.
         count: int64 [M].
+        share: float64 [M], of the weight, sums to 1.
+        effective: float64 [M], as how many outcomes of equal weight these count: (sum of weights)^2 / sum of squares.
     """
 
     predicted: NDArray[np.float64]
     observed: NDArray[np.float64]
     count: NDArray[np.int64]
+    share: NDArray[np.float64]
+    effective: NDArray[np.float64]
 
 
-def reliability(probability: ArrayLike, outcome: ArrayLike, bins: int = 10) -> Reliability:
+def reliability(probability: ArrayLike, outcome: ArrayLike, bins: int = 10, weight: ArrayLike | None = None) -> Reliability:
     """The reliability diagram (Guo et al. 2017, section 2): bins of equal width, each of which holds its upper edge.
 
     Args:
         probability: [N] in [0, 1].
         outcome: bool [N].
         bins: how many.
+        weight: [N], 0 or more, how much each counts; all the same where None.
     """
     probability, outcome = np.asarray(probability, np.float64), np.asarray(outcome, np.float64)
+    weight = np.ones(len(probability)) if weight is None else np.asarray(weight, np.float64)
     index = np.clip(np.ceil(probability * bins).astype(int) - 1, 0, bins - 1)
-    count, predicted, observed = (np.bincount(index, weight, bins) for weight in (None, probability, outcome))
-    there = count > 0
-    return Reliability(predicted[there] / count[there], observed[there] / count[there], count[there])
+    parts = (None, weight, weight * probability, weight * outcome, weight**2)
+    count, total, predicted, observed, squares = (np.bincount(index, part, bins) for part in parts)
+    there = total > 0
+    count, total, predicted, observed, squares = (part[there] for part in (count, total, predicted, observed, squares))
+    return Reliability(predicted / total, observed / total, count, total / total.sum(), total**2 / squares)
 
 
-def calibration_error(probability: ArrayLike, outcome: ArrayLike, bins: int = 10) -> float:
+def calibration_error(probability: ArrayLike, outcome: ArrayLike, bins: int = 10, weight: ArrayLike | None = None) -> float:
     """ECE: the gap between mean probability and share of positives per bin, averaged by bin size; arguments as for `reliability`."""
-    curve = reliability(probability, outcome, bins)
-    total = curve.count.sum()
-    return float((curve.count * np.abs(curve.predicted - curve.observed)).sum() / total) if total else math.nan
+    curve = reliability(probability, outcome, bins, weight)
+    return float((curve.share * np.abs(curve.predicted - curve.observed)).sum()) if len(curve.count) else math.nan
 
 
-def brier(probability: ArrayLike, outcome: ArrayLike) -> float:
-    """The mean squared difference between probability and outcome (0 or 1); NaN of nothing."""
-    return _mean((np.asarray(probability, np.float64) - np.asarray(outcome, np.float64)) ** 2)
+def brier(probability: ArrayLike, outcome: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """The mean squared difference between probability and outcome (0 or 1), weighted as in `reliability`; NaN of nothing."""
+    squares = (np.asarray(probability, np.float64) - np.asarray(outcome, np.float64)) ** 2
+    return (
+        float(np.average(squares, weights=None if weight is None else np.asarray(weight, np.float64)))
+        if len(squares)
+        else math.nan
+    )
 
 
 def _share_right(truth: Sequence[str], answer: Sequence[str], known: Collection[str], of_known: bool) -> dict[str, float]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from reid_edge.calibration import CalibrationModel, read_calibration
+from reid_edge.errors import UsageError
 from reid_edge.identification import CALIBRATION
 from reid_edge.pack import NewFile, Pack, write_pack
+from reid_edge.pack.members import MANIFEST
 from reid_edge_calibration.model_file import model_to_json
+
+
+def refuse_place(out: Path) -> None:
+    """Say before the work, and not after it, that no pack can be written there.
+
+    Raises:
+        UsageError: something else than a pack lies there.
+    """
+    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already and is not a pack.", "Choose a new or empty folder.")
 
 
 def write_calibrated_pack(pack: Pack, model: CalibrationModel, out: Path) -> Pack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,24 @@ from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.score_table import ScoreTable
 
 Progress = Callable[[Sequence[Enrolment], str], Iterable[Enrolment]]
+
+
+def kept_table(
+    labelled: LabelledSet, identifier: Identifier, folder: Path, progress: Progress, open_set_trials: bool = True
+) -> ScoreTable:
+    """The table that this folder keeps from an earlier run; scored anew, and kept, where there is none, it cannot be read, or a photo is
+    younger than it. Arguments and errors as for `score_labelled_set`, whose gallery lies beside it.
+    """
+    stem = labelled.stem(identifier)
+    path = folder / f"{stem}{'' if open_set_trials else '-answers'}.npz"
+    with suppress(UsageError):
+        table = ScoreTable.load(path)
+        photos = {row.path for row in (*labelled.database, *labelled.queries)}
+        if not any(photo.is_file() and photo.stat().st_mtime > path.stat().st_mtime for photo in photos):
+            return table
+    table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress, open_set_trials)
+    table.save(path)
+    return table
 
 
 def score_labelled_set(
@@ -117,7 +136,7 @@ def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifi
         photo = read_photo(query.path)
     except PhotoError as error:
         raise _unreadable(labelled, error) from error
-    return identifier.describe(photo, largest_only=True)[0]
+    return identifier.describe(photo, largest_only=True, viewpoint=query.viewpoint, species=query.species)[0]
 
 
 def _comparisons(
@@ -131,13 +150,13 @@ def _comparisons(
     """The query against the gallery, and then against the gallery without its own individual, where it is in there."""
     selection = candidates.select("", query.viewpoint)
     recipe, networks, timings = identifier.recipe, identifier.networks, Timings()
-    yield compare(features, candidates, recipe, networks, timings, selection.ids)
+    yield compare(features, candidates, recipe, networks, timings, selection.ids, query.species, query.viewpoint)
     others = {sighting for sighting, identity in zip(sighting_ids, identities, strict=True) if identity != query.identity}
     if len(others) == len(sighting_ids):
         return
     allowed = sighting_ids if selection.ids is None else [int(sighting) for sighting in selection.ids]
     without = np.array(sorted(others.intersection(allowed)), np.int64)
-    yield compare(features, candidates, recipe, networks, timings, without)
+    yield compare(features, candidates, recipe, networks, timings, without, query.species, query.viewpoint)
 
 
 def _unreadable(labelled: LabelledSet, error: PhotoError) -> UsageError:

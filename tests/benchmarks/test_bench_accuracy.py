@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Question
+from reid_edge.identification import Identifier, Question
 from reid_edge.photo import read_photo
 from reid_edge.session import Session
 from reid_edge_benchmarks.accuracy.answering import Answer, Answers, Measured
-from reid_edge_benchmarks.accuracy.mistakes import worst
+from reid_edge_benchmarks.accuracy.mistakes import draw_mistakes, worst
 from reid_edge_benchmarks.accuracy.tables import ROWS, print_figures
 from reid_edge_benchmarks.cli import bench
 from reid_edge_calibration.labels.labelled_set import LabelledSet
@@ -35,7 +35,7 @@ def answer(truth: str, ranking: str, evidence: float, verdict: str = "known", th
         query=Enrolment(Path(f"{truth}.jpg"), truth),
         truth=truth,
         verdict=verdict,
-        answered=ranking[0] if known else NEW,
+        answered=ranking[:1] if known else NEW,
         confidence=evidence if known else 1 - evidence,
         ranking=tuple(ranking),
         probability=evidence,
@@ -235,6 +235,19 @@ def test_the_page_shows_the_mistake_beside_whom_it_was_taken_for_and_beside_the_
     assert "It matches Imara" in article
     pictures = [attributes for attributes in Page(html).all("image") if attributes["href"].startswith("data:image/jpeg;base64,")]
     assert len(pictures) == 3  # the photo, Imara and Asha
+
+
+def test_a_new_individual_taken_for_a_known_one_is_shown_beside_that_one_alone(
+    few_samples: Path, few_gallery: Path, identifier: Identifier
+) -> None:
+    known = frozenset({"Asha", "Chipo", "Imara"})
+    (row,) = (row for row in read_source(few_samples, split="query") if row.path.name == "trail_1.jpg")
+    wrong = replace(answer("Stranger", "", 0.9), query=row, ranking=("Imara", "Asha"), answered="Imara")
+    measured = Measured(LabelledSet("set", "all", (), (row,), ""), few_gallery, Answers.of((wrong,), known), {})
+    (article,) = draw_mistakes(worst([measured], 1), identifier, lambda items, what: items)
+    assert article.count("<figure>") == 1
+    assert "Ranked first" in article
+    assert "not in the gallery" in article
 
 
 def test_the_page_has_the_diagrams_and_the_figures(run: tuple[Result, Path]) -> None:

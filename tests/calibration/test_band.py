@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_edge_calibration.band import Confidence, ask_band, confidence_of, sure_enough
-from reid_edge_calibration.identity import fit_identity, fit_unknown
+from reid_edge_calibration.band import Confidence, ask_band, confidence_of, effective_photos, sure_enough
+from reid_edge_calibration.identity import fit_identity, fit_unknown, natural_weight
 from reid_edge_calibration.threshold import choose_threshold
 from reid_edge_calibration.trials import Trials
 
@@ -72,6 +72,28 @@ def test_what_goes_out_is_wrong_for_no_more_than_the_target_counting_one_more_wr
 def test_labels_too_few_to_vouch_for_the_target_let_nothing_out():
     assert sure_enough([answered([0.99] * 10, [False] * 10)], 0.05) == math.inf
     assert sure_enough([answered([0.99] * 30, [False] * 30)], 0.05) == 0.99
+
+
+def test_a_photo_that_is_asked_for_twice_vouches_once():
+    """With its individual in the gallery and without it, it is two trials of one photo."""
+    once = draw(3)
+    known = once.only(once.known)
+    twice = Trials(*(np.concatenate([getattr(known, name)] * 2) for name in vars(known)))
+    removed = np.arange(len(twice.score)) >= len(known.score)
+    twice = replace(twice, known=twice.known & ~removed, right=twice.right & ~removed, removed=removed)
+    assert effective_photos(natural_weight(twice)) == len(known.score) == len(twice.score) / 2
+    assert effective_photos(natural_weight(once)) == len(once.score)
+
+
+def test_trials_without_a_mistake_vouch_for_no_more_than_their_number():
+    """The rule of three: without an error in n, at most 3 / n with 95 % confidence; resampling them would say never."""
+    for individuals in (10, 100):
+        trials = draw(4, individuals)
+        confidence = replace(told(trials), wrong=np.zeros(len(trials.score), bool))
+        curves = fit_identity(trials), fit_unknown(trials)
+        band = ask_band(trials, confidence, *curves, choose_threshold(trials), 0.5, 0)
+        assert band.wrong == 0
+        assert 0.8 * 3 / len(trials.score) < band.bound < 1.2 * 3 / len(trials.score)
 
 
 def test_an_answer_that_is_as_likely_wrong_as_right_never_goes_out():

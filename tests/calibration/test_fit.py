@@ -190,3 +190,8 @@ def test_one_calibrated_score_and_one_threshold_are_what_is_left_when_nothing_el
     assert entry.evidence.fused == 1
     assert set(entry.evidence.leads.values()) == {0}
     assert [curve.y for curve in entry.calibrators.values()] == [(0.0, 1.0)] * 3
+
+
+def test_with_one_species_labelled_it_says_that_nothing_vouches_for_any_other(synthetic):
+    (warning,) = fit_calibration([synthetic(0)]).data["warnings"]
+    assert "Only plains zebra was labelled" in warning

@@ -239,6 +239,18 @@ def test_a_reliability_diagram_holds_every_prediction_once_and_the_mean_of_each_
     assert curve.observed.tolist() == [0.5, 0.0, 0.5]
 
 
+def test_what_has_twice_the_weight_counts_as_if_it_were_there_twice():
+    rng = np.random.default_rng(3)
+    probability, times = rng.random(200), rng.integers(0, 4, 200)
+    outcome = rng.random(200) < probability**2
+    repeated = np.repeat(probability, times), np.repeat(outcome, times)
+    assert calibration_error(probability, outcome, weight=times) == pytest.approx(calibration_error(*repeated))
+    assert brier(probability, outcome, times) == pytest.approx(brier(*repeated))
+    curve = reliability(probability, outcome, weight=np.full(200, 0.1))
+    assert curve.effective == pytest.approx(curve.count)
+    assert (reliability(probability, outcome, weight=times).effective < curve.count).all()
+
+
 def test_probabilities_that_come_true_have_a_small_calibration_error_and_boasts_a_large_one():
     rng = np.random.default_rng(0)
     probability = rng.random(20_000)

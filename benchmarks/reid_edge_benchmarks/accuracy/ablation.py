@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from reid_edge_calibration.entry import FitOptions
 from reid_edge_calibration.fit import fit_calibration
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.scoring import score_labelled_set
+from reid_edge_calibration.scoring import kept_table
 
 SCALED = FitOptions(calibrate=False, choose_weights=False, model_decision=False)
 CALIBRATED = FitOptions(calibrate=True, choose_weights=False, model_decision=False)
@@ -85,7 +84,7 @@ def ablate(
 def without_crop_and_mask(recipe: Recipe) -> Recipe:
     """The same networks on the whole frame: no region is larger than it, so every photo falls back to it."""
     unmasked = tuple(replace(extract, mask=False) for extract in recipe.extract)
-    return replace(recipe, extract=unmasked, segment=replace(recipe.segment, min_area=1.0))
+    return replace(recipe, extract=unmasked, segment=recipe.segment and replace(recipe.segment, min_area=1.0))
 
 
 def with_recipe(identifier: Identifier, recipe: Recipe) -> Identifier:
@@ -115,18 +114,6 @@ def _tables(
 ) -> tuple[ScoreTable, ScoreTable]:
     """The scores of both folds; those to fit on hold the pairs of open-set trials too, as `reid-edge calibrate --keep` writes them."""
     return (
-        _kept_table(folder / f"{fit.stem(identifier)}.npz", fit, identifier, progress, open_set_trials=True),
-        _kept_table(folder / f"{report.stem(identifier)}-answers.npz", report, identifier, progress, open_set_trials=False),
+        kept_table(fit, identifier, folder, progress),
+        kept_table(report, identifier, folder, progress, open_set_trials=False),
     )
-
-
-def _kept_table(
-    path: Path, labelled: LabelledSet, identifier: Identifier, progress: Progress, open_set_trials: bool
-) -> ScoreTable:
-    """The table that was kept; computed anew where there is none, or one of an older format."""
-    with suppress(UsageError):
-        return ScoreTable.load(path)
-    gallery = path.with_name(f"{labelled.stem(identifier)}.sqlite")
-    table = score_labelled_set(labelled, identifier, gallery, progress, open_set_trials)
-    table.save(path)
-    return table

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reid_edge.errors import UsageError
 from reid_edge.identification import Identifier
 from reid_edge_benchmarks.accuracy.ablation import Rung, ablate
 from reid_edge_benchmarks.accuracy.answering import Answers, Measured, Progress, measure
@@ -34,7 +33,7 @@ class Request:
 
     Attributes:
         sets: labelled photos to report on.
-        fitting: of the same species, the photos to fit the ablation's rows on; empty for no ablation.
+        fitting: per set, of the same species, the photos to fit the ablation's rows on; empty for no ablation.
         masks: the ablation begins without crop and mask.
         worst: how many mistakes to list.
         folder: keeps galleries and score tables.
@@ -49,17 +48,23 @@ class Request:
     page: Path | None
 
 
-def measure_accuracy(request: Request, identifier: Identifier, progress: Progress) -> dict[str, Any]:
-    """Measure, print the tables on stdout and notes on stderr, and write the page.
+def measure_accuracy(
+    request: Request, identifier: Identifier, progress: Progress, save: Callable[[dict[str, Any]], None]
+) -> None:
+    """Measure, print the tables on stdout and notes on stderr, save the figures, and write the page.
 
-    Returns:
-        All figures as plain data: by set, of all sets together, and the worst mistakes. A figure that is not defined is None.
+    Args:
+        request: what is to be measured.
+        identifier: the pack.
+        progress: wraps a list and a word for it.
+        save: gets all figures as plain data before the page is drawn: by set, of all sets together, and the worst mistakes. A figure that
+            is not defined is None.
 
     Raises:
         UsageError, PhotoError, EngineError, GalleryError, StorageError: see `measure`, `ablate` and `write_page`.
     """
     sets = _distinct(request.sets)
-    fitted = _paired(request.fitting, sets) if request.fitting else []
+    fitted = list(zip(request.fitting, sets, strict=True)) if request.fitting else []
     measured = []
     for labelled in sets:
         for note in labelled.notes:
@@ -75,6 +80,13 @@ def measure_accuracy(request: Request, identifier: Identifier, progress: Progres
     note = _FROM_WHOLE_FRAME if request.masks else _FROM_MASK
     rungs = _ladder(request, fitted, identifier, note, progress)
     mistakes = worst(measured, request.worst)
+    save(
+        {
+            "sets": {each.labelled.name: _set_as_json(each, figures[each.labelled.name], rungs) for each in measured},
+            **({ALL: _plain(figures[ALL])} if ALL in figures else {}),
+            "mistakes": [mistake.as_json() for mistake in mistakes],
+        }
+    )
     if request.page:
         manifest = identifier.pack.manifest
         facts = {
@@ -83,11 +95,6 @@ def measure_accuracy(request: Request, identifier: Identifier, progress: Progres
         }
         write_page(request.page, facts, measured, figures, rungs, note, draw_mistakes(mistakes, identifier, progress))
         click.echo(f"The report is {request.page}. It holds photos: mind who may see them.", err=True)
-    return {
-        "sets": {each.labelled.name: _set_as_json(each, figures[each.labelled.name], rungs) for each in measured},
-        **({ALL: _plain(figures[ALL])} if ALL in figures else {}),
-        "mistakes": [mistake.as_json() for mistake in mistakes],
-    }
 
 
 def _ladder(
@@ -100,7 +107,10 @@ def _ladder(
     """The ablation, printed set by set as it comes."""
     if not fitted:
         return []
-    rungs = list(ablate(fitted, identifier, request.folder, request.masks, progress))
+    rungs = []
+    for rung in ablate(fitted, identifier, request.folder, request.masks, progress):
+        click.echo(f"Fitted {rung.labelled}: {rung.row}", err=True)
+        rungs.append(rung)
     click.echo(f"\n{note}")
     for _, labelled in fitted:
         own = [rung for rung in rungs if rung.labelled == labelled.name]
@@ -125,22 +135,6 @@ def _set_as_json(measured: Measured, figures: Figures, rungs: Sequence[Rung]) ->
 
 def _plain(figures: Figures) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else value for name, value in figures.items()}
-
-
-def _paired(fitting: Sequence[LabelledSet], sets: Sequence[LabelledSet]) -> list[tuple[LabelledSet, LabelledSet]]:
-    """Each set to report on, behind the one of its species to fit on.
-
-    Raises:
-        UsageError: there is none.
-    """
-    by_species = {labelled.species: labelled for labelled in fitting}
-    for labelled in sets:
-        if labelled.species not in by_species:
-            raise UsageError(
-                f"The fold to fit on has no photos of {labelled.species or 'animals whose species is not told'}.",
-                "Name another fold with --ablate, or leave that species out.",
-            )
-    return [(by_species[labelled.species], labelled) for labelled in sets]
 
 
 def _distinct(sets: Sequence[LabelledSet]) -> list[LabelledSet]:

@@ -121,7 +121,7 @@ def _draw(number: int, mistake: Mistake, identifier: Identifier, opened: _Opened
     query, outline = query_picture(f"query-{number}", photo, decision.animal["box"]), f"outline-{number}"
     definitions = [define_outline(outline, decision.animal.get("outline", ())), query.definition()]
     figures = []
-    for whose, ranked, sighting in _beside(answer, decision, opened.gallery):
+    for whose, ranked, sighting in _beside(answer, decision, opened.gallery, mistake.measured.answers.known):
         picture = candidate_picture(opened.gallery, sighting)
         picture = replace(picture, id=f"gallery-{opened.number}-{picture.id}")  # sightings of two galleries may have the same id
         if picture.id not in drawn:
@@ -141,13 +141,15 @@ def _draw(number: int, mistake: Mistake, identifier: Identifier, opened: _Opened
     )
 
 
-def _beside(answer: Answer, decision: Decision, gallery: Gallery) -> Iterator[tuple[str, RankedIdentity | None, Sighting]]:
+def _beside(
+    answer: Answer, decision: Decision, gallery: Gallery, known: frozenset[str]
+) -> Iterator[tuple[str, RankedIdentity | None, Sighting]]:
     """Whom the photo is shown beside: the individual ranked first, then the right one where the gallery has it and it is another."""
     ranked = {each.identity: each for each in decision.ranking}
     if decision.ranking:
         first = decision.ranking[0]
         yield "Ranked first", first, gallery.sightings_of([first.sighting])[0]
-    if decision.ranking and decision.ranking[0].identity == answer.truth:
+    if answer.truth not in known or (decision.ranking and decision.ranking[0].identity == answer.truth):
         return
     if answer.truth in ranked:
         yield "The right one", ranked[answer.truth], gallery.sightings_of([ranked[answer.truth].sighting])[0]

@@ -121,7 +121,7 @@ def _units(
                     f"{name}: without a date, and taken for one of the individual's first day: {counted(undated, 'photo')}."
                 )
             return "time", _together(photos, dated), notes
-        if problem and any(days.values()):
+        if problem and any(day is None or day for day in days.values()):
             notes.append(f"{name}: days were not used to split. {problem.message}")
         if not problem and not mostly_known:
             raise _met_once(name, "day")

@@ -63,7 +63,8 @@ class ReportedEntry:
         threshold, ask_low, ask_high: evidence from which the answer is known, and between which a person is asked.
         curve_edges: float64 [M + 1] from 0 to 1; curve_value: float64 [M], GeoMean for thresholds between two edges.
         known_evidence, unknown_evidence: float64, evidence of the trials with a known and with an unknown animal, in [0, 1].
-        final_probability: float64 [T], that the answer of the trial is right; final_right: bool [T], it is.
+        final_probability: float64 [T], that the answer of the trial is right; final_right: bool [T], it is; final_weight: float64 [T], as
+            often as such a photo comes: known animals that were taken out of the gallery tell how strangers score, not how many there are.
         target_error: share of all photos that may be answered wrongly without asking; None where none was named.
         asked: share of photos for which a person is asked.
         wrong_unattended: share of all photos that are answered wrongly without asking; wrong_bound: its upper 95 % bound.
@@ -88,6 +89,7 @@ class ReportedEntry:
     unknown_evidence: NDArray[np.float64]
     final_probability: NDArray[np.float64]
     final_right: NDArray[np.bool_]
+    final_weight: NDArray[np.float64]
     target_error: float | None
     asked: float
     wrong_unattended: float

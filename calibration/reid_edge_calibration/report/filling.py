@@ -16,6 +16,7 @@ from reid_edge_calibration.threshold import geomean_curve
 
 _FUSION = {
     "mean": "the mean of the scores",
+    "recipe": "the recipe's own fusion",
     "weights": "a weighted mean (Powell)",
     "stacking": "logistic stacking",
     "network": "a small network",
@@ -84,6 +85,7 @@ def _entry(fitted: Fitted, most_wrong: float) -> ReportedEntry:
         unknown_evidence=trials.score[seen & ~trials.known],
         final_probability=parts.confidence.probability,
         final_right=~parts.confidence.wrong,
+        final_weight=parts.confidence.weight,
         target_error=most_wrong,
         asked=fitted.band.asked,
         wrong_unattended=fitted.band.wrong,

@@ -96,7 +96,7 @@ def _line(entry: ReportedEntry) -> tuple[str, ...]:
         percent(entry.asked),
         percent(entry.wrong_unattended),
         percent(entry.wrong_bound),
-        number(calibration_error(entry.final_probability, entry.final_right)),
+        number(calibration_error(entry.final_probability, entry.final_right, weight=entry.final_weight)),
     )
 
 

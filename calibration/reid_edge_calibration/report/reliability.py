@@ -30,23 +30,32 @@ def wilson_interval(share: ArrayLike, count: ArrayLike) -> tuple[NDArray[np.floa
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def reliability_figure(name: str, what: str, happened: str, probability: NDArray[np.float64], outcome: NDArray[np.bool_]) -> str:
+def reliability_figure(
+    name: str,
+    words: tuple[str, str],
+    probability: NDArray[np.float64],
+    outcome: NDArray[np.bool_],
+    judged: str,
+    weight: NDArray[np.float64] | None = None,
+) -> str:
     """The diagram with a table beside it.
 
     Args:
         name: of the probability, for the diagram's title.
-        what: is counted, such as "pairs".
-        happened: what the probability is of, such as "the same individual".
+        words: what is counted, such as "pairs", and what the probability is of, such as "the same individual".
         probability: float64 [N], those that are NaN are left out.
         outcome: bool [N].
+        judged: how, the end of a sentence.
+        weight: float64 [N], how much each counts; all the same where None.
     """
+    what, happened = words
     seen = ~np.isnan(probability)
-    probability, outcome = probability[seen], outcome[seen]
+    probability, outcome, weight = probability[seen], outcome[seen], None if weight is None else weight[seen]
     if not len(probability):
         return f"<p>{what.capitalize()} to judge the probability by: none.</p>"
-    curve = reliability(probability, outcome)
-    low, high = wilson_interval(curve.observed, curve.count)
-    error, score = calibration_error(probability, outcome), brier(probability, outcome)
+    curve = reliability(probability, outcome, weight=weight)
+    low, high = wilson_interval(curve.observed, curve.effective)
+    error, score = calibration_error(probability, outcome, weight=weight), brier(probability, outcome, weight)
     chart = Chart(axis(0, 1, "probability said"), axis(0, 1, f"share that were {happened}"))
     chart.line([0, 1], [0, 1], "ideal")
     chart.intervals(curve.predicted, low, high)
@@ -63,6 +72,5 @@ def reliability_figure(name: str, what: str, happened: str, probability: NDArray
             "On the dashed line, things happen as often as is said.",
         ),
         table(("Said", f"Were {happened}", "95 % interval", what.capitalize()), rows),
-        f"ECE {number(error, 3)}, Brier score {number(score, 4)}; {len(probability):,} {what}, judged by curves that had not seen "
-        "their individual.",
+        f"ECE {number(error, 3)}, Brier score {number(score, 4)}; {len(probability):,} {what}, {judged}",
     )

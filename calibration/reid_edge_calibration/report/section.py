@@ -21,7 +21,7 @@ CURVE_POINTS = 200
 
 def write_section(number_of: int, entry: ReportedEntry) -> str:
     """The section of one entry; its id is ``entry-`` and the number."""
-    scores = "".join(_score(score) for score in entry.scores)
+    scores = "".join(_score(score, entry.borrows) for score in entry.scores)
     return (
         f'<article id="entry-{number_of}"><h2><bdi>{plain(entry.name)}</bdi></h2>'
         f"<section><h3>What it does with a photo</h3>{_decision(entry)}</section>"
@@ -39,10 +39,14 @@ def write_section(number_of: int, entry: ReportedEntry) -> str:
 def _decision(entry: ReportedEntry) -> str:
     """What a person in the field needs to know, in sentences."""
     if entry.ask_low < entry.ask_high:
+        never_known, never_new = entry.ask_high >= 1, entry.ask_low <= 0
+        known = "never without a person" if never_known else f"where the evidence is more than {entry.ask_high:.3f}"
+        new = "never without a person" if never_new else f"where it is less than {entry.ask_low:.3f}"
         rule = (
-            f"An animal is named as a known individual where the evidence is {entry.ask_high:.3f} or more, and called new where it is "
-            f"{entry.ask_low:.3f} or less. Between the two a person is asked; without a person, the limit is {entry.threshold:.3f}."
-        )
+            "A person is asked about every animal"
+            if never_known and never_new
+            else f"An animal is named as a known individual {known}, and called new {new}. Else a person is asked"
+        ) + f"; without a person, the limit is {entry.threshold:.3f}."
     else:
         rule = (
             f"An animal is named as a known individual where the evidence is {entry.threshold:.3f} or more, and called new below. "
@@ -91,7 +95,12 @@ def _fact(fact: str | int | float) -> str:
 
 def _final(entry: ReportedEntry) -> str:
     return reliability_figure(
-        f"the final probability, {entry.name}", "answers", "right", entry.final_probability, entry.final_right
+        f"the final probability, {entry.name}",
+        ("answers", "right"),
+        entry.final_probability,
+        entry.final_right,
+        "each counted as often as such a photo comes, judged by curves that had not seen their individual.",
+        entry.final_weight,
     )
 
 
@@ -144,10 +153,15 @@ def _shares(evidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArra
     return np.asarray(np.histogram(evidence, edges)[0] / max(1, len(evidence)))
 
 
-def _score(score: ReportedScore) -> str:
+def _score(score: ReportedScore, borrowed: bool) -> str:
+    curve = (
+        "the curve of all species, which was fitted on these as well" if borrowed else "curves that had not seen their individual"
+    )
     return (
         f"<h4><bdi>{plain(score.name)}</bdi></h4>"
-        + reliability_figure(score.name, "pairs", "the same individual", score.probability, score.outcome)
+        + reliability_figure(
+            score.name, ("pairs", "the same individual"), score.probability, score.outcome, f"judged by {curve}."
+        )
         + _calibrator(score)
         + _tried(score.kind, score.log_loss, "log-loss")
     )

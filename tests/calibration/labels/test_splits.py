@@ -160,6 +160,7 @@ def test_a_few_photos_without_a_date_are_no_queries_of_known_individuals() -> No
 @pytest.mark.parametrize(
     ("days", "problem"),
     [
+        (["31.01.2020", "01.02.2020"], r"12 dates of okapi cannot be read"),
         (["31.01.2020", "2020-01-31"], r"dates of okapi cannot be read: '31.01.2020' \(row 0\)"),
         (["2020-01", "2020-01-31"], r"no order: 2020-01 \(row \d\), 2020-01-31 \(row \d\)"),
         (["", "2020-01-31"], "have no date: row 0"),

@@ -56,6 +56,7 @@ def make_entry(name: str = "plains zebra", scores: tuple[ReportedScore, ...] = (
         "unknown_evidence": evidence[~known],
         "final_probability": np.clip(np.abs(evidence - 0.5) * 2 + 0.4, 0, 1),
         "final_right": right,
+        "final_weight": np.ones(trials),
         "target_error": 0.02,
         "asked": 0.123,
         "wrong_unattended": 0.018,

@@ -19,8 +19,10 @@ def test_the_interval_is_wilsons(right, count):
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
-def figure(probability, outcome):
-    return reliability_figure("xfeat", "pairs", "the same individual", np.array(probability), np.array(outcome))
+def figure(probability, outcome, weight=None):
+    return reliability_figure(
+        "xfeat", ("pairs", "the same individual"), np.array(probability), np.array(outcome), "judged so.", weight
+    )
 
 
 def test_a_bin_is_a_dot_in_the_diagram_and_a_row_of_the_table():
@@ -34,6 +36,13 @@ def test_a_bin_is_a_dot_in_the_diagram_and_a_row_of_the_table():
     ]
     # ECE: (10 x 0.05 + 4 x 0.10) / 14; Brier: (9 x 0.15^2 + 0.85^2 + 3 x 0.15^2 + 0.85^2) / 14.
     assert "ECE 0.064, Brier score 0.1225; 14 pairs" in page
+
+
+def test_what_comes_seldom_counts_little():
+    """Strangers that were made of known animals are half of the trials, and here one photo in ten."""
+    probability, outcome = [0.85] * 20, [True] * 10 + [False] * 10
+    assert "ECE 0.350" in figure(probability, outcome)
+    assert "ECE 0.050" in figure(probability, outcome, np.repeat([0.9, 0.1], 10))
 
 
 def test_nothing_to_judge_by_is_said_so():

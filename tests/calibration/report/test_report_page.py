@@ -114,7 +114,7 @@ def test_names_from_outside_are_shown_and_never_markup(written, report, entry, s
 
 def test_the_decision_is_told_in_words_with_its_figures(written, report, entry):
     text = Page(written(report(entry()))).text.replace("\u00a0", " ")
-    assert "named as a known individual where the evidence is 0.610 or more, and called new where it is 0.420 or less" in text
+    assert "named as a known individual where the evidence is more than 0.610, and called new where it is less than 0.420" in text
     assert "it asked for 12.3 % of the photos" in text
     assert "wrong on 1.8 % of all photos; with 95 % confidence, on no more than 3.1 %" in text
     assert "You asked for 2.0 % or less. The labelled photos are too few, or too hard, to vouch for that." in text
@@ -132,6 +132,8 @@ def test_a_target_that_is_kept_no_band_and_borrowing_are_told_too(written, repor
     assert "where the evidence is 0.500 or more, and called new below. No photo is held back" in text
     assert "The labelled photos vouch for that." in text
     assert "are those of all species together" in text
+    assert "called new never without a person" in Page(written(report(entry(ask_low=0.0)))).text
+    assert "A person is asked about every animal" in Page(written(report(entry(ask_low=0.0, ask_high=1.0)))).text
     assert "You asked for" not in Page(written(report(entry(target_error=None)))).text
 
 
@@ -158,6 +160,7 @@ def test_what_is_not_known_is_a_dash_and_empty_parts_are_said_to_be_empty(writte
         unknown_evidence=none,
         final_probability=none,
         final_right=none.astype(bool),
+        final_weight=none,
         **unknown,
     )
     content = written(report(bare, notes=()))
