@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError, UsageError
-from reid_edge.features import keypoint_arrays, keypoints_from_arrays, vector_array
+from reid_edge.features import keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.search import VectorIndex
 from reid_edge.keypoints import Keypoints
@@ -46,7 +46,7 @@ class GalleryCandidates:
     """The sightings of a gallery that have features under one key. Made anew when the gallery changes."""
 
     def __init__(self, gallery: Gallery, feature_key: str) -> None:
-        """Read who each sighting is; vectors and keypoints are read when asked for.
+        """Read who each sighting is; features are read when asked for.
 
         Raises:
             GalleryError: the gallery cannot be read.
@@ -129,13 +129,22 @@ class GalleryCandidates:
         name = vector_array(embedding)
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
         with self._complete():
-            return np.array([arrays[int(sighting)][name] for sighting in sighting_ids], np.float32).reshape(len(sighting_ids), -1)
+            return np.array([arrays.get(int(sighting), {})[name] for sighting in sighting_ids], np.float32).reshape(
+                len(sighting_ids), -1
+            )
 
     def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
         """See `reid_edge.comparison.CandidateSource`."""
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, keypoint_arrays(extraction))
         with self._complete():
-            return [keypoints_from_arrays(arrays[int(sighting)], extraction) for sighting in sighting_ids]
+            return [keypoints_from_arrays(arrays.get(int(sighting), {}), extraction) for sighting in sighting_ids]
+
+    def pictures(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """One picture uint8 [S, S] per id, in their order, as `reid_edge.picture.take_picture` made it."""
+        name = picture_array(extraction)
+        arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
+        with self._complete():
+            return [np.asarray(arrays.get(int(sighting), {})[name], np.uint8) for sighting in sighting_ids]
 
     @contextmanager
     def _complete(self) -> Iterator[None]:

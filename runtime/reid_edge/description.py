@@ -1,4 +1,4 @@
-"""The first half of the way of a photo: find its animals and describe each by vectors and keypoints."""
+"""The first half of the way of a photo: find its animals, turn each, and describe it by vectors, keypoints and pictures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.embedding import embed
+from reid_edge.embedding import concatenate, embed
+from reid_edge.engines import Engine
 from reid_edge.features import Features
 from reid_edge.keypoints import extract_keypoints
 from reid_edge.networks import Networks
+from reid_edge.orientation import NOT_TURNED, Chip, lacks_viewpoint, turn_of
 from reid_edge.photo import Photo
 from reid_edge.photo.quality import quality_of
+from reid_edge.picture import take_picture
 from reid_edge.recipe import Recipe
 from reid_edge.segmentation import NO_ANIMAL, Animal, find_animals, whole_frame
+from reid_edge.sift import extract_sift
 from reid_edge.timings import Timings
 
 
@@ -29,7 +33,13 @@ class DescribedAnimal:
 
 
 def describe(
-    photo: Photo, recipe: Recipe, networks: Networks, timings: Timings, largest_only: bool = False
+    photo: Photo,
+    recipe: Recipe,
+    networks: Networks,
+    timings: Timings,
+    largest_only: bool = False,
+    viewpoint: str = "",
+    species: str = "",
 ) -> list[DescribedAnimal]:
     """Describe the animals of a photo, largest first; at least one, the whole frame where none stands out.
 
@@ -39,13 +49,19 @@ def describe(
         networks: the pack's.
         timings: gets the stages ``segment``, ``embed`` and ``extract``.
         largest_only: describe the largest animal only, as enrolment does, where a photo stands for one individual.
+        viewpoint, species: what people know of the animals, in any case of letters; empty where unknown. Recipes that turn animals
+            go by them, see `reid_edge.recipe.Orient`.
 
     Raises:
         EngineError: a network failed.
     """
     with timings.stage("segment"):
         animals = _animals(photo, recipe, networks)
-    return [_describe_animal(animal, recipe, networks, timings) for animal in animals[: 1 if largest_only else None]]
+    turn = turn_of(recipe.orient, viewpoint, species)
+    warnings = (NOT_TURNED,) if lacks_viewpoint(recipe.orient, viewpoint, species) else ()
+    return [
+        _describe_animal(animal, turn, warnings, recipe, networks, timings) for animal in animals[: 1 if largest_only else None]
+    ]
 
 
 def _animals(photo: Photo, recipe: Recipe, networks: Networks) -> list[Animal]:
@@ -55,17 +71,38 @@ def _animals(photo: Photo, recipe: Recipe, networks: Networks) -> list[Animal]:
     return find_animals(photo, network.engine, network.preprocessing, recipe.segment)
 
 
-def _describe_animal(animal: Animal, recipe: Recipe, networks: Networks, timings: Timings) -> DescribedAnimal:
-    vectors, keypoints = {}, {}
+def _describe_animal(
+    animal: Animal, turn: int, warnings: tuple[str, ...], recipe: Recipe, networks: Networks, timings: Timings
+) -> DescribedAnimal:
+    chip = Chip.of(animal, turn)
     with timings.stage("embed"):
-        for embedding in recipe.embed:
-            network = networks[embedding.network]
-            projection = networks[embedding.projection].engine if embedding.projection else None
-            vectors[embedding.name] = embed(animal.crop, network.engine, network.preprocessing, projection)
+        vectors = _vectors(chip, recipe, networks)
+    keypoints, pictures = {}, {}
     with timings.stage("extract"):
         for extraction in recipe.extract:
-            network = networks[extraction.network]
-            keypoints[extraction.name] = extract_keypoints(animal, network.engine, network.preprocessing, extraction)
+            if extraction.detector == "picture":
+                pictures[extraction.name] = take_picture(chip, extraction)
+            elif extraction.detector == "sift":
+                keypoints[extraction.name] = extract_sift(chip, extraction)
+            else:
+                network = networks[extraction.network]
+                keypoints[extraction.name] = extract_keypoints(chip, network.engine, network.preprocessing, extraction)
     return DescribedAnimal(
-        animal, Features(vectors, keypoints), quality_of(animal.crop, animal.mask), () if animal.found else (NO_ANIMAL,)
+        animal,
+        Features(vectors, keypoints, pictures),
+        quality_of(animal.crop, animal.mask),
+        (*(() if animal.found else (NO_ANIMAL,)), *warnings),
     )
+
+
+def _vectors(chip: Chip, recipe: Recipe, networks: Networks) -> dict[str, NDArray[np.float32]]:
+    def projection(name: str) -> Engine | None:
+        return networks[name].engine if name else None
+
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for each in recipe.embed:
+        network = networks[each.network]
+        vectors[each.name] = embed(chip.rgb, network.engine, network.preprocessing, projection(each.projection), each.crop_share)
+    for joined in recipe.concatenate:
+        vectors[joined.name] = concatenate([vectors[name] for name in joined.of], projection(joined.projection))
+    return vectors

@@ -72,7 +72,7 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
         elif there is not None:
             result.conflicting.append((enrolment.path, enrolment.identity, there.identity))
         elif photo is not None:
-            described = identifier.describe(photo, largest_only=True)[0]
+            described = _largest(photo, enrolment, identifier)
             gallery.add_sighting(_sighting(enrolment, photo, described), to_arrays(described.features), key, batch)
             result.added += 1
             if not described.animal.found:
@@ -104,9 +104,13 @@ def describe_again(gallery: Gallery, identifier: Identifier, sightings: Iterable
         if photo.sha256 != sighting.photo_sha256:
             left_out.append((sighting, f"{sighting.photo_path} is no longer the photo that was enrolled."))
             continue
-        described = identifier.describe(photo, largest_only=True)[0]
-        gallery.put_features(sighting.id, key, to_arrays(described.features))
+        gallery.put_features(sighting.id, key, to_arrays(_largest(photo, sighting, identifier).features))
     return left_out
+
+
+def _largest(photo: Photo, said: Enrolment | Sighting, identifier: Identifier) -> DescribedAnimal:
+    """The animal that an enrolled photo stands for."""
+    return identifier.describe(photo, largest_only=True, viewpoint=said.viewpoint, species=said.species)[0]
 
 
 def _sighting(enrolment: Enrolment, photo: Photo, described: DescribedAnimal) -> NewSighting:

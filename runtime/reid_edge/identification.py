@@ -80,9 +80,16 @@ class Identifier:
         """What a gallery's features are tied to: the networks and parameters that make them, not the calibration."""
         return self.pack.feature_key(self.recipe.feature_networks, self.recipe.feature_settings())
 
-    def describe(self, photo: Photo, largest_only: bool = False, timings: Timings | None = None) -> list[DescribedAnimal]:
+    def describe(
+        self,
+        photo: Photo,
+        largest_only: bool = False,
+        timings: Timings | None = None,
+        viewpoint: str = "",
+        species: str = "",
+    ) -> list[DescribedAnimal]:
         """The animals of a photo with their features, see `reid_edge.description.describe`."""
-        return describe(photo, self.recipe, self.networks, timings or Timings(), largest_only)
+        return describe(photo, self.recipe, self.networks, timings or Timings(), largest_only, viewpoint, species)
 
     def identify(
         self, photo: Photo, candidates: GalleryCandidates, question: Question | None = None, timings: Timings | None = None
@@ -100,7 +107,9 @@ class Identifier:
             GalleryError: the gallery cannot be read.
         """
         question, timings = question or Question(), timings or Timings()
-        animals = self.describe(photo, timings=timings)
+        # Of a gallery of one species it is that one, whether the question says so or not, and the animal is turned as the others are.
+        species = candidates.select(question.species, question.viewpoint).species or question.species
+        animals = self.describe(photo, timings=timings, viewpoint=question.viewpoint, species=species)
         answers = [self._answer(photo, animal, candidates, question, timings) for animal in animals]
         # Timings belong to the whole photo, so every answer gets them once all are known.
         return [replace(answer, timings_ms=dict(timings.milliseconds)) for answer in answers]
@@ -109,10 +118,13 @@ class Identifier:
         self, photo: Photo, described: DescribedAnimal, candidates: GalleryCandidates, question: Question, timings: Timings
     ) -> Decision:
         selection = candidates.select(question.species, question.viewpoint)
-        comparison = compare(described.features, candidates, self.recipe, self.networks, timings, selection.ids)
+        species = selection.species or question.species
+        comparison = compare(
+            described.features, candidates, self.recipe, self.networks, timings, selection.ids, species, question.viewpoint
+        )
         with timings.stage("decide"):
-            entry, used = self.calibration.entry(selection.species or question.species)
-            ranking = rank(comparison, candidates, entry, described.quality)
+            entry, used = self.calibration.entry(species)
+            ranking = rank(comparison, candidates, entry, described.quality, self.recipe, species)
             doubt = selection.doubt_about(described.animal.found)
             verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from reid_edge.calibration import Entry
 from reid_edge.calibration.identities import IdentityScores, score_identities
 from reid_edge.comparison import Comparison
+from reid_edge.consensus import score_by_recipe
 from reid_edge.decision import MatchedPoints, PairEvidence, RankedIdentity
 from reid_edge.features import Features
 from reid_edge.keypoints import Keypoints
-from reid_edge.recipe import Match
+from reid_edge.recipe import Match, Recipe
+from reid_edge.recipe.stages import PICTURE_MATCHERS
 
 
 class SightingNames(Protocol):
@@ -80,7 +82,7 @@ class Ranking:
 
     def _points(self, match: Match, row: int, query: Features, source: KeypointSource) -> MatchedPoints:
         found = self.comparison.matches[match.name].get(row)
-        if found is None:
+        if found is None or match.matcher in PICTURE_MATCHERS:  # a picture does not say where in the photo it was taken
             return MatchedPoints(match.name, (), (), ())
         candidate = source.keypoints(match.keypoints, self.comparison.sighting_ids[row : row + 1])[0]
         query_xy = query.keypoints[match.keypoints].xy[found.query]
@@ -93,7 +95,14 @@ class Ranking:
         )
 
 
-def rank(comparison: Comparison, names: SightingNames, entry: Entry, quality: NDArray[np.floating] | None = None) -> Ranking:
+def rank(
+    comparison: Comparison,
+    names: SightingNames,
+    entry: Entry,
+    quality: NDArray[np.floating] | None = None,
+    recipe: Recipe | None = None,
+    species: str = "",
+) -> Ranking:
     """Rank a shortlist.
 
     Args:
@@ -101,9 +110,18 @@ def rank(comparison: Comparison, names: SightingNames, entry: Entry, quality: ND
         names: who each sighting is.
         entry: the calibration of the species.
         quality: [K] of the query photo; a typical one where None.
+        recipe: whose fusions and steps answer, where it has any.
+        species: of the query, for steps that are for some species only; empty where unknown.
+
+    Raises:
+        PackError: see `reid_edge.consensus.score_by_recipe`.
     """
     ids = [int(sighting) for sighting in comparison.sighting_ids]
-    scores = score_identities(comparison.raw, [names.identity_of(sighting) for sighting in ids], entry, quality)
+    owners = [names.identity_of(sighting) for sighting in ids]
+    if recipe and recipe.fuse:
+        scores = score_by_recipe(comparison.raw, owners, recipe, entry, species, quality)
+    else:
+        scores = score_identities(comparison.raw, owners, entry, quality)
     each = entry.identity(scores.evidence)
     unknown = min(float(entry.unknown(1 - scores.evidence[0])), 1 - float(each[0])) if len(each) else 1.0
     return Ranking(

@@ -23,8 +23,12 @@ from reid_edge.enrolment import EnrolmentResult, enrol
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import read_source
 from reid_edge.identification import Identifier, Question
+from reid_edge.matching import AffinePoints
+from reid_edge.orientation import Chip
 from reid_edge.pack import Pack, find_pack, open_pack
 from reid_edge.photo import Photo, decode_photo, read_photo
+from reid_edge.recipe import Extract
+from reid_edge.sift import extract_sift
 
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
 
@@ -160,3 +164,17 @@ def run_cli(command: list[str], environment: dict[str, str], tmp_path: Path) -> 
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def sift_points() -> Callable[[str, int], AffinePoints]:
+    """sift_points("Asha/asha_1", count): SIFT keypoints of a sample photo at 384 pixels, in those pixels."""
+
+    def extract(name: str, count: int) -> AffinePoints:
+        rgb = read_photo(SAMPLES / "gallery" / f"{name}.jpg").rgb
+        height, width = rgb.shape[:2]
+        chip = Chip(rgb, np.ones((height, width), np.bool_), (0, 0, width, height), 0)
+        keypoints = extract_sift(chip, Extract("sift", "", False, 0.0, "sift", count, 384))
+        return AffinePoints.of(keypoints, (round(384 * width / max(rgb.shape)), round(384 * height / max(rgb.shape))))
+
+    return extract

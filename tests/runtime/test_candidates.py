@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reid_edge.candidates import GalleryCandidates
-from reid_edge.errors import UsageError
+from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, NewSighting
 
 KEY, OTHER_KEY = "0123456789abcdef", "fedcba9876543210"
@@ -132,3 +132,19 @@ def test_a_mistyped_species_is_refused_with_those_there_are(made):
     with pytest.raises(UsageError, match="holds no zebar") as refused:
         candidates.check_species("zebar")
     assert "Tiger, zebra" in refused.value.hint
+
+
+def test_pictures_come_in_the_order_that_is_asked_for_and_one_that_lacks_is_said(memory_folder):
+    with Gallery.create(memory_folder / "pictures.sqlite") as gallery:
+        for number in range(3):
+            seen = NewSighting(photo_sha256=f"{number:064x}", identity="Zoe")
+            arrays = {"picture/small": np.full((4, 4), number, np.uint8)} if number < 2 else {}
+            gallery.add_sighting(seen, {"embedding/e": np.float32([1, 0]), **arrays}, KEY, gallery.new_batch())
+        first, second, without = (sighting.id for sighting in gallery.sightings())
+        candidates = GalleryCandidates(gallery, KEY)
+        found = candidates.pictures("small", np.array([second, first]))
+        assert [picture.tolist() for picture in found] == [[[1] * 4] * 4, [[0] * 4] * 4]
+        assert found[0].dtype == np.uint8
+        assert candidates.pictures("small", np.empty(0, np.int64)) == []
+        with pytest.raises(GalleryError, match="lacks the features 'picture/small'"):
+            candidates.pictures("small", np.array([without]))

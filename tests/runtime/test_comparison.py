@@ -20,8 +20,11 @@ from reid_edge.comparison import compare
 from reid_edge.features import Features, to_arrays
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.keypoints import Keypoints
+from reid_edge.orientation import Chip
+from reid_edge.photo import read_photo
 from reid_edge.ranking import rank
-from reid_edge.recipe import Match
+from reid_edge.recipe import Extract, Match
+from reid_edge.sift import extract_sift
 from reid_edge.timings import Timings
 
 KEY = "0123456789abcdef"
@@ -157,3 +160,41 @@ def test_a_photo_that_another_process_adds_meanwhile_waits_for_the_next_question
     comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings())
     assert "D" not in rank(comparison, candidates, ENTRY).scores.identities
     assert "D" in [identity for identity, *_ in answer(gallery, recipe, identifier)[1]]
+
+
+def test_geometric_matchers_and_what_is_counted_are_the_recipes(memory_folder, recipe, identifier, samples):
+    """SIFT of three sample photos: the query itself, another of the same animal, and one of another."""
+    sift = Extract("points", "", False, 0.0, "sift", 200, 384)
+    told = {"fginn": ("fginn", "matches"), "inliers": ("fginn", "inliers"), "share": ("fginn", "share")}
+    told |= {"adalam": ("adalam", "matches"), "voted": ("adalam", "inliers")}
+    matchers = tuple(
+        Match(name, "points", matcher, "", 0.0, 0, "", count, 8.0 if count == "inliers" else 0.0)
+        for name, (matcher, count) in told.items()
+    )
+    recipe = replace(recipe, extract=(sift,), match=matchers)
+    vector = made(0, 0).vectors
+    photos = {}
+    for name in ("asha_1", "asha_2", "baraka_1"):
+        rgb = read_photo(samples / "gallery" / name[:-2].title() / f"{name}.jpg").rgb
+        chip = Chip(rgb, np.ones(rgb.shape[:2], np.bool_), (0, 0, rgb.shape[1], rgb.shape[0]), 0)
+        photos[name] = Features(vector, {"points": extract_sift(chip, sift)})
+    with Gallery.create(memory_folder / "gallery.sqlite") as gallery:
+        for number, (name, features) in enumerate(photos.items()):
+            seen = NewSighting(photo_sha256=f"{number:064x}", identity=name, photo_name=name)
+            gallery.add_sighting(seen, to_arrays(features), KEY, gallery.new_batch())
+        candidates = GalleryCandidates(gallery, KEY)
+        comparison = compare(photos["asha_1"], candidates, recipe, identifier.networks, Timings())
+        who = [candidates.identity_of(int(sighting)) for sighting in comparison.sighting_ids]
+    assert comparison.score_names == ("cosine", *told)
+    scores = {who[row]: dict(zip(comparison.score_names, comparison.raw[row], strict=True)) for row in range(3)}
+    matched = {name: {who[row]: len(found) for row, found in each.items()} for name, each in comparison.matches.items()}
+    count = len(photos["asha_1"].keypoints["points"])
+    assert scores["asha_1"]["fginn"] == count
+    assert scores["asha_1"]["share"] == 1.0
+    for name, score in scores.items():
+        assert score["fginn"] == matched["fginn"][name]
+        assert score["adalam"] == matched["adalam"][name]
+        assert score["share"] == score["fginn"] / count
+        assert score["inliers"] <= score["fginn"]
+        assert score["voted"] <= score["adalam"]
+    assert scores["asha_1"]["inliers"] > scores["asha_2"]["inliers"] > scores["baraka_1"]["inliers"]

@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from reid_edge.engines import open_engine, select_device
 from reid_edge.keypoints import extract_keypoints
+from reid_edge.orientation import Chip
+from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import read_photo
-from reid_edge.segmentation import find_animals
+from reid_edge.recipe import Extract
+from reid_edge.segmentation import Animal, find_animals
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +24,7 @@ def extract(identifier):
     network = identifier.networks[settings.network]
 
     def do(animal, **changed):
-        return extract_keypoints(animal, network.engine, network.preprocessing, replace(settings, **changed))
+        return extract_keypoints(Chip.of(animal), network.engine, network.preprocessing, replace(settings, **changed))
 
     return do
 
@@ -85,3 +90,43 @@ def test_a_tiny_crop_is_no_error(extract, animal, size):
     crop = np.ascontiguousarray(animal.crop[:height, :width])
     keypoints = extract(replace(animal, crop=crop, mask=np.ones(crop.shape[:2], bool), box=(0, 0, crop.shape[1], crop.shape[0])))
     assert (keypoints.xy <= (crop.shape[1], crop.shape[0])).all()
+
+
+def found_in_the_corner(with_frames=True):
+    """A network that finds one keypoint, three pixels right of and one below the upper left corner, in any photo."""
+    given = {"keypoints": [[[3.0, 1.0]]], "scores": [[0.5]], "descriptors": [[[0.6, 0.8]]]}
+    if with_frames:
+        given["frames"] = [[[[2.0, 1.0], [0.0, 1.0]]]]
+    nodes = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(values, np.float32)))
+        for name, values in given.items()
+    ]
+    value = helper.make_tensor_value_info
+    inputs = [value(name, TensorProto.FLOAT, [1, planes, 16, 16]) for name, planes in (("image", 3), ("mask", 1))]
+    outputs = [value(name, TensorProto.FLOAT, np.array(values).shape) for name, values in given.items()]
+    graph = helper.make_graph(nodes, "corner", inputs, outputs)
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+    return open_engine(content, "corner", select_device("cpu", content, 1, []), {})
+
+
+STRETCHED = Preprocessing("stretch", 16, 16, "rgb", 1.0, (0.0,) * 3, (1.0,) * 3, "area")
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, -90])
+def test_affine_frames_come_back_to_the_photo_with_their_keypoints(turn):
+    tall, wide = (48, 32) if turn in (0, 180) else (32, 48)  # the turned chip is 32 x 48, each pixel of the network 2 x 3 of it
+    whole = Animal(
+        0, (100, 50, 100 + wide, 50 + tall), np.zeros((tall, wide, 3), np.uint8), np.ones((tall, wide), bool), 1.0, True
+    )
+    extraction = Extract("corner", "corner", True, 0.0)
+    chip = Chip.of(whole, turn)
+    found = extract_keypoints(chip, found_in_the_corner(), STRETCHED, extraction)
+    np.testing.assert_allclose(found.chip_xy, [[6.5, 4]])  # the middle of columns 6 and 7, and of rows 3 to 5
+    np.testing.assert_allclose(found.chip_frames, [[[4, 2], [0, 3]]])
+    np.testing.assert_allclose(chip.to_photo(found.chip_xy + found.chip_frames[:, :, 0]), found.xy + found.frames[:, :, 0])
+    corner = {0: (106.5, 54), 90: (100 + 47 - 4, 56.5), 180: (100 + 31 - 6.5, 50 + 47 - 4), -90: (104, 50 + 31 - 6.5)}[turn]
+    np.testing.assert_allclose(found.xy, [corner])
+    plain = extract_keypoints(chip, found_in_the_corner(with_frames=False), STRETCHED, extraction)
+    assert plain.frames is None
+    assert plain.chip_frames is None
+    assert np.array_equal(plain.xy, found.xy)

@@ -109,6 +109,25 @@ def test_keypoints_on_the_bars_of_a_letterbox_are_refused(recipe, field_pack):
         parse_recipe(recipe, replace(field_pack.manifest, networks=networks))
 
 
+@pytest.mark.parametrize(
+    ("size", "changes", "message"),
+    [
+        (96, {}, "loftr takes pictures of 192 pixels, but small is of 96"),
+        (192, {"count": "share"}, "compares pictures, of which only matches are counted"),
+        (192, {"network": "lighterglue"}, "lighterglue states no preprocessing"),
+    ],
+)
+def test_pictures_that_the_matcher_cannot_take_are_refused(recipe, field_pack, size, changes, message):
+    manifest = field_pack.manifest
+    grey = replace(manifest.networks["xfeat"].preprocessing, resize="stretch", width=192, height=192, multiple=1, colour="grey")
+    network = replace(manifest.networks["lighterglue"], preprocessing=grey)
+    recipe["extract"].append({"name": "small", "detector": "picture", "size": size, "mask": False, "mask_margin": 0.0})
+    match = {"name": "pixels", "keypoints": "small", "matcher": "loftr", "network": "loftr", "min_score": 0.2}
+    recipe["match"].append({**match, **changes})
+    with pytest.raises(PackError, match=message):
+        parse_recipe(recipe, replace(manifest, networks={**manifest.networks, "loftr": network}))
+
+
 def with_projection(recipe, field_pack, **parameters):
     """The recipe with a projection, and the manifest with its network, which states these parameters."""
     recipe["embed"][0]["projection"] = "narrow"

@@ -19,7 +19,7 @@ class IdentityScores:
         calibrated: float64 [N, S], probability per photo and score, NaN where absent.
         identities: I names, best first.
         rows: per identity, the row of its best photo.
-        fused: float64 [I], each identity's fused score, never rising.
+        fused: float64 [I], each identity's fused score, never rising, save where a recipe's last step put another identity first.
         evidence: float64 [I], how clearly each identity stands out, 0..1, none above the best one's.
     """
 

@@ -14,7 +14,7 @@ import click
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError, StorageError
 
-# name: (module:attribute, one line for --help). The last three come with the desktop extras and are found by name only, so that the
+# name: (module:attribute, one line for --help). Those of the desktop come with the desktop extras and are found by name only, so that the
 # runtime imports none of them.
 _COMMANDS = {
     "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
@@ -22,6 +22,8 @@ _COMMANDS = {
     "pack": ("reid_edge.cli.pack:pack", "List, check and import model packs."),
     "doctor": ("reid_edge.cli.doctor:doctor", "Say what this machine can run and what to install."),
     "export": ("reid_edge_export.cli:export", "Desktop: turn PyTorch networks into a pack."),
+    "recipe": ("reid_edge_export.recipe_cli:recipe", "Desktop: list, show and check recipes."),
+    "train-head": ("reid_edge_export.heads.cli:train_head", "Desktop: train a pack's heads on a gallery."),
     "calibrate": ("reid_edge_calibration.cli:calibrate", "Desktop: fit a pack's calibrators and thresholds."),
     "bench": ("reid_edge_benchmarks.cli:bench", "Desktop: measure accuracy and latency."),
 }

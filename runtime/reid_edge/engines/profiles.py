@@ -4,20 +4,22 @@ An engine runs any size between smallest and largest and is tuned for the usual 
 
 | axis                 | networks                           | smallest     | usual              | largest       |
 |----------------------|------------------------------------|--------------|--------------------|---------------|
-| `batch`              | all but matching                   | 1            | 1                  | 1             |
+| `batch`              | embedding of five crops            | 5            | 5                  | 5             |
+| `batch`              | all others but matching            | 1            | 1                  | 1             |
 | `batch`              | matching                           | 1            | 4                  | 4             |
 | `height`, `width`    | preprocessing `long-side`          | the multiple | a landscape of 4:3 | the long side |
 | `height`, `width`    | any other preprocessing            | its size     | its size           | its size      |
 | `points0`, `points1` | matching                           | 1            | K (512 if unknown) | K (or 2048)   |
 
-One photo is described at a time, so the image networks have a batch of 1, which fixes the shapes of all but the keypoint networks. K is
+One photo is described at a time, so the image networks have a batch of 1 or 5, which fixes the shapes of all but the keypoint networks.
+A network that embeds both whole chips and five crops takes 1 to 5. K is
 the number of keypoints of the extractor that the recipe gives the matcher; 2048 is the most that a graph may have.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from reid_edge.pack.manifest import Manifest, Network, Preprocessing
@@ -42,15 +44,18 @@ AxisRanges = Mapping[str, SizeRange]
 """By the axis' name in the graph."""
 
 
-def axis_ranges(task: str, preprocessing: Preprocessing | None, points: int | None = None) -> AxisRanges:
+def axis_ranges(
+    task: str, preprocessing: Preprocessing | None, points: int | None = None, crops: Collection[int] = (1,)
+) -> AxisRanges:
     """The ranges of every axis that a network of this task may have.
 
     Args:
         task: as in a pack's manifest; another word gives `batch` only.
         preprocessing: of an image network.
         points: for a matcher of keypoints, how many keypoints an image has at most (K); None where no recipe says it.
+        crops: for an embedding network, how many crops of a chip it is given at a time: 1, 5 or both.
     """
-    ranges = {"batch": SizeRange(1, 1, 1)}
+    ranges = {"batch": SizeRange(min(crops), max(crops), max(crops))}
     if task == "matching":
         ranges["batch"] = SizeRange(1, _MATCHING_BATCH, _MATCHING_BATCH)
         ranges["points0"] = ranges["points1"] = SizeRange(1, points or _USUAL_POINTS, points or _MOST_POINTS)
@@ -75,7 +80,9 @@ def ranges_of_network(manifest: Manifest, recipe: Recipe, name: str) -> AxisRang
     extractors = {extract.name: manifest.network(extract.network) for extract in recipe.extract if extract.network}
     counts = [_keypoints(match.keypoints, extractors, recipe) for match in recipe.match if match.network == name]
     known = [count for count in counts if isinstance(count, int)]
-    return axis_ranges(network.task, network.preprocessing, max(known) if known and len(known) == len(counts) else None)
+    points = max(known) if known and len(known) == len(counts) else None
+    crops = {embed.crops for embed in recipe.embed if embed.network == name}
+    return axis_ranges(network.task, network.preprocessing, points, crops or (1,))
 
 
 def _keypoints(name: str, extractors: Mapping[str, Network], recipe: Recipe) -> object:

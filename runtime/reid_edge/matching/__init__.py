@@ -1,7 +1,21 @@
-"""Match the keypoints of a query with those of candidates: one module per matcher, one result type."""
+"""Match the keypoints or pictures of a query with those of candidates: one module per matcher, one result type."""
 
+from reid_edge.matching.adalam import match_adalam
+from reid_edge.matching.affine_points import AffinePoints
+from reid_edge.matching.geometry_aware import match_fginn
+from reid_edge.matching.inliers import count_inliers
 from reid_edge.matching.lightglue import match_lightglue
+from reid_edge.matching.loftr import match_loftr
 from reid_edge.matching.matches import Matches
 from reid_edge.matching.mutual_nearest import match_mutual_nearest
 
-__all__ = ["Matches", "match_lightglue", "match_mutual_nearest"]
+__all__ = [
+    "AffinePoints",
+    "Matches",
+    "count_inliers",
+    "match_adalam",
+    "match_fginn",
+    "match_lightglue",
+    "match_loftr",
+    "match_mutual_nearest",
+]

@@ -24,3 +24,8 @@ class Matches:
 
     def __len__(self) -> int:
         return len(self.query)
+
+
+def no_matches() -> Matches:
+    """None at all."""
+    return Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))

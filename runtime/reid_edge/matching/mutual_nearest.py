@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.keypoints import Keypoints
-from reid_edge.matching.matches import Matches
+from reid_edge.matching.matches import Matches, no_matches
 
 # Candidates in one matrix product: large enough to keep the cores busy, small enough that the similarities stay in cache.
 _BATCH = 8
@@ -33,7 +33,7 @@ def match_mutual_nearest(query: Keypoints, candidates: Sequence[Keypoints], min_
 
 def _match_batch(query: Keypoints, candidates: Sequence[Keypoints], min_score: float) -> list[Matches]:
     if not len(query):
-        return [_nothing() for _ in candidates]
+        return [no_matches() for _ in candidates]
     similarity = query.descriptors @ np.concatenate([candidate.descriptors for candidate in candidates]).T
     results, start = [], 0
     for candidate in candidates:
@@ -45,14 +45,10 @@ def _match_batch(query: Keypoints, candidates: Sequence[Keypoints], min_score: f
 def _mutual(similarity: NDArray[np.float32], min_score: float) -> Matches:
     """Matches of one pair from its similarities [N, M]."""
     if not similarity.shape[1]:
-        return _nothing()
+        return no_matches()
     nearest = similarity.argmax(axis=1)
     rows = np.arange(len(nearest))
     best = similarity[rows, nearest]
     # A row is mutual when it holds its column's maximum; taking the maximum is cheaper than a second argmax.
     kept = np.flatnonzero((best == similarity.max(axis=0)[nearest]) & (best > min_score))
     return Matches(kept.astype(np.int64), nearest[kept].astype(np.int64), best[kept].astype(np.float32))
-
-
-def _nothing() -> Matches:
-    return Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))

@@ -55,6 +55,8 @@ def _check_uses(recipe: Recipe) -> None:
                 f"The matcher {match.name} ({match.matcher}) compares {wants}, but {match.keypoints} is {has}.",
                 "Give it another one.",
             )
+        if pictures and match.count != "matches":
+            raise PackError(f"The matcher {match.name} compares pictures, of which only matches are counted.", "Leave count out.")
         if match.order:
             one_of(f"The matcher {match.name}'s order", match.order, recipe.score_names[: len(vectors) + place])
     for name, embedding in [(s.name, s.embedding) for s in recipe.rerank] + [(s.name, s.embedding) for s in recipe.head]:
@@ -69,6 +71,12 @@ def _check_uses(recipe: Recipe) -> None:
     if recipe.decide is not None and not recipe.fuse:
         raise PackError(
             "The recipe decides on a fusion that it does not have.", "Add [[recipe.fuse]], or leave [recipe.decide] out."
+        )
+    thresholds = (recipe.decide.threshold, *recipe.decide.species.values()) if recipe.decide else ()
+    if 0 in thresholds and any(isinstance(step, Gate) and step.then == "new" for step in recipe.step):
+        raise PackError(
+            "A threshold of 0 calls every animal known, also where a gate calls it new.",
+            "Give recipe.decide a threshold above 0, however small.",
         )
     for step in recipe.step:
         one_of("The source of a step", step.source, [*(fuse.name for fuse in recipe.fuse), *recipe.score_names])
@@ -87,6 +95,17 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
             raise PackError(
                 f"The keypoint network {extract.network} states a letterbox, on whose bars it would find keypoints.",
                 "Give it long-side.",
+            )
+    sizes = {extract.name: extract.size for extract in recipe.extract}
+    for match in recipe.match:
+        preprocessing = manifest.networks[match.network].preprocessing if match.matcher in PICTURE_MATCHERS else None
+        if match.matcher in PICTURE_MATCHERS and preprocessing is None:
+            raise PackError(f"The matching network {match.network} states no preprocessing.", "Export the pack again.")
+        if preprocessing is not None and preprocessing.width != sizes[match.keypoints]:
+            raise PackError(
+                f"The network {match.network} takes pictures of {preprocessing.width} pixels, "
+                f"but {match.keypoints} is of {sizes[match.keypoints]}.",
+                f"Give {match.keypoints} the size {preprocessing.width}.",
             )
     files = {file.path for file in manifest.files}
     for head in recipe.head:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from reid_edge.engines.profiles import SizeRange, axis_ranges, ranges_of_file
+from reid_edge.engines.profiles import SizeRange, axis_ranges, ranges_of_file, ranges_of_network
 from reid_edge.matching import lightglue
 from reid_edge.network_input import input_size
+from reid_edge.recipe import parse_recipe
 
 
 def test_one_photo_at_a_time_fixes_the_batch_of_the_image_networks(ranges):
@@ -38,3 +41,11 @@ def test_without_a_recipe_the_file_says_its_task_and_pixels_and_a_matcher_gets_t
 
 def test_a_file_that_says_nothing_has_a_range_for_its_batch_only(tiny):
     assert ranges_of_file(tiny, "tiny") == axis_ranges("", None) == {"batch": SizeRange(1, 1, 1)}
+
+
+@pytest.mark.parametrize(("crops", "batch"), [((1,), (1, 1, 1)), ((5,), (5, 5, 5)), ((1, 5), (1, 5, 5))])
+def test_an_embedder_of_five_crops_takes_them_together(field_pack, crops, batch):
+    recipe = parse_recipe(field_pack.recipe, field_pack.manifest)
+    several = tuple(replace(recipe.embed[0], name=f"of-{each}", crops=each) for each in crops)
+    ranges = ranges_of_network(field_pack.manifest, replace(recipe, embed=several), recipe.embed[0].network)
+    assert ranges["batch"] == SizeRange(*batch)
