@@ -41,7 +41,11 @@ _FEWEST_FOR_INT8 = 8
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of one network, which --list shows: size=384."
 )
-@click.option("--random", is_flag=True, help="Random weights: checks the conversion alone; the file says so.")
+@click.option(
+    "--random",
+    is_flag=True,
+    help="Random weights: checks the conversion alone; the file says so. With --recipe for the networks whose weights are not at hand.",
+)
 @click.option("--accept-terms", is_flag=True, help="Your use is within the terms of weights that have some, which --list shows.")
 @click.option(
     "--storage",
@@ -99,18 +103,14 @@ def export(
         if value and not recipe and len(networks) != 1:
             raise UsageError(f"{option} is for one network.", "Export the networks one by one.")
     if recipe:
-        _refuse_given(context, "--recipe", ("settings", "random", "storage", "batch", "precision"))
+        _refuse_given(context, "--recipe", ("settings", "storage", "batch", "precision"))
         from reid_edge_export.recipe_export import export_recipe, recipe_precisions
         from reid_edge_export.sources import folder_of_weights
 
         images, calibration = _photos(photos, recipe_precisions(recipe))
-        pack = export_recipe(
-            recipe, out, images, _say, folder_of_weights(weights), accept_terms=accept_terms, calibration=calibration
-        )
+        pack = export_recipe(recipe, out, images, _say, folder_of_weights(weights), accept_terms, calibration, random)
         size = sum(file.size for file in pack.manifest.files)
-        click.echo(
-            f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. Calibrate it next: reid-edge calibrate.", err=True
-        )
+        click.echo(f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. {_next(recipe)}", err=True)
         return
     from reid_edge_export.sources import given_weights
 
@@ -179,6 +179,15 @@ def _parameters(settings: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--set is {setting!r}.", "Write NAME=VALUE, such as size=384.")
         parameters[name] = int(value) if value.isdecimal() else value
     return parameters
+
+
+def _next(recipe: str) -> str:
+    """What to do with a new pack."""
+    from reid_edge_export.recipe_file import heads_of, read_recipe_file
+
+    heads = ", ".join(heads_of(read_recipe_file(recipe)))
+    train = f"Train its heads ({heads}): reid-edge train-head. Then calibrate" if heads else "Calibrate"
+    return f"{train} it next: reid-edge calibrate."
 
 
 def _say(line: str) -> None:

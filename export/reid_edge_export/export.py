@@ -224,7 +224,7 @@ def export_traced(
     if batch is not None:
         graph.fix_batch(model, batch)
     stored = storage if asked.computes == "fp32" else asked.computes
-    entry = _entry(network, traced.parameters, asked, stored, traced.random, out.name)
+    entry = pack_entry(network, traced.parameters, asked, stored, traced.random, out.name)
     provenance = {"reid-edge": reid_edge.__version__, **{package: version(package) for package in _EXPORTERS}}
     if asked.computes == "fp16":
         provenance["nvidia-modelopt"] = version("nvidia-modelopt")
@@ -321,9 +321,10 @@ def _repeated(arrays: Mapping[str, NDArray[Any]], batch: int | None) -> Mapping[
     return arrays if batch is None else {name: np.repeat(array, batch, axis=0) for name, array in arrays.items()}
 
 
-def _entry(
+def pack_entry(
     network: Network, parameters: Mapping[str, Any], precision: Precision, storage: manifest.Precision, random: bool, file: str
 ) -> manifest.Network:
+    """What a pack says about a network: file is its path there, random whether its weights are."""
     facts = dict(parameters)
     if network.task in ("embedding", "keypoints"):
         facts["dimension"] = network.outputs[-1].shape[-1]

