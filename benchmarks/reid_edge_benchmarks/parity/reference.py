@@ -1,0 +1,207 @@
+"""The reference system over labelled photos: describe all, shortlist by one matrix product, score the pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reid_edge.gallery.sources import Enrolment
+from reid_edge.heads.labels import Labels, labels_file, parse_labels
+from reid_edge.pack import Pack
+from reid_edge.photo import read_photo
+from reid_edge.photo.quality import QUALITY
+from reid_edge.recipe import Recipe
+from reid_edge.recipe.stages import Head, Match
+from reid_edge_benchmarks.parity.describing import Described, Describer
+from reid_edge_benchmarks.parity.matching import PairMatchers
+from reid_edge_benchmarks.parity.reranking import jaccard_similarities
+from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
+from reid_edge_calibration.labels.labelled_set import LabelledSet
+from reid_edge_calibration.score_table import ScoreTable
+
+Progress = Callable[..., Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One query against its shortlist.
+
+    Attributes:
+        rows: int64 [B], of the gallery, nearest first.
+        raw: float64 [B, S], NaN where a score was not computed.
+    """
+
+    rows: NDArray[np.int64]
+    raw: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A labelled set, scored.
+
+    Attributes:
+        labelled: which photos.
+        gallery: its database photos, one row each; the same photo twice counts once, as in a gallery.
+        paths: of these photos.
+        owners: whom each of them shows.
+        queries: described, in order.
+        compared: per query, against the gallery as it is.
+        without: per query of a known individual, against the gallery without it; None of others.
+    """
+
+    labelled: LabelledSet
+    gallery: tuple[Described, ...]
+    paths: tuple[Path, ...]
+    owners: tuple[str, ...]
+    queries: tuple[Described, ...]
+    compared: tuple[Compared, ...]
+    without: tuple[Compared | None, ...]
+
+    def table(self, names: tuple[str, ...]) -> ScoreTable:
+        """The scores as `reid_edge_calibration` keeps them, without any measure of quality, which no recipe looks at."""
+        query: list[int] = []
+        candidate: list[int] = []
+        raw: list[NDArray[np.float64]] = []
+        raw_without: list[NDArray[np.float64]] = []
+        for row, (compared, without) in enumerate(zip(self.compared, self.without, strict=True)):
+            views = [dict(zip(each.rows.tolist(), each.raw, strict=True)) if each else {} for each in (compared, without)]
+            for place in sorted({*views[0], *views[1]}):
+                query.append(row)
+                candidate.append(place)
+                for scores, view in ((raw, views[0]), (raw_without, views[1])):
+                    scores.append(view.get(place, np.full(len(names), np.nan)))
+        shape = (len(query), len(names))
+        return ScoreTable(
+            names,
+            self.labelled.species,
+            tuple(row.identity for row in self.labelled.queries),
+            self.owners,
+            np.array(query, np.int32),
+            np.array(candidate, np.int32),
+            np.array(raw, np.float32).reshape(shape),
+            np.array(raw_without, np.float32).reshape(shape),
+            np.zeros((len(self.queries), len(QUALITY)), np.float32),
+        )
+
+
+class ReferenceSystem:
+    """A recipe in PyTorch."""
+
+    def __init__(self, pack: Pack, recipe: Recipe, weights: Path | None, threads: int) -> None:
+        """Nothing is loaded before it is asked for. Sets PyTorch's threads.
+
+        Args:
+            pack: whose networks are rebuilt.
+            recipe: its stages; may differ from the pack's own in how scores are fused.
+            weights: see `TorchNetworks`.
+            threads: of PyTorch.
+        """
+        torch.set_num_threads(threads)
+        self.recipe, self._networks = recipe, TorchNetworks(pack, weights)
+        self._describer, self._matchers = Describer(pack, recipe, self._networks), PairMatchers(pack, self._networks)
+        self._labels: dict[str, Labels] = {}
+        for head in recipe.head:
+            path = labels_file(head.network)
+            self._labels[head.name] = parse_labels(pack.read_json(path), head.kind, path)
+
+    def describe(self, row: Enrolment) -> Described:
+        """The largest animal of one photo."""
+        return self._describer.describe(read_photo(row.path), row.viewpoint, row.species)
+
+    def score(self, labelled: LabelledSet, progress: Progress, open_set_trials: bool) -> Scored:
+        """Describe and score a labelled set.
+
+        Args:
+            labelled: which photos.
+            progress: wraps a list and a word for it.
+            open_set_trials: also in the gallery without each query's own individual.
+        """
+        rows = list({read_photo(row.path).sha256: row for row in reversed(labelled.database)}.values())[::-1]
+        gallery = [self.describe(row) for row in progress(rows, f"PyTorch: describing {labelled.name}")]
+        owners = tuple(row.identity for row in rows)
+        queries, compared, without = [], [], []
+        for row in progress(labelled.queries, f"PyTorch: scoring {labelled.name}"):
+            query = self.describe(row)
+            known: dict[tuple[str, int], float] = {}
+            allowed = _allowed(rows, row)
+            queries.append(query)
+            compared.append(self._compare(query, row, gallery, owners, allowed, known))
+            others = [place for place in allowed if owners[place] != row.identity]
+            again = open_set_trials and row.identity in owners
+            without.append(self._compare(query, row, gallery, owners, others, known) if again else None)
+        paths = tuple(row.path for row in rows)
+        return Scored(labelled, tuple(gallery), paths, owners, tuple(queries), tuple(compared), tuple(without))
+
+    def _compare(
+        self,
+        query: Described,
+        row: Enrolment,
+        gallery: Sequence[Described],
+        owners: Sequence[str],
+        allowed: Sequence[int],
+        known: dict[tuple[str, int], float],
+    ) -> Compared:
+        """Shortlist and score; `known` are the pair scores of this query's matchers so far, which the gallery's others do not change."""
+        names, retrieve = self.recipe.score_names, self.recipe.retrieve
+        if not allowed:
+            return Compared(np.empty(0, np.int64), np.empty((0, len(names))))
+        cosines = {name: self._cosines(name, query, gallery, allowed) for name in self.recipe.embedding_names}
+        order = cosines[retrieve.embedding].argsort(descending=True, stable=True)[: retrieve.candidates]
+        rows = np.array(allowed)[order.numpy()]
+        raw = np.full((len(rows), len(names)), np.nan)
+        for name, values in cosines.items():
+            raw[:, names.index(name)] = values[order].double().numpy()
+        for match in self.recipe.match:
+            for place in self._chosen(match, raw):
+                pair = (match.name, int(rows[place]))
+                if pair not in known:
+                    known[pair] = self._matchers.score(match, query, gallery[pair[1]])
+                raw[place, names.index(match.name)] = known[pair]
+        for rerank in self.recipe.rerank:
+            vectors = torch.stack([query.vectors[rerank.embedding], *(gallery[row].vectors[rerank.embedding] for row in rows)])
+            raw[:, names.index(rerank.name)] = jaccard_similarities(vectors.double().numpy(), rerank.k1, rerank.k2)
+        for head in self.recipe.head:
+            if not head.species or row.species.lower() in head.species:
+                of_each = self._opinion(head, query, row, cosines[head.embedding], [owners[place] for place in allowed])
+                raw[:, names.index(head.name)] = [of_each.get(owners[place], math.nan) for place in rows]
+        return Compared(rows, raw)
+
+    def _chosen(self, match: Match, raw: NDArray[np.float64]) -> list[int]:
+        """The places on the shortlist that a matcher looks at: all, or the best by an earlier score, of equal ones the nearest."""
+        places = list(range(len(raw)))
+        if not match.best:
+            return places
+        order = np.nan_to_num(raw[:, self.recipe.score_names.index(match.order)], nan=-math.inf)
+        return sorted(places, key=lambda place: -order[place])[: match.best]
+
+    def _cosines(self, name: str, query: Described, gallery: Sequence[Described], allowed: Sequence[int]) -> torch.Tensor:
+        return torch.stack([gallery[place].vectors[name] for place in allowed]) @ query.vectors[name]
+
+    def _opinion(
+        self, head: Head, query: Described, row: Enrolment, cosines: torch.Tensor, owners: Sequence[str]
+    ) -> dict[str, float]:
+        """The head's probability of each individual that it knows."""
+        labels, features = self._labels[head.name], query.vectors[head.embedding].numpy()
+        if head.kind == "boosting":
+            number = {identity: float(place) for place, identity in enumerate(labels.identities)}
+            near = sorted((1 - float(cosine), number.get(owner, -1.0)) for cosine, owner in zip(cosines, owners, strict=True))
+            near = (near + [(math.nan, -1.0)] * labels.neighbours)[: labels.neighbours]
+            views = [float(row.viewpoint.lower() == view) for view in labels.viewpoints]
+            kinds = [float(row.species.lower() == kind) for kind in labels.species]
+            told = [distance for distance, _ in near] + [who for _, who in near] + views + kinds
+            features = np.concatenate((features, np.array(told, np.float32)))
+        probabilities = self._networks.graph(head.network)(features[None].astype(np.float32))[0]
+        return dict(zip(labels.identities, map(float, probabilities), strict=True))
+
+
+def _allowed(rows: Sequence[Enrolment], query: Enrolment) -> list[int]:
+    """Gallery photos from the query's side, or of a side that nobody told; all where the query's own is not told."""
+    side = query.viewpoint.casefold()
+    return [place for place, row in enumerate(rows) if not side or row.viewpoint.casefold() in ("", side)]

@@ -1,0 +1,117 @@
+"""Both sides fit the same scores: the same weights, thresholds and answers come of it; and the verdict on both sides' answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reid_edge.consensus import score_by_recipe
+from reid_edge.photo.quality import QUALITY
+from reid_edge.recipe import Recipe
+from reid_edge.recipe.stages import Decide, Embed, Extract, Fuse, Group, Match, Retrieve
+from reid_edge_calibration.fit import fit_with_facts
+from reid_edge_calibration.metrics import NEW
+from reid_edge_calibration.score_table import ScoreTable
+
+pytest.importorskip("kornia")
+
+from reid_edge_benchmarks.parity.fitting import fit_reference
+from reid_edge_benchmarks.parity.verdicts import Sides
+
+SYSTEM = Recipe(
+    segment=None,
+    embed=(Embed("near", "network"),),
+    retrieve=Retrieve("near", 100),
+    extract=(Extract("points", "network", False, 0.0),),
+    match=(
+        Match("good", "points", "mutual-nearest", "", 0.5, 0, ""),
+        Match("best", "points", "mutual-nearest", "", 0.5, 6, "good"),
+    ),
+    fuse=(Fuse("mean", (Group(("near", "good", "best"), 1.0),)),),
+    decide=Decide(None),
+)
+
+
+def score_table(species: str, people: int, seed: int) -> ScoreTable:
+    """Three gallery photos and two queries of each individual, one in four of them a stranger; each score tells a little more."""
+    rng = np.random.default_rng(seed)
+    there = [f"{species} {each}" for each in range(people) for _ in range(3) if each % 4]
+    asked = [f"{species} {each}" for each in range(people) for _ in range(2)]
+    query, candidate = (grid.ravel() for grid in np.mgrid[: len(asked), : len(there)])
+    same = np.array(asked)[query] == np.array(there)[candidate]
+    raw = rng.normal(size=(len(query), 3)) + same[:, None] * np.array([0.7, 1.5, 2.5])
+    raw = np.column_stack((0.5 + 0.1 * raw[:, :1], np.maximum(0, np.round(20 + 8 * raw[:, 1:]))))
+    for each in range(len(asked)):
+        mine = np.flatnonzero(query == each)
+        raw[mine[np.argsort(-raw[mine, 1], kind="stable")[6:]], 2] = np.nan
+    without = np.where((same | ~np.isin(np.array(asked), there)[query])[:, None], np.nan, raw)
+    quality = np.zeros((len(asked), len(QUALITY)))
+    return ScoreTable(tuple(SYSTEM.score_names), species, tuple(asked), tuple(there), query, candidate, raw, without, quality)
+
+
+@pytest.mark.parametrize("fit", ["none", "powell"])
+def test_from_the_same_scores_come_the_same_weights_thresholds_and_answers(fit: str) -> None:
+    groups = tuple(Group((name,), 1.0) for name in SYSTEM.score_names)
+    # The fusion looks at the nearest ten, which are not the first ten of a table.
+    recipe = replace(SYSTEM, fuse=(Fuse("mean", groups, fit=fit, candidates=10),))  # type: ignore[arg-type]
+    tables = [score_table("zebra", 12, 1), score_table("tiger", 8, 2)]
+    model = fit_with_facts(tables, 0, None, recipe).model
+    reference = fit_reference(tables, recipe, 0)
+    for table in tables:
+        entry, mine = model.species[table.species], reference[table.species]
+        if fit == "powell":
+            assert mine.weights == pytest.approx(dict(entry.fusion.weights), abs=5e-3)  # measured 6e-4: thinned curves
+        assert mine.threshold == pytest.approx(entry.threshold, abs=2e-3)  # the runtime's curves are thinned
+        same = []
+        for query in range(len(table.query_identity)):
+            rows = np.flatnonzero(table.query == query)
+            owners, raw = [table.candidate_identity[each] for each in table.candidate[rows]], table.raw[rows].astype(np.float64)
+            answer = mine.answer(raw, owners, recipe, table.species)
+            its = score_by_recipe(raw, owners, recipe, entry, table.species)
+            assert answer.confidence == pytest.approx(its.evidence[0], abs=2e-3)
+            same.append(answer.identity == its.identities[0])
+        assert np.mean(same) == 1.0
+
+
+def sides(reference: list[str], runtime: list[str]) -> Sides:
+    truth = ("A", "A", "B", "B", "C", "C", "Z", "Z", "Y", "Y")
+    photos = tuple(f"{place}.jpg" for place in range(len(truth)))
+    return Sides(photos, truth, frozenset("ABC"), tuple(reference), tuple(runtime), tuple(reference), tuple(runtime))
+
+
+def test_the_same_answers_meet_both_targets() -> None:
+    answers = ["A", "A", "B", "B", "C", NEW, NEW, NEW, NEW, "A"]
+    same = sides(answers, answers)
+    assert [met for _, _, met in same.verdicts()] == [True, True]
+    assert same.in_common == 1
+    assert same.figures()["runtime"]["GeoMean"] == pytest.approx(np.sqrt(5 / 6 * 3 / 4))
+    assert same.geomean_difference() == (0, 0, 0)
+    assert same.apart() == []
+
+
+def test_other_answers_miss_them_and_are_named() -> None:
+    answers = ["A", "A", "B", "B", "C", NEW, NEW, NEW, NEW, "A"]
+    other = sides(answers, [*answers[:9], NEW])
+    assert [met for _, _, met in other.verdicts()] == [False, False]
+    value, low, high = other.geomean_difference()
+    assert value == pytest.approx(np.sqrt(5 / 6) - np.sqrt(5 / 6 * 3 / 4))
+    assert low <= value <= high
+    assert other.apart() == [{"photo": "9.jpg", "truth": NEW, "reference": "A", "runtime": NEW}]
+
+
+def test_without_a_new_individual_the_difference_of_geomean_is_not_measured() -> None:
+    known = Sides(("a", "b"), ("A", "B"), frozenset("AB"), ("A", "B"), ("A", NEW), ("A", "B"), ("A", "B"))
+    assert [met for _, _, met in known.verdicts()] == [False, None]
+    assert known.as_json()["GeoMean difference"] == {"value": None, "low": None, "high": None}
+
+
+def test_several_sets_are_one_in_which_names_do_not_meet() -> None:
+    one = Sides(("a",), ("A",), frozenset("A"), ("A",), ("A",), ("A",), ("A",))
+    other = Sides(("b",), ("A",), frozenset("B"), (NEW,), ("B",), ("B",), ("B",))
+    together = Sides.together([one, other])
+    assert together.truth == ("0/A", "1/A")
+    assert together.known == {"0/A", "1/B"}
+    assert together.figures()["reference"]["BAKS"] == together.figures()["reference"]["BAUS"] == 1
+    assert together.in_common == 0.5
