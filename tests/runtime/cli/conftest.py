@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,14 @@ import pytest
 from reid_edge.gallery import Gallery
 
 KEPT = ("asha_2.jpg", "chipo_3.jpg", "enzi_3.jpg", "imara_2.jpg")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_reaches_what_is_started() -> Iterator[None]:
+    """Whoever started the tests in the background had Ctrl-C ignored, which the processes that they start would inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
