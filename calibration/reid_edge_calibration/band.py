@@ -24,13 +24,11 @@ class Confidence:
     Attributes:
         probability: float64 [T], that the answer which the threshold gives is right.
         wrong: bool [T], it is not.
-        right_identity: float64 [T], the probability that the best identity is right.
         weight: float64 [T], as often as such a photo comes.
     """
 
     probability: NDArray[np.float64]
     wrong: NDArray[np.bool_]
-    right_identity: NDArray[np.float64]
     weight: NDArray[np.float64]
 
 
@@ -74,7 +72,6 @@ def confidence_of(trials: Trials, fold: NDArray[np.int64], threshold: float, sha
     return Confidence(
         probability=np.where(known, identity, np.minimum(unknown, 1 - identity)),
         wrong=np.where(known, ~trials.right, trials.known),
-        right_identity=identity,
         weight=natural_weight(trials, share),
     )
 

@@ -106,7 +106,7 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
         fusion=fusion.fusion,
         pooling=pooling.pooling,
         evidence=evidence.evidence,
-        identity=fit_identity(trials),
+        identity=fit_identity(trials, share),
         unknown=fit_unknown(trials, share),
         threshold=threshold,
         ask_low=threshold,

@@ -87,12 +87,12 @@ def fit_with_facts(
 
 def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> Fit:
     @functools.cache
-    def fit(*chosen: int) -> FittedEntry:
+    def fit(*chosen: int, any_species: bool = False) -> FittedEntry:
         some = [tables[place] for place in chosen]
-        return fit_system_entry(some, system, seed, options) if system else fit_entry(some, seed, options)
+        return fit_system_entry(some, system, seed, options, any_species) if system else fit_entry(some, seed, options)
 
     everything = tuple(range(len(tables)))
-    generic = fit(*everything)
+    generic = fit(*everything, any_species=True) if system else fit(*everything)
     warnings: list[str] = []
     parts: dict[str, tuple[FittedEntry, bool]] = {}
     for place, table in enumerate(tables):

@@ -25,7 +25,9 @@ from reid_edge_calibration.threshold import choose_threshold
 from reid_edge_calibration.trials import BEST_PHOTO, Pairs, TrialPlan, Trials
 
 
-def fit_system_entry(tables: Sequence[ScoreTable], recipe: Recipe, seed: int, options: FitOptions) -> FittedEntry:
+def fit_system_entry(
+    tables: Sequence[ScoreTable], recipe: Recipe, seed: int, options: FitOptions, any_species: bool = False
+) -> FittedEntry:
     """Fit what the recipe leaves open; its fusions, steps and fixed thresholds stay as they are.
 
     Calibrators are isotonic, as in the systems' accounts. The trials of each fold are answered with calibrators that did not see its
@@ -36,6 +38,7 @@ def fit_system_entry(tables: Sequence[ScoreTable], recipe: Recipe, seed: int, op
         recipe: with `fuse` and `decide`.
         seed: of folds, starts and resamples.
         options: the share of wrong answers; the rest is the recipe's.
+        any_species: the entry is that of any other species, even where one only was labelled.
     """
     pairs, names = Pairs.of(tables), tables[0].score_names
     fold = folds_of(pairs, tables, seed)
@@ -56,10 +59,10 @@ def fit_system_entry(tables: Sequence[ScoreTable], recipe: Recipe, seed: int, op
     )
     by_fold = {held: with_calibrators(entry, pairs, fold, held) for held in np.unique(fold)}
     trials = _trials(pairs, tables, recipe, {person: by_fold[fold[person]] for person in range(len(fold))})
-    threshold = _threshold(recipe, tables, trials, seed)
+    threshold = _threshold(recipe, "" if any_species or len(tables) > 1 else tables[0].species, trials, seed)
     entry = replace(
         entry,
-        identity=fit_identity(trials),
+        identity=fit_identity(trials, share),
         unknown=fit_unknown(trials, share),
         threshold=threshold,
         ask_low=threshold,
@@ -100,11 +103,11 @@ def _weights(recipe: Recipe, names: Sequence[str], pairs: Pairs, filled: NDArray
     return {name: fitted.get(name, 0.0) for name in names}
 
 
-def _threshold(recipe: Recipe, tables: Sequence[ScoreTable], trials: Trials, seed: int) -> float:
+def _threshold(recipe: Recipe, species: str, trials: Trials, seed: int) -> float:
     """The recipe's own, or the one with the best GeoMean on the trials."""
     decide = recipe.decide
-    if decide is not None and len(tables) == 1 and tables[0].species.lower() in decide.species:
-        return decide.species[tables[0].species.lower()]
+    if decide is not None and species.lower() in decide.species:
+        return decide.species[species.lower()]
     if decide is not None and decide.threshold is not None:
         return decide.threshold
     return choose_threshold(trials, seed)
@@ -124,7 +127,7 @@ def _trials(pairs: Pairs, tables: Sequence[ScoreTable], recipe: Recipe, entry_of
             individual = int(pairs.individual[query])
             owners = [str(candidate) for candidate in pairs.candidate[rows]]
             species = tables[pairs.species[query]].species
-            scores = score_by_recipe(pairs.raw[view, rows], owners, recipe, entry_of[individual], species, pairs.quality[query])
+            scores = score_by_recipe(pairs.raw[view, rows], owners, recipe, entry_of[individual], species)
             top = scores.identities[0] if scores.identities else ""
             evidence = float(scores.evidence[0]) if len(scores.evidence) else 0.0
             answered.append((query, bool(view), evidence, view == 0 and top == str(individual)))

@@ -38,7 +38,6 @@ def score_by_recipe(
     recipe: Recipe,
     entry: Entry,
     species: str = "",
-    quality: NDArray[np.floating] | None = None,
 ) -> IdentityScores:
     """Fuse and take the recipe's steps, in place of `reid_edge.calibration.identities.score_identities`.
 
@@ -50,7 +49,6 @@ def score_by_recipe(
         recipe: with one fusion or more.
         entry: calibrators, and the weights of fusions that leave them to be fitted.
         species: of the query, for the steps that are for some species only; empty where unknown.
-        quality: not looked at, since no confidence of these systems depends on it; here as in `score_identities`.
 
     Returns:
         The identity of the last step first, the others by the first fusion, which is `fused` of all (0 where it did not look at an

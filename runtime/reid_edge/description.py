@@ -24,12 +24,16 @@ from reid_edge.timings import Timings
 
 @dataclass(frozen=True)
 class DescribedAnimal:
-    """One animal of a photo with its features, and the quality of its picture (float32 [K], see `reid_edge.photo.quality`)."""
+    """One animal of a photo with its features."""
 
     animal: Animal
     features: Features
-    quality: NDArray[np.float32]
     warnings: tuple[str, ...]
+
+    @property
+    def quality(self) -> NDArray[np.float32]:
+        """Of its picture: float32 [K], see `reid_edge.photo.quality`; measured when asked, because enrolment does not ask."""
+        return quality_of(self.animal.crop, self.animal.mask)
 
 
 def describe(
@@ -90,7 +94,6 @@ def _describe_animal(
     return DescribedAnimal(
         animal,
         Features(vectors, keypoints, pictures),
-        quality_of(animal.crop, animal.mask),
         (*(() if animal.found else (NO_ANIMAL,)), *warnings),
     )
 

@@ -21,6 +21,7 @@ from reid_edge.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting, Sighting
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.identification import Identifier
+from reid_edge.orientation import NOT_TURNED
 from reid_edge.photo import Photo, read_photo, read_photo_bytes
 
 # Long enough to judge a coat by in a report, small enough that 10,000 of them are well under a gigabyte.
@@ -38,6 +39,7 @@ class EnrolmentResult:
         conflicting: skipped, because this very photo is in the gallery as somebody else: (photo, identity given, identity there).
         failed: could not be read: (photo, error).
         without_animal: enrolled by the whole frame, because no animal stood out.
+        not_turned: enrolled as they lie, because their viewpoint is not known and the recipe turns by it.
     """
 
     added: int = 0
@@ -45,6 +47,7 @@ class EnrolmentResult:
     conflicting: list[tuple[Path, str, str]] = field(default_factory=list)
     failed: list[tuple[Path, PhotoError]] = field(default_factory=list)
     without_animal: list[Path] = field(default_factory=list)
+    not_turned: list[Path] = field(default_factory=list)
 
 
 def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolment]) -> EnrolmentResult:
@@ -77,6 +80,8 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
             result.added += 1
             if not described.animal.found:
                 result.without_animal.append(enrolment.path)
+            if NOT_TURNED in described.warnings:
+                result.not_turned.append(enrolment.path)
     return result
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import cv2
 
 from reid_edge.calibration import CalibrationModel, Entry, read_calibration
-from reid_edge.candidates import GalleryCandidates
+from reid_edge.candidates import GalleryCandidates, Selection
 from reid_edge.comparison import compare
 from reid_edge.decision import Decision
 from reid_edge.description import DescribedAnimal, describe
@@ -108,23 +108,29 @@ class Identifier:
         """
         question, timings = question or Question(), timings or Timings()
         # Of a gallery of one species it is that one, whether the question says so or not, and the animal is turned as the others are.
-        species = candidates.select(question.species, question.viewpoint).species or question.species
+        selection = candidates.select(question.species, question.viewpoint)
+        species = selection.species or question.species
         animals = self.describe(photo, timings=timings, viewpoint=question.viewpoint, species=species)
-        answers = [self._answer(photo, animal, candidates, question, timings) for animal in animals]
+        answers = [self._answer(photo, animal, candidates, question, selection, species, timings) for animal in animals]
         # Timings belong to the whole photo, so every answer gets them once all are known.
         return [replace(answer, timings_ms=dict(timings.milliseconds)) for answer in answers]
 
     def _answer(
-        self, photo: Photo, described: DescribedAnimal, candidates: GalleryCandidates, question: Question, timings: Timings
+        self,
+        photo: Photo,
+        described: DescribedAnimal,
+        candidates: GalleryCandidates,
+        question: Question,
+        selection: Selection,
+        species: str,
+        timings: Timings,
     ) -> Decision:
-        selection = candidates.select(question.species, question.viewpoint)
-        species = selection.species or question.species
         comparison = compare(
             described.features, candidates, self.recipe, self.networks, timings, selection.ids, species, question.viewpoint
         )
         with timings.stage("decide"):
             entry, used = self.calibration.entry(species)
-            ranking = rank(comparison, candidates, entry, described.quality, self.recipe, species)
+            ranking = rank(comparison, candidates, entry, None if self.recipe.fuse else described.quality, self.recipe, species)
             doubt = selection.doubt_about(described.animal.found)
             verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)

@@ -119,7 +119,7 @@ def rank(
     ids = [int(sighting) for sighting in comparison.sighting_ids]
     owners = [names.identity_of(sighting) for sighting in ids]
     if recipe and recipe.fuse:
-        scores = score_by_recipe(comparison.raw, owners, recipe, entry, species, quality)
+        scores = score_by_recipe(comparison.raw, owners, recipe, entry, species)
     else:
         scores = score_identities(comparison.raw, owners, entry, quality)
     each = entry.identity(scores.evidence)

@@ -75,10 +75,12 @@ def _in_words(ranking: Ranking) -> str:
     if not present:
         return f"score {ranking.scores.fused[0]:.2f} with {ranking.photos[0]}"
     column = present[-1]
-    number = int(raw[ranking.scores.rows[0], column])
+    # The score may count something else, such as inliers or a share.
+    found = ranking.comparison.matches[names[column]]
+    number = len(found[ranking.scores.rows[0]])
     text = f"{number} matching point{'' if number == 1 else 's'} with {ranking.photos[0]}"
     if len(ranking.photos) > 1:
         other = raw[ranking.scores.rows[1], column]
-        has = f"{other:.0f}" if other == other else "too few to be matched"
+        has = str(len(found[ranking.scores.rows[1]])) if other == other else "too few to be matched"
         text += f", the next individual ({ranking.scores.identities[1]}) has {has}"
     return text

@@ -31,7 +31,7 @@ def told(trials):
 
 def answered(probability, wrong):
     probability = np.array(probability)
-    return Confidence(probability, np.array(wrong), probability, np.ones(len(probability)))
+    return Confidence(probability, np.array(wrong), np.ones(len(probability)))
 
 
 def test_over_sets_of_labels_the_share_of_wrong_answers_on_new_photos_is_below_the_target():

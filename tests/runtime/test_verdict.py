@@ -46,8 +46,12 @@ class Names:
 
 
 def ranking(raw: list[list[float]], used: Entry, matched: bool = True) -> Ranking:
-    nothing = Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    matches = {"m": dict.fromkeys(range(len(raw)), nothing)} if matched else {}
+    found = {
+        row: Matches(*(np.zeros(int(count), dtype) for dtype in (np.int64, np.int64, np.float32)))
+        for row, (_, count) in enumerate(raw)
+        if count == count
+    }
+    matches = {"m": found} if matched else {}
     ids = np.arange(1, len(raw) + 1)
     return rank(Comparison(ids, ("e", "m"), np.array(raw, float).reshape(-1, 2), matches), Names(), used)
 

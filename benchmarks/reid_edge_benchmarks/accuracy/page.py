@@ -10,7 +10,7 @@ from pathlib import Path
 import reid_edge
 from reid_edge.gallery.replacing import replacing
 from reid_edge.pack.disk import storage_errors
-from reid_edge.report.markup import bar, text
+from reid_edge.report.markup import bar, page_head, text
 from reid_edge_benchmarks.accuracy.ablation import Rung
 from reid_edge_benchmarks.accuracy.answering import ERRORS, Measured
 from reid_edge_benchmarks.accuracy.diagrams import reliability_diagram, risk_coverage_diagram
@@ -23,7 +23,6 @@ _STYLES = (
     ("reid_edge_benchmarks.accuracy", "page.css"),
 )
 # The page can load nothing and reach nobody, whatever a name on it says.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
 
 
 def write_page(
@@ -76,20 +75,9 @@ def _beginning(facts: Mapping[str, str], sets: Sequence[Measured], ablation: boo
     entries |= {"ablation": "What each stage contributes"} if ablation else {}
     entries["mistakes"] = "The worst mistakes"
     contents = "".join(f'<li><a href="#{place}">{text(title)}</a></li>' for place, title in entries.items())
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="reid-edge {reid_edge.__version__}">
-<link rel="icon" href="data:,">
-<title>How often is it right? {counts}</title>
-<style>
-{style}</style>
-</head>
-<body>
+    return (
+        page_head(f"How often is it right? {counts}", style)
+        + f"""<body>
 <header class="summary">
 <h1>How often is it right?</h1>
 <p class="counts">{counts}</p>
@@ -98,6 +86,7 @@ def _beginning(facts: Mapping[str, str], sets: Sequence[Measured], ablation: boo
 <nav aria-label="Parts"><ol>{contents}</ol></nav>
 <main>
 """
+    )
 
 
 def _figures(figures: Mapping[str, Figures]) -> str:

@@ -20,7 +20,7 @@ from reid_edge_benchmarks.parity.differences import (
 )
 from reid_edge_benchmarks.parity.fitting import ReferenceEntry, fit_reference
 from reid_edge_benchmarks.parity.reference import ReferenceSystem, Scored
-from reid_edge_benchmarks.parity.runtime_system import RuntimeSystem, ask_runtime, calibrate_runtime
+from reid_edge_benchmarks.parity.runtime_system import RuntimeSystem, ask_runtime, calibrate_runtime, open_identifier
 from reid_edge_benchmarks.parity.tables import print_parity
 from reid_edge_benchmarks.parity.verdicts import Sides
 from reid_edge_calibration.labels.labelled_set import LabelledSet
@@ -60,9 +60,11 @@ def measure_parity(request: Request, pack: Pack, progress: Progress) -> dict[str
     Raises:
         UsageError, PhotoError, PackError, EngineError, GalleryError, StorageError: one of the sides cannot run.
     """
+    identifier = open_identifier(pack, request.device, request.threads)
+    reference = ReferenceSystem(pack, identifier.recipe, request.weights, identifier.networks.device.threads)
+    reference.load()
     runtime = calibrate_runtime(pack, request.fitting, request.folder, progress, request.seed, request.device, request.threads)
     recipe = runtime.identifier.recipe
-    reference = ReferenceSystem(pack, recipe, request.weights, runtime.identifier.networks.device.threads)
     fitted_on = [reference.score(labelled, progress, open_set_trials=True) for labelled in request.fitting]
     tables = [scored.table(recipe.score_names) for scored in fitted_on]
     entries = fit_reference(tables, recipe, request.seed)

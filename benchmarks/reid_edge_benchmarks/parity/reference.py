@@ -95,7 +95,7 @@ class ReferenceSystem:
     """A recipe in PyTorch."""
 
     def __init__(self, pack: Pack, recipe: Recipe, weights: Path | None, threads: int) -> None:
-        """Nothing is loaded before it is asked for. Sets PyTorch's threads.
+        """Networks are loaded when they are asked for, or all by `load`. Sets PyTorch's threads.
 
         Args:
             pack: whose networks are rebuilt.
@@ -110,6 +110,24 @@ class ReferenceSystem:
         for head in recipe.head:
             path = labels_file(head.network)
             self._labels[head.name] = parse_labels(pack.read_json(path), head.kind, path)
+
+    def load(self) -> None:
+        """Load all networks, so that one which cannot be had is told before minutes of work.
+
+        Raises:
+            UsageError: a library or the weights of a network are missing.
+        """
+        networks = self._networks
+        if self.recipe.segment:
+            networks.exported(self.recipe.segment.network)
+        for embed in self.recipe.embed:
+            networks.embedder(embed.network)
+        for extract in self.recipe.extract:
+            if extract.network:
+                networks.detector(extract.network)
+        for match in self.recipe.match:
+            if match.matcher == "lightglue":
+                networks.lightglue(match.network)
 
     def describe(self, row: Enrolment) -> Described:
         """The largest animal of one photo."""

@@ -96,14 +96,14 @@ def calibrate_runtime(
         UsageError: a photo cannot be read, or there are too few.
         PackError, EngineError, GalleryError, StorageError: it cannot go on.
     """
-    identifier = _identifier(pack, device, threads)
+    identifier = open_identifier(pack, device, threads)
     tables = tuple(kept_table(labelled, identifier, folder, progress) for labelled in sets)
     fit = fit_with_facts(tables, seed, None, identifier.recipe)
     out = folder / f"calibrated-{sets[0].stem(identifier)}"
     write_calibrated_pack(pack, fit.model, out)
     photos = tuple(_photos(folder / f"{labelled.stem(identifier)}.sqlite") for labelled in sets)
     calibrated = open_pack(out, allow_random=True)  # where it was allowed to come this far
-    return RuntimeSystem(_identifier(calibrated, device, threads), tables, photos, fit)
+    return RuntimeSystem(open_identifier(calibrated, device, threads), tables, photos, fit)
 
 
 def ask_runtime(labelled: LabelledSet, system: RuntimeSystem, folder: Path, progress: Progress) -> list[RuntimeAnswer]:
@@ -125,7 +125,8 @@ def ask_runtime(labelled: LabelledSet, system: RuntimeSystem, folder: Path, prog
     return answers
 
 
-def _identifier(pack: Pack, device: str, threads: int | None) -> Identifier:
+def open_identifier(pack: Pack, device: str, threads: int | None) -> Identifier:
+    """The pack on a device, its recipe with a fusion that both sides have."""
     identifier = Identifier(pack, device, threads)
     identifier.recipe = with_one_fusion(identifier.recipe)
     return identifier

@@ -62,6 +62,11 @@ def adapt_pack(
         UsageError: a photo cannot be read, a vector is broken, or the pack has a projection already.
         EngineError, GalleryError, StorageError, PackError: it cannot go on.
     """
+    if identifier.recipe.concatenate or identifier.recipe.head:
+        raise UsageError(
+            f"The pack {identifier.pack.manifest.name} lays vectors together or has heads, which know the embedding as it is.",
+            "Leave --fit-projection out; reid-edge train-head projection adapts a concatenation.",
+        )
     for embed in identifier.recipe.embed:
         if embed.projection:
             raise UsageError(

@@ -48,7 +48,6 @@ def _entry(fitted: Fitted, most_wrong: float) -> ReportedEntry:
     parts, entry, trials = fitted.parts, fitted.entry, fitted.parts.trials
     edges, value = geomean_curve(trials)
     geomean, low, high = geomean_interval_of(trials, parts.right)
-    seen = ~np.isnan(trials.score)
     return ReportedEntry(
         name=fitted.name,
         facts=fitted.facts,
@@ -69,7 +68,9 @@ def _entry(fitted: Fitted, most_wrong: float) -> ReportedEntry:
             _FUSION[parts.fusion.kind],
             {_FUSION[kind]: value for kind, value in parts.fusion.tried.items()},
             "GeoMean",
-            {} if isinstance(parts.fusion.fusion, FusionNetwork) else parts.fusion.fusion.weights,
+            {}
+            if parts.fusion.kind == "recipe" or isinstance(parts.fusion.fusion, FusionNetwork)
+            else parts.fusion.fusion.weights,
         ),
         pooling=ReportedChoice(parts.pooling.name, parts.pooling.tried, "GeoMean", {}),
         evidence=ReportedChoice(parts.evidence.uses, parts.evidence.tried, "log-loss", _evidence_numbers(fitted)),
@@ -81,8 +82,8 @@ def _entry(fitted: Fitted, most_wrong: float) -> ReportedEntry:
         ask_high=entry.ask_high,
         curve_edges=edges,
         curve_value=value,
-        known_evidence=trials.score[seen & trials.known],
-        unknown_evidence=trials.score[seen & ~trials.known],
+        known_evidence=trials.score[trials.known],
+        unknown_evidence=trials.score[~trials.known],
         final_probability=parts.confidence.probability,
         final_right=~parts.confidence.wrong,
         final_weight=parts.confidence.weight,

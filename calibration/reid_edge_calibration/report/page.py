@@ -9,13 +9,13 @@ from pathlib import Path
 import reid_edge
 from reid_edge.gallery.replacing import replacing
 from reid_edge.pack.disk import storage_errors
+from reid_edge.report.markup import page_head
 from reid_edge_calibration.metrics import calibration_error
 from reid_edge_calibration.report.content import CalibrationReport, ReportedEntry
 from reid_edge_calibration.report.markup import number, percent, plain, table
 from reid_edge_calibration.report.section import write_section
 
 # The page can load nothing and reach nobody, whatever a name on it says.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
 
 
 def write_report(path: Path, report: CalibrationReport) -> None:
@@ -43,21 +43,9 @@ def _page(report: CalibrationReport) -> str:
         for index, entry in enumerate(report.entries, start=1)
     )
     sections = "".join(write_section(index, entry) for index, entry in enumerate(report.entries, start=1))
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="reid-edge {reid_edge.__version__}">
-<link rel="icon" href="data:,">
-<title>{plain(title)}</title>
-<style>
-{style}
-{own}</style>
-</head>
-<body>
+    return (
+        page_head(f"{plain(title)}", f"{style}\n{own}")
+        + f"""<body>
 <header class="summary">
 <h1>{plain(title)}</h1>
 <p class="counts">What was fitted on the labelled photos, and how good the answers are on photos that were left out.</p>
@@ -71,6 +59,7 @@ def _page(report: CalibrationReport) -> str:
 </body>
 </html>
 """
+    )
 
 
 def _written(report: CalibrationReport) -> str:

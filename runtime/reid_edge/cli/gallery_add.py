@@ -83,7 +83,11 @@ def _tell(result: EnrolmentResult, gallery_path: Path) -> None:
         _say(f"kept as {there}: {path} was given as {given}, but this very photo is enrolled as {there}.")
     for path in result.without_animal[:_SHOWN]:
         _say(f"note: no animal stands out in {path}; it is enrolled by the whole frame.")
-    for what in (result.failed, result.conflicting, result.without_animal):
+    for path in result.not_turned[:_SHOWN]:
+        _say(
+            f"note: which side {path} shows is not known, so it is enrolled unturned; give --viewpoint or the column orientation."
+        )
+    for what in (result.failed, result.conflicting, result.without_animal, result.not_turned):
         if len(what) > _SHOWN:
             _say(f"... and {len(what) - _SHOWN} more like the last.")
     skipped = f", skipped {result.present} that were there already (the same file by its content)" if result.present else ""

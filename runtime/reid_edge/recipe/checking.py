@@ -64,6 +64,17 @@ def _check_uses(recipe: Recipe) -> None:
     for fuse in recipe.fuse:
         for name in (name for group in fuse.groups for name in group.scores):
             one_of(f"A score of the fusion {fuse.name}", name, recipe.score_names)
+    powell = [fuse for fuse in recipe.fuse if fuse.fit == "powell"]
+    if len(powell) > 1:
+        raise PackError(
+            f"The recipe leaves the weights of several fusions open: {[fuse.name for fuse in powell]}.", "Leave one open."
+        )
+    for fuse in powell:
+        if fuse.candidates or not all(group.calibrated for group in fuse.groups):
+            raise PackError(
+                f"The weights of the fusion {fuse.name} are fitted on the calibrated scores of the whole shortlist.",
+                "Leave candidates and calibrated out, or write its weights.",
+            )
     if recipe.step and not recipe.fuse:
         raise PackError("The recipe has steps but no fusion that they begin with.", "Add [[recipe.fuse]].")
     if recipe.fuse and recipe.decide is None:

@@ -12,7 +12,7 @@ from typing import Literal
 Matcher = Literal["mutual-nearest", "lightglue", "loftr", "adalam", "fginn"]
 Count = Literal["matches", "inliers", "share"]
 
-# Which kinds of features a matcher compares; `frames` are the affine frames of keypoints.
+# Which matchers run a network, and which compare pictures rather than keypoints.
 NETWORK_MATCHERS = ("lightglue", "loftr")
 PICTURE_MATCHERS = ("loftr",)
 
@@ -203,7 +203,7 @@ class Fuse:
     Attributes:
         name: what steps call it.
         groups: what is summed.
-        fit: ``none``: weights as written; ``powell``: fitted on GeoMean by `reid-edge calibrate`, from the written ones on.
+        fit: ``none``: weights as written; ``powell``: one weight per score, fitted on GeoMean by `reid-edge calibrate`.
         candidates: how many of the shortlist it looks at; 0 for all.
     """
 
@@ -262,7 +262,8 @@ class Decide:
 
     Attributes:
         threshold: for any species not named below; None: fitted on GeoMean by `reid-edge calibrate`.
-        species: by species, in lower case.
+        species: by species, in lower case. `reid-edge calibrate` writes these thresholds into the pack for the species that are labelled;
+            any other one gets `threshold`.
     """
 
     threshold: float | None

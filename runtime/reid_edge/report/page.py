@@ -17,7 +17,7 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.replacing import replacing
 from reid_edge.pack.disk import storage_errors
 from reid_edge.photo import Photo
-from reid_edge.report.markup import define, percent, text
+from reid_edge.report.markup import define, page_head, percent, text
 from reid_edge.report.pictures import Picture, candidate_picture, overview_picture, query_picture
 from reid_edge.report.section import BADGES, AnimalPictures, badge, headline, photo_title, write_section
 
@@ -25,7 +25,6 @@ from reid_edge.report.section import BADGES, AnimalPictures, badge, headline, ph
 _KEPT_IN_MEMORY = 4_000_000
 
 # The page can load nothing and reach nobody, whatever a name on it says.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
 
 
 class Report:
@@ -101,22 +100,9 @@ class Report:
         filters = _filter("", "All", animals) + "".join(
             _filter(verdict, title, self._verdicts[verdict]) for verdict, title in BADGES.items()
         )
-        return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="reid-edge {reid_edge.__version__}">
-<link rel="icon" href="data:,">
-<title>Who is it? {counts}</title>
-<style>
-{style}</style>
-<script>
-{script}</script>
-</head>
-<body>
+        return (
+            page_head(f"Who is it? {counts}", style, script)
+            + f"""<body>
 <header class="summary">
 <h1>Which individual is it?</h1>
 <p class="counts">{counts}</p>
@@ -128,6 +114,7 @@ class Report:
 <noscript><p class="note">Scripts are switched off, so only the best candidate of each animal is shown.</p></noscript>
 {"" if animals else '<p class="note">No photo was answered.</p>'}
 """
+        )
 
 
 def _facts(decision: Decision) -> dict[str, str]:
