@@ -204,7 +204,8 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
+        # EXTRA also syncs the folder after the journal is unlinked: with FULL a power cut may bring it back, and the state before with it.
+        connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA schema_version").fetchall()  # reads the file, so what is wrong with it shows here
     except sqlite3.Error:
         connection.close()
