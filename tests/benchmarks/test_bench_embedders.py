@@ -147,7 +147,7 @@ def test_the_command_prints_a_markdown_table(shipped: Embedder, few_samples: Pat
         bench, ["embedders", str(few_samples), "--no-catalogue", "--onnx", network, "--json", str(report)]
     )
     assert result.exit_code == 0, result.output
-    header, rule, row = result.output.splitlines()[:3]
+    header, rule, row = result.stdout.splitlines()[:3]
     assert [cell.strip() for cell in header.split("|")][1:5] == ["embedder", "photos", "queries", "R-1"]
     assert set(rule) <= set("|-: ")
     assert row.startswith("| mobile ")

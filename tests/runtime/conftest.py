@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,10 +150,11 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def run_cli(command: list[str], environment: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """run_cli(argument..., variable=value...): the finished process; run in the test's folder."""
+    """run_cli(argument..., variable=value...): the finished process; run in the test's folder. Its stderr comes without the lines of
+    progress, which only a slow machine shows."""
 
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [*command, *map(str, arguments)],
             capture_output=True,
             text=True,
@@ -162,6 +164,8 @@ def run_cli(command: list[str], environment: dict[str, str], tmp_path: Path) -> 
             check=False,
             errors="surrogateescape",
         )
+        done.stderr = re.sub(r"^[^\n:]+: \d+ of \d+, about \d+ s left\n", "", done.stderr, flags=re.MULTILINE)
+        return done
 
     return run
 
