@@ -57,7 +57,7 @@ class GalleryCandidates:
         self._undescribed = len(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
         self._ids = np.array(sorted(self._sightings), np.int64)
-        self._indexes: dict[str, VectorIndex] = {}
+        self._indexes: dict[str, tuple[VectorIndex, NDArray[np.int64] | None]] = {}
 
     def __len__(self) -> int:
         return len(self._sightings)
@@ -119,9 +119,11 @@ class GalleryCandidates:
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
         if embedding not in self._indexes:
-            self._indexes[embedding] = VectorIndex.open(self._gallery, self._key, vector_array(embedding))
-        # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
-        ids, _ = self._indexes[embedding].search(vector, count, self._ids if allowed is None else allowed)
+            index = VectorIndex.open(self._gallery, self._key, vector_array(embedding))
+            # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
+            self._indexes[embedding] = index, (None if np.isin(index.ids, self._ids).all() else self._ids)
+        index, named = self._indexes[embedding]
+        ids, _ = index.search(vector, count, named if allowed is None else allowed)
         return ids
 
     def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,9 +13,9 @@ from reid_edge.features import Features
 from reid_edge.heads import boosting_features, classify, of_candidates
 from reid_edge.keypoints import Keypoints
 from reid_edge.matching import Matches
-from reid_edge.matching.pair_scores import match_keypoints, match_pictures, pair_score
+from reid_edge.matching.pair_scores import highest_score, match_keypoints, match_pictures, pair_score, pairs_at_a_time
 from reid_edge.networks import Networks
-from reid_edge.recipe import Match, Recipe
+from reid_edge.recipe import EarlyExit, Match, Recipe
 from reid_edge.recipe.species import concerns
 from reid_edge.recipe.stages import PICTURE_MATCHERS, Head
 from reid_edge.reranking import jaccard_distances
@@ -60,6 +61,13 @@ class Comparison:
     matches: dict[str, dict[int, Matches]] = field(default_factory=dict)
 
 
+class Settled(Protocol):
+    """Says of a comparison that is not finished whether its answer is, see `reid_edge.early_exit.Settled`."""
+
+    def __call__(self, comparison: Comparison, column: int, ceilings: Mapping[int, float]) -> bool:
+        """Whether the answer stays, whatever the rows of `ceilings` score up to these in the column."""
+
+
 def compare(
     query: Features,
     source: CandidateSource,
@@ -69,6 +77,7 @@ def compare(
     allowed: NDArray[np.int64] | None = None,
     species: str = "",
     viewpoint: str = "",
+    settled: Settled | None = None,
 ) -> Comparison:
     """Shortlist and score.
 
@@ -81,6 +90,7 @@ def compare(
         allowed: sighting ids to choose among; None for all.
         species: of the query, for heads; empty where unknown.
         viewpoint: of the query, for heads; empty where unknown.
+        settled: lets the last matcher stop early where the recipe says so; all candidates are matched without it.
 
     Raises:
         EngineError: a network failed.
@@ -98,21 +108,19 @@ def compare(
         for name, each in vectors.items():
             raw[:, names.index(name)] = each @ query.vectors[name]
     with timings.stage("load"):
-        looks = {match.keypoints for match in recipe.match if match.matcher in PICTURE_MATCHERS}
-        pictures = {name: source.pictures(name, ids) for name in looks}
-        keypoints = {name: source.keypoints(name, ids) for name in {match.keypoints for match in recipe.match} - looks}
+        stored = _Stored.of(ids, source, recipe)
     for match in recipe.match:
         with timings.stage(match.name):
+            early = recipe.early_exit if settled and match is recipe.match[-1] else None
             rows = _rows_to_match(match, comparison)
-            if match.keypoints in looks:
-                found = match_pictures(match, query, [pictures[match.keypoints][row] for row in rows], networks)
-                scores = [float(len(matches)) for matches in found]
-            else:
-                own, sets = query.keypoints[match.keypoints], [keypoints[match.keypoints][row] for row in rows]
-                found = match_keypoints(match, own, sets, recipe, networks)
-                scores = [pair_score(match, own, *pair) for pair in zip(sets, found, strict=True)]
-            comparison.matches[match.name] = dict(zip(rows, found, strict=True))
-            raw[rows, names.index(match.name)] = scores
+            size = pairs_at_a_time(match, networks) if early else max(1, len(rows))
+            for start in range(0, len(rows), size):
+                _score(match, rows[start : start + size], query, stored, recipe, networks, comparison)
+                left = rows[start + size :]
+                if early and settled and left:
+                    ceilings = _ceilings(match, left, query, stored, early, comparison)
+                    if settled(comparison, names.index(match.name), ceilings):
+                        break
     for rerank in recipe.rerank:
         with timings.stage(rerank.name):
             distances = jaccard_distances(query.vectors[rerank.embedding], vectors[rerank.embedding], rerank.k1, rerank.k2)
@@ -146,6 +154,53 @@ def _head_features(
     distances = 1 - source.vectors(head.embedding, ids) @ vector
     shown = [source.identity_of(int(sighting)) for sighting in ids]
     return boosting_features(vector, distances, shown, viewpoint, species, labels)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the gallery holds of the shortlist: by extraction, one set of keypoints or one picture per row."""
+
+    keypoints: Mapping[str, list[Keypoints]]
+    pictures: Mapping[str, list[NDArray[np.uint8]]]
+
+    @classmethod
+    def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe) -> _Stored:
+        looks = {match.keypoints for match in recipe.match if match.matcher in PICTURE_MATCHERS}
+        others = {match.keypoints for match in recipe.match} - looks
+        return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
+
+
+def _score(
+    match: Match,
+    rows: list[int],
+    query: Features,
+    stored: _Stored,
+    recipe: Recipe,
+    networks: Networks,
+    comparison: Comparison,
+) -> None:
+    """Match these rows of the shortlist and enter their scores."""
+    if match.matcher in PICTURE_MATCHERS:
+        found = match_pictures(match, query, [stored.pictures[match.keypoints][row] for row in rows], networks)
+        scores = [float(len(matches)) for matches in found]
+    else:
+        own, sets = query.keypoints[match.keypoints], [stored.keypoints[match.keypoints][row] for row in rows]
+        found = match_keypoints(match, own, sets, recipe, networks)
+        scores = [pair_score(match, own, *pair) for pair in zip(sets, found, strict=True)]
+    comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
+    comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+
+
+def _ceilings(
+    match: Match, rows: list[int], query: Features, stored: _Stored, early: EarlyExit, comparison: Comparison
+) -> dict[int, float]:
+    """The highest score that each of these rows may reach, or is taken to reach, see `reid_edge.recipe.EarlyExit`."""
+    own = query.keypoints[match.keypoints]
+    ceilings = {row: highest_score(match, own, stored.keypoints[match.keypoints][row]) for row in rows}
+    if not early.per_match:
+        return ceilings
+    orders = comparison.raw[:, comparison.score_names.index(match.order)]
+    return {row: min(most, early.per_match * float(orders[row]) + early.spare) for row, most in ceilings.items()}
 
 
 def _rows_to_match(match: Match, comparison: Comparison) -> list[int]:

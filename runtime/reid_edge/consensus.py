@@ -70,7 +70,8 @@ def score_by_recipe(
     for step in recipe.step:
         scores = sources[step.source]
         if concerns(step.species, species) and not np.isnan(scores).all():
-            answer = take_step(step, answer, _top(scores, _confidence(scores, step), owners))
+            curve = filled[:, recipe.score_names.index(step.source)] if isinstance(step, Gate) and step.calibrated else None
+            answer = take_step(step, answer, _top(scores, _confidence(scores, step) if curve is None else curve, owners))
     identities = sorted(rows, key=lambda identity: identity != answer.identity)
     chosen = [rows[identity] for identity in identities]
     of_each = np.nan_to_num(first[chosen], nan=0.0)

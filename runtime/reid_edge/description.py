@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from reid_edge.photo import Photo
 from reid_edge.photo.quality import quality_of
 from reid_edge.picture import take_picture
 from reid_edge.recipe import Recipe
-from reid_edge.segmentation import NO_ANIMAL, Animal, find_animals, whole_frame
+from reid_edge.segmentation import NO_ANIMAL, Animal, Box, animals_in_boxes, find_animals, whole_frame
 from reid_edge.sift import extract_sift
 from reid_edge.timings import Timings
 
@@ -44,6 +45,8 @@ def describe(
     largest_only: bool = False,
     viewpoint: str = "",
     species: str = "",
+    skip_empty: bool = False,
+    boxes: Sequence[Box] | None = None,
 ) -> list[DescribedAnimal]:
     """Describe the animals of a photo, largest first; at least one, the whole frame where none stands out.
 
@@ -55,12 +58,17 @@ def describe(
         largest_only: describe the largest animal only, as enrolment does, where a photo stands for one individual.
         viewpoint, species: what people know of the animals, in any case of letters; empty where unknown. Recipes that turn animals
             go by them, see `reid_edge.recipe.Orient`.
+        skip_empty: describe nothing, at no further cost, and return no animal where none stands out.
+        boxes: of the animals, where a detector found them: the segmentation network looks only inside each of them, see
+            `reid_edge.segmentation.given_boxes`. Empty: no animal. None: the network finds the animals in the whole photo.
 
     Raises:
         EngineError: a network failed.
     """
     with timings.stage("segment"):
-        animals = _animals(photo, recipe, networks)
+        animals = _animals(photo, recipe, networks, boxes)
+    if skip_empty:
+        animals = [animal for animal in animals if animal.found]
     turn = turn_of(recipe.orient, viewpoint, species)
     warnings = (NOT_TURNED,) if lacks_viewpoint(recipe.orient, viewpoint, species) else ()
     return [
@@ -68,10 +76,13 @@ def describe(
     ]
 
 
-def _animals(photo: Photo, recipe: Recipe, networks: Networks) -> list[Animal]:
-    if recipe.segment is None:
+def _animals(photo: Photo, recipe: Recipe, networks: Networks, boxes: Sequence[Box] | None) -> list[Animal]:
+    network = networks[recipe.segment.network] if recipe.segment else None
+    if boxes is not None:
+        outlining = (network.engine, network.preprocessing) if network else None
+        return animals_in_boxes(photo, boxes, outlining, recipe.segment) or [whole_frame(photo)]
+    if network is None or recipe.segment is None:
         return [replace(whole_frame(photo), found=True)]  # the recipe says that the frame is the animal
-    network = networks[recipe.segment.network]
     return find_animals(photo, network.engine, network.preprocessing, recipe.segment)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,12 +13,14 @@ from reid_edge.candidates import GalleryCandidates, Selection
 from reid_edge.comparison import compare
 from reid_edge.decision import Decision
 from reid_edge.description import DescribedAnimal, describe
+from reid_edge.early_exit import Settled
 from reid_edge.errors import PackError
 from reid_edge.networks import Networks
 from reid_edge.pack import Pack
 from reid_edge.photo import Photo
 from reid_edge.ranking import Ranking, rank
 from reid_edge.recipe import Recipe, parse_recipe
+from reid_edge.segmentation import Box
 from reid_edge.timings import Timings
 from reid_edge.verdict import Verdict, judge
 
@@ -87,12 +90,21 @@ class Identifier:
         timings: Timings | None = None,
         viewpoint: str = "",
         species: str = "",
+        skip_empty: bool = False,
+        boxes: Sequence[Box] | None = None,
     ) -> list[DescribedAnimal]:
         """The animals of a photo with their features, see `reid_edge.description.describe`."""
-        return describe(photo, self.recipe, self.networks, timings or Timings(), largest_only, viewpoint, species)
+        return describe(
+            photo, self.recipe, self.networks, timings or Timings(), largest_only, viewpoint, species, skip_empty, boxes
+        )
 
     def identify(
-        self, photo: Photo, candidates: GalleryCandidates, question: Question | None = None, timings: Timings | None = None
+        self,
+        photo: Photo,
+        candidates: GalleryCandidates,
+        question: Question | None = None,
+        timings: Timings | None = None,
+        boxes: Sequence[Box] | None = None,
     ) -> list[Decision]:
         """Answer for each animal of a photo, largest first.
 
@@ -101,6 +113,7 @@ class Identifier:
             candidates: the gallery, seen through this pack.
             question: what is known beside the photo.
             timings: may already hold stages (``decode``); gets all others.
+            boxes: of the animals, where a detector found them, as `describe` takes them.
 
         Raises:
             EngineError: a network failed.
@@ -110,7 +123,20 @@ class Identifier:
         # Of a gallery of one species it is that one, whether the question says so or not, and the animal is turned as the others are.
         selection = candidates.select(question.species, question.viewpoint)
         species = selection.species or question.species
-        animals = self.describe(photo, timings=timings, viewpoint=question.viewpoint, species=species)
+        animals = self.describe(photo, timings=timings, viewpoint=question.viewpoint, species=species, boxes=boxes)
+        return self.answer(photo, animals, candidates, question, selection, timings)
+
+    def answer(
+        self,
+        photo: Photo,
+        animals: Sequence[DescribedAnimal],
+        candidates: GalleryCandidates,
+        question: Question,
+        selection: Selection,
+        timings: Timings,
+    ) -> list[Decision]:
+        """The second half of `identify`, for animals that `describe` returned; `selection` is what `candidates.select` chose."""
+        species = selection.species or question.species
         answers = [self._answer(photo, animal, candidates, question, selection, species, timings) for animal in animals]
         # Timings belong to the whole photo, so every answer gets them once all are known.
         return [replace(answer, timings_ms=dict(timings.milliseconds)) for answer in answers]
@@ -125,12 +151,22 @@ class Identifier:
         species: str,
         timings: Timings,
     ) -> Decision:
+        entry, used = self.calibration.entry(species)
+        quality = None if self.recipe.fuse else described.quality
+        early = self.recipe.early_exit
         comparison = compare(
-            described.features, candidates, self.recipe, self.networks, timings, selection.ids, species, question.viewpoint
+            described.features,
+            candidates,
+            self.recipe,
+            self.networks,
+            timings,
+            selection.ids,
+            species,
+            question.viewpoint,
+            Settled(candidates, entry, quality, early) if early else None,
         )
         with timings.stage("decide"):
-            entry, used = self.calibration.entry(species)
-            ranking = rank(comparison, candidates, entry, None if self.recipe.fuse else described.quality, self.recipe, species)
+            ranking = rank(comparison, candidates, entry, quality, self.recipe, species)
             doubt = selection.doubt_about(described.animal.found)
             verdict = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt)
             return self._decision(photo, described, candidates, question, ranking, verdict, entry, used, selection.warnings)

@@ -21,6 +21,17 @@ class Verdict:
     reason: str
 
 
+def verdict_of(ranking: Ranking, entry: Entry) -> VerdictName:
+    """What a ranking that is not empty says, before anything else is known: see `judge`. As the evidence for the best identity rises, it
+    goes from `new` through `ask` to `known`.
+    """
+    known = _is_known(ranking, entry)
+    probability = ranking.probabilities[0] if known else ranking.unknown
+    if _is_in_band(ranking, entry) or probability < _AS_LIKELY_WRONG:
+        return "ask"
+    return "known" if known else "new"
+
+
 def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False, doubt: str = "") -> Verdict:
     """Decide.
 
@@ -39,25 +50,12 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         return Verdict("ask", None, 0.0, "The gallery changed while this photo was compared; ask again.")
     if not ranking.photos:
         return Verdict("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
-    evidence, identity, probability = float(ranking.scores.evidence[0]), ranking.scores.identities[0], ranking.probabilities[0]
-    known = evidence >= entry.threshold
-    if entry.ask_low <= evidence <= entry.ask_high:
-        doubts = (
-            "is the best match, but not a sure one"
-            if known
-            else "the nearest, is not near enough, but that it is new is not sure"
-        )
-        reason = f"{identity}{' ' if known else ', '}{doubts}: {_in_words(ranking)}. A person should look."
+    identity, probability = ranking.scores.identities[0], ranking.probabilities[0]
+    verdict = verdict_of(ranking, entry)
+    if verdict == "ask":
+        reason = f"{_doubt_in_words(ranking, entry)}: {_in_words(ranking)}. A person should look."
         return Verdict("ask", identity, probability, reason)
-    if (probability if known else ranking.unknown) < _AS_LIKELY_WRONG:
-        why = (
-            f"{identity} is the best match, but evidence like this is wrong more often than not"
-            if known
-            else (f"{identity}, the nearest, is not near enough, yet animals like this are often in the gallery")
-        )
-        reason = f"{why}: {_in_words(ranking)}. A person should look."
-        return Verdict("ask", identity, probability, reason)
-    if known:
+    if verdict == "known":
         return Verdict("known", identity, probability, f"It matches {identity}: {_in_words(ranking)}.")
     if doubt:
         return Verdict(
@@ -65,6 +63,25 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         )
     reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_in_words(ranking)}."
     return Verdict("new", None, ranking.unknown, reason)
+
+
+def _is_known(ranking: Ranking, entry: Entry) -> bool:
+    return bool(ranking.scores.evidence[0] >= entry.threshold)
+
+
+def _is_in_band(ranking: Ranking, entry: Entry) -> bool:
+    return bool(entry.ask_low <= ranking.scores.evidence[0] <= entry.ask_high)
+
+
+def _doubt_in_words(ranking: Ranking, entry: Entry) -> str:
+    identity, known = ranking.scores.identities[0], _is_known(ranking, entry)
+    if _is_in_band(ranking, entry) and known:
+        return f"{identity} is the best match, but not a sure one"
+    if _is_in_band(ranking, entry):
+        return f"{identity}, the nearest, is not near enough, but that it is new is not sure"
+    if known:
+        return f"{identity} is the best match, but evidence like this is wrong more often than not"
+    return f"{identity}, the nearest, is not near enough, yet animals like this are often in the gallery"
 
 
 def _in_words(ranking: Ranking) -> str:

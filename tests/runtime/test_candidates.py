@@ -148,3 +148,15 @@ def test_pictures_come_in_the_order_that_is_asked_for_and_one_that_lacks_is_said
         assert candidates.pictures("small", np.empty(0, np.int64)) == []
         with pytest.raises(GalleryError, match="lacks the features 'picture/small'"):
             candidates.pictures("small", np.array([without]))
+
+
+def test_what_was_added_since_has_no_name_yet_and_is_not_found(made):
+    vector = np.float32([1, 0])
+    candidates = made(*ZEBRAS)
+    gallery = candidates._gallery
+    late = NewSighting(photo_sha256="f" * 64, identity="Late", species="zebra")
+    gallery.add_sighting(late, {"embedding/e": vector}, KEY, gallery.new_batch())
+    for _ in range(2):
+        assert len(candidates.nearest("e", vector, 10, None)) == 3
+    assert len(GalleryCandidates(gallery, KEY).nearest("e", vector, 10, None)) == 4
+    assert candidates.nearest("e", vector, 10, candidates._ids[:1]).tolist() == candidates._ids[:1].tolist()

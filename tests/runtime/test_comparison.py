@@ -23,7 +23,7 @@ from reid_edge.keypoints import Keypoints
 from reid_edge.orientation import Chip
 from reid_edge.photo import read_photo
 from reid_edge.ranking import rank
-from reid_edge.recipe import Extract, Match
+from reid_edge.recipe import EarlyExit, Extract, Match
 from reid_edge.sift import extract_sift
 from reid_edge.timings import Timings
 
@@ -128,6 +128,35 @@ def test_the_shortlist_is_the_nearest_and_matchers_see_it_or_the_best_of_it(gall
     assert set(comparison.matches["again"]) == set(np.flatnonzero(matched).tolist())
     for row, matches in comparison.matches["nearest"].items():
         assert len(matches) == nearest[row]
+
+
+def test_the_last_matcher_stops_when_the_answer_is_settled_and_asks_only_where_the_recipe_says_so(gallery, recipe, identifier):
+    asked = []
+
+    def settled(comparison, column, ceilings):
+        asked.append((int((~np.isnan(comparison.raw[:, column])).sum()), dict(ceilings)))
+        return len(asked) == 2
+
+    def matched(exits: EarlyExit | None, judge) -> int:
+        candidates = GalleryCandidates(gallery, KEY)
+        comparison = compare(
+            made(7, 8), candidates, replace(recipe, early_exit=exits), identifier.networks, Timings(), settled=judge
+        )
+        assert set(comparison.matches["again"]) == set(np.flatnonzero(~np.isnan(comparison.raw[:, 2])).tolist())
+        return len(comparison.matches["again"])
+
+    assert matched(EarlyExit(0.1), None) == matched(None, settled) == 3
+    assert not asked
+    assert matched(EarlyExit(0.1), settled) == 2
+    # Two of three were still to come, then one; without an estimate, all of the eight keypoints might match.
+    assert [number for number, _ in asked] == [1, 2]
+    assert [sorted(ceilings.values()) for _, ceilings in asked] == [[8, 8], [8]]
+    asked.clear()
+    assert matched(EarlyExit(0.1, per_match=0.5, spare=1.0), settled) == 2
+    comparison, _ = answer(gallery, recipe, identifier)
+    for _, ceilings in asked:
+        for row, ceiling in ceilings.items():
+            assert ceiling == min(8, 0.5 * comparison.raw[row, 1] + 1)
 
 
 def test_only_allowed_sightings_are_compared(gallery, recipe, identifier):

@@ -297,3 +297,27 @@ def test_a_ranking_answers_by_the_recipe_where_it_fuses_and_by_the_calibration_w
     fitted = rank(comparison, Names(), ENTRY)
     bare = rank(comparison, Names(), ENTRY, None, replace(overruled, fuse=(), step=(), decide=None), "lynx")
     assert bare.scores.evidence.tolist() == fitted.scores.evidence.tolist()
+
+
+def test_a_calibrated_gate_means_probabilities():
+    """Counts of 70 and 20 are 0.66 and 0.26 on the calibrator's line."""
+    raw = [(0.9, 20, nan), (0.1, 70, nan)]
+    for limit, expected in ((0.6, ("B", 0.66)), (0.7, ("A", 0.9))):
+        steps = [Gate("count", "take", limit, calibrated=True)]
+        answer = scored(raw, ["A", "B"], system(Fuse("first", (Group(("near",), 1.0),)), steps=steps))
+        assert (answer.identities[0], pytest.approx(float(answer.evidence[0]))) == expected
+    for limit, evidence in ((0.6, 0.9), (0.7, 0.0)):
+        steps = [Gate("count", "new", limit, calibrated=True)]
+        answer = scored(raw, ["A", "B"], system(Fuse("first", (Group(("near",), 1.0),)), steps=steps))
+        assert float(answer.evidence[0]) == pytest.approx(evidence)
+
+
+@given(shortlists, share, share)
+def test_a_lower_calibrated_limit_takes_whatever_a_higher_one_takes(raw, one, other):
+    low, high = sorted((one, other))
+    before = scored(raw, owners_of(raw), system(BOTH))
+    taken = [
+        scored(raw, owners_of(raw), system(BOTH, steps=[Gate("count", "take", limit, calibrated=True)])) for limit in (low, high)
+    ]
+    if (taken[1].identities, taken[1].evidence.tolist()) != (before.identities, before.evidence.tolist()):
+        assert (taken[0].identities, taken[0].evidence.tolist()) == (taken[1].identities, taken[1].evidence.tolist())

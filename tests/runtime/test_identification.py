@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from reid_edge import identification
 from reid_edge.candidates import GalleryCandidates
+from reid_edge.comparison import compare
 from reid_edge.errors import PackError
 from reid_edge.gallery import Gallery
 from reid_edge.identification import Identifier, Question
 from reid_edge.pack import NewFile, write_pack
 from reid_edge.photo import read_photo
+from reid_edge.recipe import EarlyExit
 from reid_edge.segmentation import NO_ANIMAL
 from reid_edge.session import Session
 from reid_edge_benchmarks.sample_animals import Animal, render_animal, render_photo
@@ -47,6 +51,23 @@ def test_no_sample_photo_of_a_new_animal_is_called_known(answers, truth, sample_
     for name in new:
         assert answers[name].verdict != "known"
     assert {answers[name].identity for name in new if answers[name].verdict == "new"} <= {None}
+
+
+def test_an_early_exit_matches_fewer_candidates_and_answers_the_same(answers, identifier, candidates, samples, monkeypatch):
+    early = copy(identifier)
+    early.recipe = replace(identifier.recipe, early_exit=EarlyExit(1.0, per_match=0.5, spare=5.0))
+    matcher, seen = identifier.recipe.match[-1], []
+
+    def compare_and_tell(*arguments):
+        seen.append(len((comparison := compare(*arguments)).matches[matcher.name]))
+        return comparison
+
+    monkeypatch.setattr(identification, "compare", compare_and_tell)
+    for name, usual in answers.items():
+        (decision,) = early.identify(read_photo(samples / "photos" / name), candidates, Question(viewpoint="left"))
+        assert (decision.verdict, decision.identity) == (usual.verdict, usual.identity), name
+        assert decision.ranking[0].identity == usual.ranking[0].identity
+    assert min(seen) < matcher.best, seen
 
 
 def test_an_answer_tells_where_from_and_what_with(answers, identifier, field_pack, samples):

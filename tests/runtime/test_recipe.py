@@ -9,7 +9,7 @@ import pytest
 
 from reid_edge.errors import PackError
 from reid_edge.pack import Network, parse_manifest, write_manifest
-from reid_edge.recipe import Recipe, parse_recipe
+from reid_edge.recipe import EarlyExit, Recipe, parse_recipe
 
 
 @pytest.fixture
@@ -73,6 +73,33 @@ REFUSED = {
         change("match", 0, "keypoints", "sift"),
         r"The matcher xfeat-nearest's keypoints is 'sift'",
     ),
+    "an estimate by halves": (change("early_exit", {"tolerance": 0.01, "spare": 5}), r"per_match and spare go together"),
+    "an early exit without a tolerance": (change("early_exit", {}), r"recipe\.early_exit\.tolerance is missing"),
+    "an early exit in no order": (
+        lambda recipe: (recipe["match"].pop(), change("early_exit", {"tolerance": 0.01})(recipe)),
+        r"An early exit needs a last matcher of keypoints, given its candidates in the order",
+    ),
+    "an estimate from a cosine": (
+        lambda recipe: (
+            change("match", 1, "order", "efficientnet-lite0")(recipe),
+            change("early_exit", {"tolerance": 0.01})(recipe),
+        ),
+        r"An early exit needs a last matcher of keypoints, given its candidates in the order",
+    ),
+    "an estimate of a share": (
+        lambda recipe: (
+            change("match", 1, "count", "share")(recipe),
+            change("early_exit", {"tolerance": 0.01, "per_match": 1, "spare": 5})(recipe),
+        ),
+        r"per_match of an early exit compares counts",
+    ),
+    "an early exit before another score": (
+        lambda recipe: (
+            change("rerank", [{"name": "near", "embedding": "efficientnet-lite0", "k1": 5, "k2": 2}])(recipe),
+            change("early_exit", {"tolerance": 0.01})(recipe),
+        ),
+        r"An early exit is for recipes whose last score is a matcher's",
+    ),
     "two scores of one name": (change("match", 0, "name", "efficientnet-lite0"), r"two scores the same name"),
     "a name that no gallery stores": (
         change("embed", 0, "name", "a b/../c"),
@@ -92,6 +119,16 @@ def test_what_a_recipe_cannot_mean_is_refused(recipe, field_pack, what):
     with pytest.raises(PackError, match=message) as refused:
         parse_recipe(recipe, field_pack.manifest)
     assert refused.value.hint
+
+
+def test_an_early_exit_is_read_and_changes_no_feature(recipe, field_pack):
+    without = parse_recipe(recipe, field_pack.manifest)
+    assert without.early_exit is None
+    for table in ({"tolerance": 0.01}, {"tolerance": 0.02, "per_match": 0.7, "spare": 10.0}):
+        recipe["early_exit"] = table
+        parsed = parse_recipe(recipe, field_pack.manifest)
+        assert parsed.early_exit == EarlyExit(**table)
+        assert parsed.feature_settings() == without.feature_settings()
 
 
 def test_a_network_for_pictures_without_preprocessing_is_refused(recipe, field_pack):
@@ -187,3 +224,35 @@ def test_settings_of_features_and_only_those_change_what_a_gallery_is_tied_to(re
         spoil(recipe)
         keys.add(key(recipe))
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    ("position", "frames", "refusal"),
+    [
+        (4, True, "scale and orientation of SIFT"),
+        (6, False, "affine frames"),
+        (6, True, ""),
+        (2, False, ""),
+        (3, False, "takes 3"),
+    ],
+)
+def test_a_lightglue_that_is_told_frames_is_refused_keypoints_without_them(recipe, field_pack, position, frames, refusal):
+    networks = dict(field_pack.manifest.networks)
+    networks["lighterglue"] = replace(networks["lighterglue"], parameters={"position": position})
+    networks["xfeat"] = replace(
+        networks["xfeat"], parameters={**networks["xfeat"].parameters, **({"frames": True} if frames else {})}
+    )
+    manifest = replace(field_pack.manifest, networks=networks)
+    if refusal:
+        with pytest.raises(PackError, match=refusal):
+            parse_recipe(recipe, manifest)
+    else:
+        parse_recipe(recipe, manifest)
+
+
+@pytest.mark.parametrize("position", [4, 6])
+def test_sift_has_what_a_lightglue_can_be_told(recipe, field_pack, position):
+    networks = dict(field_pack.manifest.networks)
+    networks["lighterglue"] = replace(networks["lighterglue"], parameters={"position": position})
+    recipe["extract"][0] = {"name": "xfeat", "detector": "sift", "keypoints": 64, "size": 320, "mask": True, "mask_margin": 0.0}
+    parse_recipe(recipe, replace(field_pack.manifest, networks=networks))

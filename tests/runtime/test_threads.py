@@ -26,14 +26,14 @@ def test_a_number_of_threads_that_cannot_be_is_refused(monkeypatch, text):
         default_threads()
 
 
-def test_numpy_takes_no_more_threads_than_the_command_line_asks_for():
+def test_numpy_takes_one_thread_and_others_no_more_than_the_command_line_asks_for():
     code = (
         "import os; from reid_edge.cli import main\n"
         "try: main(['doctor', '--pack', 'no-such-pack'])\n"
         "except SystemExit: pass\n"
         "try: main(['identify', 'x.jpg', '--threads', '3', '--gallery', '/nowhere'])\n"
-        "except SystemExit: print(os.environ['OPENBLAS_NUM_THREADS'])"
+        "except SystemExit: print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])"
     )
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "3", done.stderr
+    assert done.stdout.splitlines()[-1] == "1 3", done.stderr

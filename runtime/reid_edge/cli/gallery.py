@@ -214,20 +214,72 @@ def import_archive(archive: Path, gallery_path: Path) -> None:
 
 
 @gallery.command()
+@click.option("--repair", "repairing", is_flag=True, help="Put what can still be read of a damaged gallery into a new file.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @gallery_option
 @click.pass_context
-def check(context: click.Context, gallery_path: Path) -> None:
-    """Check that the gallery is whole; exits 4 where it is damaged."""
+def check(context: click.Context, repairing: bool, yes: bool, gallery_path: Path) -> None:
+    """Check that the gallery is whole; exits 4 where it is damaged.
+
+    With --repair it is said first what a repair can do and what it cannot. The damaged file is kept under another name.
+    """
+    from reid_edge.errors import GalleryError
     from reid_edge.gallery import Gallery
+    from reid_edge.gallery.check import Finding
     from reid_edge.gallery.check import check as find
 
-    with Gallery.open(gallery_path, writable=False) as opened:
-        findings = find(opened)
+    try:
+        with Gallery.open(gallery_path, writable=False) as opened:
+            findings = find(opened)
+    except GalleryError as error:
+        if not repairing or not gallery_path.is_file():
+            raise
+        findings = [Finding("damage", error.message, error.hint)]
     for finding in findings:
         click.echo(f"{finding.severity}: {printable(finding.what)} {finding.hint}")
-    if any(finding.severity == "damage" for finding in findings):
+    if not any(finding.severity == "damage" for finding in findings):
+        _say(f"The gallery {gallery_path} is whole." + (" There is nothing to repair." if repairing else ""))
+    elif repairing:
+        _repair(gallery_path, yes)
+    else:
+        _say(f"To put what can be read into a new file: reid-edge gallery check --repair --gallery {gallery_path}")
         context.exit(_EXIT_DAMAGED)
-    _say(f"The gallery {gallery_path} is whole.")
+
+
+def _repair(path: Path, yes: bool) -> None:
+    from reid_edge.gallery.repair import Repair
+
+    with Repair(path) as repair:
+        for what, sentences in (("can", repair.salvage.can()), ("cannot", repair.salvage.cannot())):
+            _say(f"A repair {what}:")
+            for sentence in sentences:
+                _say(f"  - {sentence[0].lower()}{sentence[1:]}")
+        if not yes:
+            click.confirm("Repair it now?", abort=True, err=True)
+        kept = repair.finish()
+    _say(f"{path} is whole again. The damaged file is kept as {kept}; delete it when nothing is missed.")
+
+
+@gallery.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--last", type=click.IntRange(1, 10_000), default=3, show_default=True, help="Keep so many of the newest.")
+@click.option("--hourly", type=click.IntRange(0, 10_000), default=24, show_default=True, help="And the newest of so many hours.")
+@click.option("--daily", type=click.IntRange(0, 10_000), default=7, show_default=True, help="And the newest of so many days.")
+@click.option("--weekly", type=click.IntRange(0, 10_000), default=8, show_default=True, help="And the newest of so many weeks.")
+@gallery_option
+def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, gallery_path: Path) -> None:
+    """Make a checked copy of the gallery in FOLDER, also while it is in use, and drop older copies that are not to be kept.
+
+    A gallery that did not change since its newest backup gets none. To go back to one, put its file in the gallery's place.
+    """
+    from reid_edge.gallery.backup import Rings, back_up, backups
+
+    made = back_up(gallery_path, folder, Rings(last, hourly, daily, weekly))
+    there = len(backups(folder, gallery_path.stem))
+    if made is None:
+        _say(f"Nothing changed since the newest of {_number(there, 'backup')} in {folder}.")
+    else:
+        _say(f"Made {made.path}, the newest of {_number(there, 'backup')}.")
 
 
 def _individual_row(individual: Individual) -> tuple[str, ...]:

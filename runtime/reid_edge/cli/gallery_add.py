@@ -68,11 +68,12 @@ def add(
 def say_photos_to_convert(source: Path) -> None:
     """Say which photos of a folder are skipped because they have to be converted first."""
     from reid_edge.photo import list_photos_to_convert
+    from reid_edge.photo.optional import INSTALL
 
     skipped = list_photos_to_convert(source) if source.is_dir() else []
     if skipped:
         which = "a HEIC or raw photo" if len(skipped) == 1 else f"{len(skipped)} HEIC or raw photos"
-        _say(f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first.")
+        _say(f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first, or run: {INSTALL}")
 
 
 def _tell(result: EnrolmentResult, gallery_path: Path) -> None:

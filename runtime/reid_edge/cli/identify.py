@@ -16,9 +16,6 @@ from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from reid_edge.cli.answers import Answers
-    from reid_edge.identification import Question
-    from reid_edge.report import Report
     from reid_edge.session import Session
 
 _SHOWN = 20
@@ -74,9 +71,20 @@ def identify(
         session.candidates.check_species(species)
         report = Report(session.gallery) if explain else None
         # On a terminal the answers themselves show how far it is.
-        with nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining:
-            for path in remaining:
-                failed += not _answer(path, session, question, answers, report)
+        with (
+            nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining,
+            closing(session.identify_each(remaining, question)) as answered,
+        ):
+            for path, answer in answered:
+                if isinstance(answer, PhotoError):
+                    answers.failure(path, answer)
+                    failed += 1
+                    continue
+                photo, decisions = answer
+                for decision in decisions:
+                    answers.answer(decision)
+                if report is not None:
+                    report.add(photo, decisions)
         if report is not None and explain is not None:
             report.write(explain)
             click.echo(f"The evidence is in {explain}.", err=True)
@@ -109,20 +117,6 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) 
     if len(left_out) > _SHOWN:
         click.echo(f"... and {len(left_out) - _SHOWN} more.", err=True)
     return Session(Gallery.open(gallery_path, writable=False), session.identifier)
-
-
-def _answer(path: Path, session: Session, question: Question, answers: Answers, report: Report | None) -> bool:
-    """Answer for one photo and print it; a photo that cannot be read is said on stderr and the others go on."""
-    try:
-        photo, decisions = session.identify(path, question)
-    except PhotoError as error:
-        answers.failure(path, error)
-        return False
-    for decision in decisions:
-        answers.answer(decision)
-    if report is not None:
-        report.add(photo, decisions)
-    return True
 
 
 def _photo_files(arguments: tuple[Path, ...]) -> list[Path]:

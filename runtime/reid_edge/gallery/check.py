@@ -12,8 +12,8 @@ from reid_edge.gallery.arrays import StoredArray, damage
 from reid_edge.gallery.store import Gallery
 
 _ARRAYS = 64  # read at a time, so that a writer is never kept waiting for long and memory stays small
-_RESTORE = "Restore a backup, or import an export into a new gallery."
-_EMBED = "Remove that sighting and add its photo again."
+_RESTORE = "Restore a backup, or keep what can be read: reid-edge gallery check --repair."
+_EMBED = "A repair leaves it out, so that it is made again from the photo: reid-edge gallery check --repair."
 
 
 @dataclass(frozen=True)

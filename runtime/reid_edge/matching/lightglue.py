@@ -12,7 +12,12 @@ from reid_edge.errors import UsageError
 from reid_edge.keypoints import Keypoints
 from reid_edge.matching.matches import Matches
 
-_BATCH = 4
+_BATCH = 4  # for devices that are faster with several pairs at a time
+
+
+def pairs_at_a_time(engine: Engine) -> int:
+    """How many candidates one run matches: on the CPU one, whose numbers stay in its cache and are not padded to another's."""
+    return 1 if engine.provenance.provider == "CPUExecutionProvider" else _BATCH
 
 
 def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: Engine, min_score: float) -> list[Matches]:
@@ -34,8 +39,9 @@ def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: E
     """
     numbers = next(int(spec.shape[2]) for spec in engine.inputs if spec.name == "keypoints0")
     results: list[Matches] = []
-    for start in range(0, len(candidates), _BATCH):
-        batch = candidates[start : start + _BATCH]
+    size = pairs_at_a_time(engine)
+    for start in range(0, len(candidates), size):
+        batch = candidates[start : start + size]
         places0, descriptors0, valid0 = _stack([query] * len(batch), numbers)
         places1, descriptors1, valid1 = _stack(batch, numbers)
         outputs = engine.run(

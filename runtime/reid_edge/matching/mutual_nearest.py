@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from reid_edge.keypoints import Keypoints
 from reid_edge.matching.matches import Matches, no_matches
 
-# Candidates in one matrix product: large enough to keep the cores busy, small enough that the similarities stay in cache.
-_BATCH = 8
-
 
 def match_mutual_nearest(query: Keypoints, candidates: Sequence[Keypoints], min_score: float) -> list[Matches]:
     """Match one query with many candidates.
@@ -25,26 +22,13 @@ def match_mutual_nearest(query: Keypoints, candidates: Sequence[Keypoints], min_
     Returns:
         One `Matches` per candidate, in their order.
     """
-    results: list[Matches] = []
-    for start in range(0, len(candidates), _BATCH):
-        results += _match_batch(query, candidates[start : start + _BATCH], min_score)
-    return results
-
-
-def _match_batch(query: Keypoints, candidates: Sequence[Keypoints], min_score: float) -> list[Matches]:
-    if not len(query):
-        return [no_matches() for _ in candidates]
-    similarity = query.descriptors @ np.concatenate([candidate.descriptors for candidate in candidates]).T
-    results, start = [], 0
-    for candidate in candidates:
-        results.append(_mutual(similarity[:, start : start + len(candidate)], min_score))
-        start += len(candidate)
-    return results
+    # One candidate at a time: its similarities stay in the processor's cache between the product and its maxima.
+    return [_mutual(query.descriptors @ candidate.descriptors.T, min_score) for candidate in candidates]
 
 
 def _mutual(similarity: NDArray[np.float32], min_score: float) -> Matches:
     """Matches of one pair from its similarities [N, M]."""
-    if not similarity.shape[1]:
+    if not similarity.size:
         return no_matches()
     nearest = similarity.argmax(axis=1)
     rows = np.arange(len(nearest))

@@ -14,6 +14,7 @@ from reid_edge.matching.affine_points import AffinePoints
 from reid_edge.matching.geometry_aware import match_fginn
 from reid_edge.matching.inliers import count_inliers
 from reid_edge.matching.lightglue import match_lightglue
+from reid_edge.matching.lightglue import pairs_at_a_time as lightglue_batch
 from reid_edge.matching.loftr import match_loftr
 from reid_edge.matching.matches import Matches
 from reid_edge.matching.mutual_nearest import match_mutual_nearest
@@ -55,6 +56,17 @@ def pair_score(match: Match, query: Keypoints, candidate: Keypoints, matches: Ma
     if match.count == "inliers":
         return count_inliers(query, candidate, matches, match.inlier_pixels)
     return len(matches) / max(1, len(query)) if match.count == "share" else len(matches)
+
+
+def highest_score(match: Match, query: Keypoints, candidate: Keypoints) -> float:
+    """What `pair_score` cannot exceed, whatever the matches: a keypoint is matched once."""
+    most = min(len(query), len(candidate))
+    return most / max(1, len(query)) if match.count == "share" else most
+
+
+def pairs_at_a_time(match: Match, networks: Networks) -> int:
+    """How many candidates a matcher had best be given at a time, where it may stop between."""
+    return lightglue_batch(networks[match.network].engine) if match.matcher == "lightglue" else 1
 
 
 def _seen_size(keypoints: Keypoints, match: Match, recipe: Recipe, networks: Networks) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from reid_edge.errors import PhotoError
 from reid_edge.photo.exif import read_exif
 from reid_edge.photo.formats import COPY_AGAIN
 from reid_edge.photo.header import PhotoHeader, cut_off, read_header
+from reid_edge.photo.optional import HEIC, RAW, decode_optional
 from reid_edge.photo.pixels import decode_samples, is_transparent, over_grey, to_eight_bits, to_rgb, turn_upright
 
 
@@ -69,13 +70,14 @@ class Photo:
 
 
 def decode_photo(data: bytes, name: str, path: Path | None = None, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
-    """Decode the bytes of a JPEG, PNG, TIFF, BMP or WebP file; `name` is what messages call it.
+    """Decode the bytes of a JPEG, PNG, TIFF, BMP or WebP file, or with the extra `formats` of a HEIC or raw file; `name` is what
+    messages call it.
 
     Memory beside `data` stays within about four times the size of the result; six times for 16 bits with alpha, of which OpenCV
-    decodes two copies.
+    decodes two copies. LibRaw develops a raw file within about five times.
 
     Raises:
-        PhotoError: not a photo, a kind of photo that is not read, one over the limits, cut off, or broken.
+        PhotoError: not a photo, a kind of photo that is not read here, one over the limits, cut off, or broken.
     """
     refuse_too_many_bytes(len(data), name, limits)
     header = read_header(data, name)
@@ -83,8 +85,8 @@ def decode_photo(data: bytes, name: str, path: Path | None = None, limits: Decod
     if not header.complete:
         raise cut_off(name, header.format)
     exif = read_exif(header.exif)
-    # OpenCV applies the orientation of a TIFF itself.
-    orientation = 1 if header.format == "TIFF" else exif.orientation
+    # OpenCV applies the orientation of a TIFF itself, and so do the readers of HEIC and raw files.
+    orientation = 1 if header.format in ("TIFF", HEIC, RAW) else exif.orientation
     try:
         samples = to_eight_bits(_samples(data, header, name))
         transparent = is_transparent(samples, header.format)
@@ -101,7 +103,7 @@ def decode_photo(data: bytes, name: str, path: Path | None = None, limits: Decod
         sha256=hashlib.sha256(data).hexdigest(),
         name=name,
         path=path,
-        taken_at=exif.taken_at,
+        taken_at=exif.taken_at or header.taken_at,
         latitude=exif.latitude,
         longitude=exif.longitude,
         warnings=exif.warnings + (("The transparent parts were filled with grey.",) if transparent else ()),
@@ -128,6 +130,8 @@ def _refuse_too_many_pixels(header: PhotoHeader, name: str, limits: DecodeLimits
 
 
 def _samples(data: bytes, header: PhotoHeader, name: str) -> NDArray[Any]:
+    if header.format in (HEIC, RAW):
+        return decode_optional(header.format, data, name)
     samples = decode_samples(data)
     if samples is None:
         raise PhotoError(f"{name} is broken: it begins as a {header.format}, but its pixels cannot be decoded.", COPY_AGAIN)

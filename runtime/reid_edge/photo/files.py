@@ -8,15 +8,16 @@ import stat
 from pathlib import Path
 
 from reid_edge.errors import PhotoError
+from reid_edge.photo import optional
 from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo, decode_photo, refuse_too_many_bytes
 
-PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-
+# What is read here: HEIC and raw files where the extra `formats` is installed.
+PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}).union(
+    *(extensions for kind, extensions in optional.EXTENSIONS.items() if optional.is_installed(kind))
+)
 
 # Photos of cameras and phones that have to be converted first.
-_TO_CONVERT = frozenset(
-    {".heic", ".heif", ".avif", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"}
-)
+_TO_CONVERT = frozenset({".avif"}).union(*optional.EXTENSIONS.values()) - PHOTO_EXTENSIONS
 
 
 def read_photo(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
@@ -47,7 +48,7 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
 
 
 def list_photos_to_convert(folder: Path) -> list[Path]:
-    """The HEIC and raw files of a folder, which cannot be read; errors and order as `list_photos`."""
+    """The HEIC, AVIF and raw files of a folder that cannot be read here; errors and order as `list_photos`."""
     return _list_files(folder, True, _TO_CONVERT)
 
 

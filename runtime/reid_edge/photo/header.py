@@ -11,7 +11,8 @@ import struct
 from dataclasses import dataclass
 
 from reid_edge.errors import PhotoError
-from reid_edge.photo.formats import COPY_AGAIN, DEVELOP, recognise_format
+from reid_edge.photo.formats import COPY_AGAIN, recognise_format
+from reid_edge.photo.optional import RAW, read_optional_header
 from reid_edge.photo.tags import BrokenTagsError, TagBlock, TagDirectory
 
 _EXIF_PREFIX = b"Exif\0\0"
@@ -22,11 +23,12 @@ class PhotoHeader:
     """What a file says of itself.
 
     Attributes:
-        format: "JPEG", "PNG", "TIFF", "BMP" or "WebP".
+        format: "JPEG", "PNG", "TIFF", "BMP", "WebP", or "HEIC" or "raw", which take an optional package.
         width: pixels, as stored, before any EXIF orientation.
         height: pixels, as stored, before any EXIF orientation.
         exif: the EXIF block, beginning with its TIFF header (for a TIFF the whole file); empty where there is none.
         complete: False where the file stops before its own end, as far as its structure tells.
+        taken_at: as `reid_edge.photo.exif.Exif.taken_at`, where the format says it outside of the EXIF block; else None.
     """
 
     format: str
@@ -34,17 +36,21 @@ class PhotoHeader:
     height: int
     exif: bytes = b""
     complete: bool = True
+    taken_at: str | None = None
 
 
 def read_header(data: bytes, name: str) -> PhotoHeader:
     """Read the header of a photo; `data` is the whole file, `name` is what error messages call it.
 
     Raises:
-        PhotoError: not a photo, a kind of photo that is not read, or one that stops before it says its size.
+        PhotoError: not a photo, a kind of photo that is not read here, or one that stops before it says its size.
     """
-    kind = recognise_format(data, name)
+    found = recognise_format(data, name)
+    kind = found.kind
     try:
-        header = _READERS[kind](data)
+        header = _READERS[kind](data) if kind in _READERS else _read_optional(kind, data, name, found.called)
+    except _RawInTiffError:
+        header = _read_optional(RAW, data, name, "a camera raw file")
     except (struct.error, IndexError):
         raise cut_off(name, kind) from None
     except BrokenTagsError as broken:
@@ -62,6 +68,15 @@ def cut_off(name: str, kind: str) -> PhotoError:
     """The error for a file that stops before its own end."""
     end = "its end marker" if kind in ("JPEG", "PNG") else "the picture is complete"
     return PhotoError(f"{name} is cut off: the {kind} ends before {end}.", COPY_AGAIN)
+
+
+def _read_optional(kind: str, data: bytes, name: str, called: str) -> PhotoHeader:
+    found = read_optional_header(kind, data, name, called)
+    return PhotoHeader(kind, found.width, found.height, found.exif, taken_at=found.taken_at)
+
+
+class _RawInTiffError(Exception):
+    """A TIFF whose first picture is only the thumbnail of a raw one."""
 
 
 class _UnreadableKindError(Exception):
@@ -155,7 +170,7 @@ def _read_tiff(data: bytes) -> PhotoHeader:
     tags = TagBlock(data).first_directory()
     # NEF, ARW, PEF and DNG are TIFF files whose first picture is only a thumbnail.
     if _DNG_VERSION in tags or tags.integer(_NEW_SUBFILE_TYPE, default=0) & 1:
-        raise _UnreadableKindError("a camera raw file", DEVELOP)
+        raise _RawInTiffError
     if _is_misread_by_opencv(tags):
         raise _UnreadableKindError("a 16-bit TIFF of an unusual layout", "Save it as JPEG or as an 8-bit RGB TIFF first.")
     return PhotoHeader("TIFF", tags.integer(_WIDTH), tags.integer(_HEIGHT), exif=data)

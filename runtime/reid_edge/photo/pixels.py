@@ -4,7 +4,7 @@ What OpenCV (4.9 to 5.0) leaves open is settled here, the same for every version
 
 - EXIF orientation is applied once: OpenCV turns a TIFF by itself and, asked for unchanged pixels, no other format.
 - 16-bit samples are scaled to 8 bits and rounded, not cut.
-- Transparent parts of PNG and WebP are laid over mid-grey, which sets no bright or dark edge around an animal that was cut out.
+- Transparent parts of PNG, WebP and HEIC are laid over mid-grey, which sets no bright or dark edge around an animal that was cut out.
   The fourth channel of TIFF and BMP is dropped: those formats leave open whether it is transparency, and OpenCV whether it comes.
 - CMYK is OpenCV's own conversion, which takes every CMYK JPEG as inverted, as Adobe writes it and browsers read it.
 - Colour profiles are not applied.
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_FORMATS_WITH_ALPHA = ("PNG", "WebP")
+_FORMATS_WITH_ALPHA = ("PNG", "WebP", "HEIC")
 _BACKGROUND = 128
 _BAND_ROWS = 256  # composited at a time, so that the 16-bit products stay small
 _TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}

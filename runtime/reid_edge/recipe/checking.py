@@ -75,6 +75,7 @@ def _check_uses(recipe: Recipe) -> None:
                 f"The weights of the fusion {fuse.name} are fitted on the calibrated scores of the whole shortlist.",
                 "Leave candidates and calibrated out, or write its weights.",
             )
+    _check_early_exit(recipe)
     if recipe.step and not recipe.fuse:
         raise PackError("The recipe has steps but no fusion that they begin with.", "Add [[recipe.fuse]].")
     if recipe.fuse and recipe.decide is None:
@@ -93,6 +94,31 @@ def _check_uses(recipe: Recipe) -> None:
         one_of("The source of a step", step.source, [*(fuse.name for fuse in recipe.fuse), *recipe.score_names])
         if isinstance(step, Gate) and step.cosine and step.source not in vectors:
             raise PackError(f"A step takes {step.source} for a cosine, which it is not.", "Leave cosine out.")
+        if isinstance(step, Gate) and step.calibrated and step.source not in recipe.score_names:
+            raise PackError(
+                f"A step takes {step.source} for a score with a calibrator, which it is not.", "Leave calibrated out."
+            )
+        if isinstance(step, Gate) and step.calibrated and step.cosine:
+            raise PackError(f"A step takes {step.source} both as a cosine and as calibrated.", "Leave one of the two out.")
+
+
+def _check_early_exit(recipe: Recipe) -> None:
+    if recipe.early_exit is None:
+        return
+    if recipe.rerank or recipe.head or recipe.fuse:
+        raise PackError(
+            "An early exit is for recipes whose last score is a matcher's and that leave the decision to the calibration.",
+            "Leave [recipe.early_exit] out.",
+        )
+    counts = {match.name: match.count for match in recipe.match}
+    last = recipe.match[-1] if recipe.match else None
+    if last is None or last.matcher in PICTURE_MATCHERS or last.order not in counts:
+        raise PackError(
+            "An early exit needs a last matcher of keypoints, given its candidates in the order of an earlier matcher's score.",
+            "Give the last [[recipe.match]] best and order, or leave [recipe.early_exit] out.",
+        )
+    if recipe.early_exit.per_match and "share" in (last.count, counts[last.order]):
+        raise PackError("per_match of an early exit compares counts, and a share is none.", "Leave per_match and spare out.")
 
 
 def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
@@ -107,6 +133,7 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
                 f"The keypoint network {extract.network} states a letterbox, on whose bars it would find keypoints.",
                 "Give it long-side.",
             )
+    _check_places(recipe, manifest)
     sizes = {extract.name: extract.size for extract in recipe.extract}
     for match in recipe.match:
         preprocessing = manifest.networks[match.network].preprocessing if match.matcher in PICTURE_MATCHERS else None
@@ -124,6 +151,27 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
             raise PackError(
                 f"The head {head.name} has no {_HEADS.format(head.network)}, so nobody knows whom it names.",
                 "Train it: reid-edge train-head.",
+            )
+
+
+def _check_places(recipe: Recipe, manifest: Manifest) -> None:
+    """A LightGlue that is told more of a keypoint than its place gets keypoints that have it: SIFT's scale and orientation (4 numbers), or
+    affine frames (6), which SIFT has too.
+    """
+    extracts = {extract.name: extract for extract in recipe.extract}
+    for match in recipe.match:
+        position = manifest.networks[match.network].parameters.get("position", 2) if match.matcher == "lightglue" else 2
+        extract = extracts[match.keypoints]
+        frames = bool(extract.network) and manifest.networks[extract.network].parameters.get("frames") is True
+        if position not in (2, 4, 6):
+            raise PackError(
+                f"The network {match.network} takes {position!r} numbers for a place, not 2, 4 or 6.", "Export the pack again."
+            )
+        if (position == 4 and extract.detector != "sift") or (position == 6 and extract.detector != "sift" and not frames):
+            wants = "scale and orientation of SIFT" if position == 4 else "affine frames"
+            raise PackError(
+                f"The matcher {match.name} ({match.network}) needs the {wants}, which {match.keypoints} does not have.",
+                "Give it other keypoints, or take another matcher.",
             )
 
 

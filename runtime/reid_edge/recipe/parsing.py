@@ -15,6 +15,7 @@ from reid_edge.recipe.stages import (
     Agree,
     Concatenate,
     Decide,
+    EarlyExit,
     Embed,
     Extract,
     Fuse,
@@ -45,7 +46,7 @@ def parse_recipe(data: Mapping[str, Any], manifest: Manifest) -> Recipe:
         PackError: an unknown or missing key, a value out of range, or a stage that asks for something the pack does not hold.
     """
     required = ("embed", "retrieve", "extract", "match")
-    top = Table(data, "recipe", required=required, optional=("segment", "orient", "decide", *_LISTS))
+    top = Table(data, "recipe", required=required, optional=("segment", "orient", "decide", "early_exit", *_LISTS))
     lists = {key: top.table_list(key) if key in data else [] for key in (*required, *_LISTS) if key != "retrieve"}
     recipe = Recipe(
         segment=_segment(top.table("segment")) if "segment" in data else None,
@@ -60,6 +61,7 @@ def parse_recipe(data: Mapping[str, Any], manifest: Manifest) -> Recipe:
         fuse=tuple(_fuse(item, f"recipe.fuse[{i}]") for i, item in enumerate(lists["fuse"])),
         step=tuple(_step(item, f"recipe.step[{i}]") for i, item in enumerate(lists["step"])),
         decide=_decide(top.table("decide")) if "decide" in data else None,
+        early_exit=_early_exit(top.table("early_exit")) if "early_exit" in data else None,
     )
     check_references(recipe, manifest)
     return recipe
@@ -197,11 +199,11 @@ def _step(data: Mapping[str, Any], where: str) -> Step:
             differ_boost=table.number("differ_boost", 0.0, 100.0),
             species=_species(table, data),
         )
-    table = Table(data, where, required=("do", "source", "then", "limit"), optional=("cosine", "species"))
+    table = Table(data, where, required=("do", "source", "then", "limit"), optional=("cosine", "species", "calibrated"))
     table.choice("do", "gate", "agree")
     then = table.choice("then", "take", "new")
-    cosine = table.truth("cosine") if "cosine" in data else False
-    return Gate(table.text("source"), then, _share(table, "limit"), cosine, _species(table, data))  # type: ignore[arg-type]
+    cosine, calibrated = (table.truth(key) if key in data else False for key in ("cosine", "calibrated"))
+    return Gate(table.text("source"), then, _share(table, "limit"), cosine, _species(table, data), calibrated)  # type: ignore[arg-type]
 
 
 def _decide(data: Mapping[str, Any]) -> Decide:
@@ -213,6 +215,15 @@ def _decide(data: Mapping[str, Any]) -> Decide:
     return Decide(
         _share(table, "threshold") if "threshold" in data else None, {name.lower(): float(each) for name, each in species.items()}
     )
+
+
+def _early_exit(data: Mapping[str, Any]) -> EarlyExit:
+    table = Table(data, "recipe.early_exit", required=("tolerance",), optional=("per_match", "spare"))
+    if ("per_match" in data) != ("spare" in data):
+        raise PackError("recipe.early_exit: per_match and spare go together.", "Give both, or neither for what is certain alone.")
+    if "per_match" not in data:
+        return EarlyExit(_share(table, "tolerance"))
+    return EarlyExit(_share(table, "tolerance"), table.number("per_match", 0.01, 100.0), table.number("spare", 0.0, 1e6))
 
 
 def _species(table: Table, data: Mapping[str, Any]) -> tuple[str, ...]:

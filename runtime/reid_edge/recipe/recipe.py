@@ -8,6 +8,7 @@ from typing import Any
 from reid_edge.recipe.stages import (
     Concatenate,
     Decide,
+    EarlyExit,
     Embed,
     Extract,
     Fuse,
@@ -30,6 +31,7 @@ class Recipe:
 
     Attributes:
         segment: None where the whole frame is the animal, as of photos that were cut out already.
+        early_exit: None where the last matcher sees all candidates that it is given.
         decide: None where `reid-edge calibrate` models the evidence.
     """
 
@@ -45,6 +47,7 @@ class Recipe:
     fuse: tuple[Fuse, ...] = ()
     step: tuple[Step, ...] = ()
     decide: Decide | None = None
+    early_exit: EarlyExit | None = None
 
     @property
     def embedding_names(self) -> tuple[str, ...]:

@@ -147,6 +147,22 @@ class Match:
 
 
 @dataclass(frozen=True)
+class EarlyExit:
+    """Let the last matcher stop once the candidates that it has not seen cannot change the answer, see `reid_edge.early_exit`.
+
+    Attributes:
+        tolerance: how far the probabilities of the answer may still move, 0..1.
+        per_match, spare: the highest score that a candidate is taken to reach: `per_match` times the score that orders the candidates,
+            and `spare` more. An estimate, to be measured on labelled photos. Both 0: no estimate, and nothing but the number of
+            keypoints bounds the score, which proves the answer but seldom stops early.
+    """
+
+    tolerance: float
+    per_match: float = 0.0
+    spare: float = 0.0
+
+
+@dataclass(frozen=True)
 class Rerank:
     """k-reciprocal nearest neighbours (Zhong et al., CVPR 2017): one more pair score, 1 - Jaccard distance.
 
@@ -244,6 +260,8 @@ class Gate:
         limit: 0..1.
         cosine: the source is a cosine c, whose confidence is (c + 1) / 2.
         species: as in `Agree`.
+        calibrated: the source is a score, whose confidence is what its calibrator makes of it: a limit that means the same whatever network
+            the score is from.
     """
 
     source: str
@@ -251,6 +269,7 @@ class Gate:
     limit: float
     cosine: bool = False
     species: tuple[str, ...] = ()
+    calibrated: bool = False
 
 
 Step = Agree | Gate

@@ -2,5 +2,6 @@
 
 from reid_edge.segmentation.animal import NO_ANIMAL, Animal, whole_frame
 from reid_edge.segmentation.finding import find_animals
+from reid_edge.segmentation.given_boxes import Box, animals_in_boxes
 
-__all__ = ["NO_ANIMAL", "Animal", "find_animals", "whole_frame"]
+__all__ = ["NO_ANIMAL", "Animal", "Box", "animals_in_boxes", "find_animals", "whole_frame"]

@@ -21,7 +21,8 @@ class Animal:
         index: 0 for the largest.
         box: (x0, y0, x1, y1) pixels of the upright photo, x right, y down, end exclusive; margin included.
         crop: uint8 [h, w, 3], the photo inside the box.
-        mask: bool [h, w], True on the animal, in the crop's frame; all True where `found` is False.
+        mask: bool [h, w], True on the animal, in the crop's frame; all True where `found` is False, and where the box was given and
+            nothing outlines the animal in it.
         area: share of the frame that the animal covers, 0..1.
         found: False where nothing stood out and the box is the whole frame.
     """

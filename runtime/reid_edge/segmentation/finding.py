@@ -10,7 +10,7 @@ from reid_edge.network_input import content_size, to_network_input
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import Photo
 from reid_edge.recipe import Segment
-from reid_edge.segmentation.animal import Animal, cut_out, whole_frame
+from reid_edge.segmentation.animal import Animal, Region, cut_out, whole_frame
 from reid_edge.segmentation.box_prompt import centre_box
 from reid_edge.segmentation.instances import instance_regions
 from reid_edge.segmentation.saliency import salient_regions
@@ -33,6 +33,14 @@ def find_animals(photo: Photo, engine: Engine, preprocessing: Preprocessing, set
     Raises:
         EngineError: the network failed.
     """
+    regions = find_regions(photo, engine, preprocessing, settings)
+    if not regions:
+        return [whole_frame(photo)]
+    return [cut_out(photo, region, index, settings.margin) for index, region in enumerate(regions)]
+
+
+def find_regions(photo: Photo, engine: Engine, preprocessing: Preprocessing, settings: Segment) -> list[Region]:
+    """The largest animals on the network's map, before they are cut out; none where nothing stands out. Arguments as `find_animals`."""
     image = to_network_input(photo.rgb, preprocessing)
     content = content_size(photo.rgb.shape[1], photo.rgb.shape[0], preprocessing)
     inputs: dict[str, NDArray[np.generic]] = {"image": image}
@@ -40,9 +48,5 @@ def find_animals(photo: Photo, engine: Engine, preprocessing: Preprocessing, set
         inputs["box"] = centre_box(content)
     outputs = {name: np.asarray(values, np.float32)[0] for name, values in engine.run(inputs).items()}
     if "saliency" in outputs:
-        regions = salient_regions(outputs["saliency"][0], image.shape[2], content, settings)
-    else:
-        regions = instance_regions(outputs, content, settings)
-    if not regions:
-        return [whole_frame(photo)]
-    return [cut_out(photo, region, index, settings.margin) for index, region in enumerate(regions)]
+        return salient_regions(outputs["saliency"][0], image.shape[2], content, settings)
+    return instance_regions(outputs, content, settings)

@@ -132,3 +132,37 @@ def test_the_commands_are_listed_without_loading_numpy():
     assert done.returncode == 0, done.stderr
     for name in ("init", "list", "show", "rename", "merge", "split", "remove", "undo", "history", "export", "import", "check"):
         assert f"  {name} " in done.stdout
+
+
+def test_check_offers_a_repair_and_repair_says_what_it_does_before_it_asks(run, gallery, add):
+    add(gallery, 1, "Zoe")
+    add(gallery, 2, "Anna")
+    whole = run("check", "--repair")
+    assert (whole.exit_code, "There is nothing to repair" in whole.stderr) == (0, True)
+    gallery.database.execute("UPDATE feature SET data = zeroblob(length(data)) WHERE sighting_id = 1")
+    checked = run("check")
+    assert (checked.exit_code, "gallery check --repair" in checked.stderr) == (4, True)
+    before = gallery.path.read_bytes()
+    declined = run("check", "--repair", input="n\n")
+    assert declined.exit_code == 1
+    assert gallery.path.read_bytes() == before
+    said = declined.stderr
+    assert said.index("A repair can:") < said.index("damaged features of 1 sightings") < said.index("A repair cannot:")
+    assert said.index("whose photo" if "whose photo" in said else "without the photo") < said.index("Repair it now?")
+    done = run("check", "--repair", "--yes")
+    assert (done.exit_code, "is whole again" in done.stderr) == (0, True)
+    (kept,) = gallery.path.parent.glob("gallery.damaged-*.sqlite")
+    assert kept.read_bytes() == before
+    assert run("check").exit_code == 0
+
+
+def test_backup_says_what_it_made_and_nothing_where_nothing_changed(run, gallery, add, folder):
+    add(gallery, 1, "Zoe")
+    made = run("backup", folder / "b")
+    assert (made.exit_code, made.stdout) == (0, "")
+    assert "gallery-000001-" in made.stderr
+    assert "Nothing changed since the newest of 1 backup" in run("backup", folder / "b").stderr
+    for name in ("Bea", "Cleo", "Dora"):
+        gallery.rename("Zoe" if name == "Bea" else {"Cleo": "Bea", "Dora": "Cleo"}[name], name)
+        run("backup", folder / "b", "--last", 2, "--hourly", 0, "--daily", 0, "--weekly", 0)
+    assert sorted(path.name.split("-")[1] for path in (folder / "b").iterdir()) == ["000003", "000004"]

@@ -82,10 +82,7 @@ def test_sixteen_million_fill_bytes_are_skipped_in_one_pass():
         (b"Station,Date\n12,2016-09-25\n" * 90, "a.jpg is a text file, not a photo."),
         ("Löwe, Bär, Gepard\n".encode() * 90, "a.jpg is a text file, not a photo."),
         (b"\x01\x02\x03\x80" * 90, "a.jpg is not a photo: it begins like none of JPEG, PNG, TIFF, BMP and WebP."),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "a.jpg is a HEIC photo, which cannot be read."),
         (b"\0\0\0\x1cftypavif\0\0\0\0", "a.jpg is an AVIF photo, which cannot be read."),
-        (b"\0\0\0\x18ftypcrx \0\0\0\1", "a.jpg is a Canon CR3 raw file, which cannot be read."),
-        (b"II*\0\x10\0\0\0CR\x02\0", "a.jpg is a Canon CR2 raw file, which cannot be read."),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "a.jpg is a video, which cannot be read."),
         (b"RIFF\0\0\0\0AVI LIST", "a.jpg is a video, which cannot be read."),
         (b"GIF89a", "a.jpg is a GIF, which cannot be read."),
@@ -108,9 +105,8 @@ def test_what_is_no_photo_is_refused_by_what_it_is_with_a_hint(data, said):
 
 @pytest.mark.parametrize("tags", [{254: (4, [1])}, {50706: (1, [1, 4, 0, 0])}])
 def test_a_camera_raw_file_is_not_taken_for_the_tiff_of_its_thumbnail(tiff_file, tags):
-    with pytest.raises(PhotoError, match="is a camera raw file") as refused:
+    with pytest.raises(PhotoError, match="is a camera raw file"):
         read_header(tiff_file(SCENE, tags), "IMG_1.NEF")
-    assert "Develop" in refused.value.hint
 
 
 @pytest.mark.parametrize("tags", [{284: (3, [2])}, {262: (3, [8])}])
