@@ -19,6 +19,7 @@ from reid_edge.errors import ReidEdgeError, StorageError
 _COMMANDS = {
     "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
     "gallery": ("reid_edge.cli.gallery_add:gallery", "Keep the catalogue of known individuals."),
+    "watch": ("reid_edge.cli.watch:watch", "Answer photos as they arrive in folders, unattended."),
     "pack": ("reid_edge.cli.pack:pack", "List, check and import model packs."),
     "doctor": ("reid_edge.cli.doctor:doctor", "Say what this machine can run and what to install."),
     "export": ("reid_edge_export.cli:export", "Desktop: turn PyTorch networks into a pack."),

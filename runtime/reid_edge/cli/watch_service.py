@@ -1,0 +1,161 @@
+"""``reid-edge watch install-service``: a systemd unit for the daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reid_edge.cli.gallery import printable
+from reid_edge.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reid_edge.watch.configuration import Configuration
+
+_FOLDERS_OF_ENVIRONMENT = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
+
+
+@click.command("install-service", short_help="Let systemd run the daemon.")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="The daemon's TOML file; it is read again on `systemctl reload`.",
+)
+@click.option("--gallery", type=click.Path(path_type=Path, readable=False), help="The catalogue of known individuals.")
+@click.option("--out", type=click.Path(path_type=Path, readable=False), help="The folder that the daemon writes into.")
+@click.option(
+    "--user/--system", "for_user", default=False, help="A service of your own systemd, or one of the machine. [default: system]"
+)
+@click.option("--account", metavar="NAME", help="The user that a service of the machine runs as. [default: you]")
+@click.option("--name", default="reid-edge-watch", show_default=True, help="The name of the service.")
+@click.option("--memory", default="75%", show_default=True, help="The most memory it may take: 2G, or a part of the machine's.")
+@click.option("--print", "only_print", is_flag=True, help="Print the unit, and install nothing.")
+def install_service(
+    folders: tuple[Path, ...],
+    config: Path | None,
+    gallery: Path | None,
+    out: Path | None,
+    for_user: bool,
+    account: str | None,
+    name: str,
+    memory: str,
+    only_print: bool,
+) -> None:
+    """Write a systemd unit that runs the daemon from boot on, watches it, and starts it again whatever happened.
+
+    What it watches stands in a TOML file (--config), or is given here: FOLDERS, --gallery and --out.
+    """
+    from reid_edge.watch.configuration import read_configuration
+    from reid_edge.watch.service.unit import Unit, check_name_and_memory, install, unit_text
+
+    check_name_and_memory(name, memory)
+    if for_user and account:
+        raise UsageError("--user and --account exclude each other.", "A service of your own systemd runs as you.")
+    given = {key: value for key, value in (("folders", folders or None), ("gallery", gallery), ("out", out)) if value is not None}
+    configuration = read_configuration(config, given)
+    runs_as = None if for_user else account or os.environ.get("SUDO_USER") or _own_name()
+    environment = {key: str(Path(os.environ[key]).absolute()) for key in _FOLDERS_OF_ENVIRONMENT if os.environ.get(key)}
+    store = Path(environment.get("REID_EDGE_HOME") or _home(runs_as) / ".local/share/reid-edge")
+    text = unit_text(
+        Unit(
+            name=name,
+            command=_command(configuration, config, given),
+            needed=(configuration.out, configuration.gallery),
+            writable=tuple(dict.fromkeys((*_written(configuration), store, *map(Path, environment.values())))),
+            account=runs_as,
+            memory=memory,
+            environment=environment,
+        )
+    )
+    if only_print:
+        click.echo(text, nl=False)
+        return
+    if not for_user:
+        for folder in (configuration.out, store):
+            _make_for(folder, runs_as)
+    path = (_user_units() if for_user else Path("/etc/systemd/system")) / f"{name}.service"
+    install(text, path)
+    control = "systemctl --user" if for_user else "sudo systemctl"
+    click.echo(printable(f"{path} is written. Start it now and at every boot:"), err=True)
+    click.echo(f"  {control} daemon-reload && {control} enable --now {name}", err=True)
+    if for_user:
+        click.echo("It runs while you are logged in; for ever with: sudo loginctl enable-linger $USER", err=True)
+
+
+def _command(configuration: Configuration, config: Path | None, given: Mapping[str, object]) -> list[str]:
+    """The daemon's command line: absolute, because a service starts in the folder /."""
+    command = [sys.executable, "-m", "reid_edge", "watch", "run"]
+    if config is not None:
+        command += ["--config", str(config.resolve())]
+    if "gallery" in given or config is None:
+        command += ["--gallery", str(configuration.gallery)]
+    if "out" in given or config is None:
+        command += ["--out", str(configuration.out)]
+    if "folders" in given:
+        command += ["--", *map(str, configuration.folders)]
+    return command
+
+
+def _written(configuration: Configuration) -> list[Path]:
+    """The folders that the daemon writes into; the watched ones only where it moves photos or lays side-cars beside them."""
+    folders = [configuration.out, configuration.gallery.parent]
+    if configuration.sidecar_dir:
+        folders.append(configuration.sidecar_dir)
+    if configuration.move or (configuration.sidecar and not configuration.sidecar_dir):
+        folders += configuration.folders
+    return folders
+
+
+def _own_name() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        raise UsageError(
+            "Your user has no name on this machine.", "Name the user that the service runs as: --account NAME."
+        ) from None
+
+
+def _home(account: str | None) -> Path:
+    """Where the account's packs and engines are kept."""
+    import pwd
+
+    if account is None:
+        return Path.home()
+    try:
+        return Path(pwd.getpwnam(account).pw_dir)
+    except KeyError:
+        raise UsageError(f"There is no user {account!r} on this machine.", "Name another one: --account NAME.") from None
+
+
+def _make_for(folder: Path, account: str | None) -> None:
+    """Make a folder, and those above it, for the account that will write into it: the service itself may not make it.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    import shutil
+
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        for each in reversed(missing):
+            each.mkdir()
+            if account is not None and os.geteuid() == 0:
+                shutil.chown(each, account)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {folder} cannot be made: {error.strerror or error}.", "Make it, then run this again."
+        ) from error
+
+
+def _user_units() -> Path:
+    """systemd.unit(5): where a user's own units lie."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(configured) if configured else Path.home() / ".config") / "systemd/user"

@@ -1,0 +1,86 @@
+"""``reid-edge watch status``: how far a daemon is, from its ledger, whether it runs or not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reid_edge.cli.gallery import printable
+
+if TYPE_CHECKING:
+    from reid_edge.watch.ledger import Counts
+    from reid_edge.watch.monitoring.status import Run, Status
+
+
+@click.command(short_help="Say how far the daemon is.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, readable=False),
+    default=Path("watch"),
+    show_default=True,
+    help="The folder that the daemon writes into.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(out: Path, as_json: bool) -> None:
+    """Say how far the daemon is: photos, what waits, what cannot be read, what is not delivered. It need not be running."""
+    from reid_edge.watch.monitoring.status import read_status
+
+    found = read_status(out)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+        return
+    for line in _lines(found):
+        click.echo(printable(line))
+
+
+def _lines(found: Status) -> list[str]:
+    counts = found.counts
+    lines = [_run(found.run)]
+    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.verdicts.items()))
+    lines.append(f"photos       {counts.photos_decided} answered" + (f": {verdicts}" if verdicts else ""))
+    lines.append(f"waiting      {_waiting(counts)}")
+    if counts.quarantined:
+        lines.append(f"unreadable   {_number(counts.quarantined, 'file')}, read again on a change")
+        lines += [f"             {each.path}: {each.reason}" for each in found.quarantined]
+        if counts.quarantined > len(found.quarantined):
+            lines.append(f"             ... and {counts.quarantined - len(found.quarantined)} more")
+    for folder in found.folders:
+        lines.append(f"folder       {folder.path}{'' if folder.present else ': not there'}")
+    rejected: dict[str, int] = {}
+    for message in found.rejected:
+        rejected[message.sink] = rejected.get(message.sink, 0) + 1
+    for sink in sorted({*counts.undelivered, *rejected}):
+        aside = f", {rejected[sink]} refused and put aside" if sink in rejected else ""
+        lines.append(f"delivery     {sink}: {_number(counts.undelivered.get(sink, 0), 'message')} to go{aside}")
+        lines += [
+            f"             {each.message.key}, refused {_number(each.tries, 'time')}: {each.reason}"
+            for each in found.rejected
+            if each.sink == sink
+        ]
+    lines.append(f"last answer  {found.last_answered_at or 'none yet'}")
+    lines.append(f"disk         {found.free_bytes / 1e9:.1f} GB free")
+    return lines
+
+
+def _run(run: Run | None) -> str:
+    if run is None:
+        return "The daemon has not run yet."
+    what = f"reid-edge {run.version}, pack {run.pack}, gallery {run.gallery}"
+    if run.running:
+        return f"At work since {run.started_at}, process {run.pid}: {what}"
+    if run.ended_at is not None:
+        return f"Stopped at {run.ended_at}: {what}"
+    return f"Not running: it started at {run.started_at} and was killed: {what}"
+
+
+def _waiting(counts: Counts) -> str:
+    if not counts.waiting:
+        return "nothing"
+    return f"{_number(counts.waiting, 'file')}, the oldest known for {counts.lag_seconds:.0f} s"
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -1,0 +1,132 @@
+"""What is done between answers: events are closed, new individuals enrolled, the gallery backed up, reports made."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery.backup import Rings, back_up
+from reid_edge.watch.answering import Answerer, BoxesOf
+from reid_edge.watch.configuration import Configuration
+from reid_edge.watch.enrolling import enrol_pending, has_pending
+from reid_edge.watch.events import OpenEvent, close_event, open_events
+from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.reports import Reports
+
+log = logging.getLogger(__name__)
+
+BACKUPS, REPORTS = "backups", "reports"
+_STRAGGLER_SECONDS = 5.0
+_FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
+_BACKUP_RETRY_SECONDS = 600.0
+
+
+class Housekeeping:
+    """Everything that follows from answers and from time.
+
+    Attributes:
+        configuration: the running one; may be replaced.
+    """
+
+    def __init__(self, ledger: Ledger, configuration: Configuration, answerer: Answerer, boxes_of: BoxesOf) -> None:
+        """Nothing is done yet.
+
+        Args:
+            boxes_of: the boxes that a detector gave for the photo at a path.
+        """
+        self.configuration = configuration
+        self._ledger = ledger
+        self._answerer = answerer
+        self._boxes_of = boxes_of
+        self._joined: dict[int, float] = {}  # when something last joined an open event, on the monotonic clock
+        self._backup_at = time.monotonic() + min(configuration.backup_every, _FIRST_BACKUP_SECONDS)
+        self._enrol_at = self._report_at = 0.0
+        self._reports: Reports | None = None
+
+    def joined(self, event: int) -> None:
+        """A photo joined an event."""
+        self._joined[event] = time.monotonic()
+
+    def step(self) -> bool:
+        """A little of everything but reports; returns whether there is more to do at once.
+
+        Raises:
+            LedgerError, StorageError: the ledger cannot be written now.
+        """
+        self._close_quiet_events()
+        self._back_up()
+        return self.enrol()
+
+    def close_events(self) -> None:
+        """Close all events: nothing more comes. Errors as `step`."""
+        for event in open_events(self._ledger):
+            self._close(event)
+
+    def enrol(self) -> bool:
+        """Enrol the next new individual that waits; returns whether there was one."""
+        if time.monotonic() < self._enrol_at or not has_pending(self._ledger):
+            return False
+        try:
+            done = enrol_pending(self._ledger, self._answerer, self._boxes_of)
+        except ReidEdgeError as error:
+            log.warning("A new individual could not be enrolled: %s It is tried again.", error.message)
+            done = False
+        if not done:
+            self._enrol_at = time.monotonic() + self.configuration.rescan_seconds
+        return done
+
+    def report(self) -> bool:
+        """Make the next report, where they are asked for; returns whether there may be another one."""
+        if not self.configuration.reports or not self.configuration.keep_bytes or time.monotonic() < self._report_at:
+            return False
+        try:
+            keep = picture_bytes(self.configuration)
+            if self._reports is None:
+                folder = self.configuration.out / REPORTS
+                self._reports = Reports(self._ledger, self._answerer, self._boxes_of, folder, keep)
+            self._reports.keep_bytes = keep
+            return self._reports.step()
+        except ReidEdgeError as error:
+            log.warning("A report could not be made: %s It is tried again.", error.message)
+            self._report_at = time.monotonic() + self.configuration.rescan_seconds
+            return False
+
+    def _close_quiet_events(self) -> None:
+        """Close events after which the same camera took a photo, and those that nothing joined for a while."""
+        events = open_events(self._ledger)
+        newest = {event.camera: event.id for event in events}
+        now = time.monotonic()
+        for event in events:
+            since = self._joined.setdefault(event.id, now)
+            over = event.id != newest[event.camera] and now - since >= min(_STRAGGLER_SECONDS, self.configuration.event_seconds)
+            if over or (now - since >= self.configuration.event_seconds and not self._waits(event.camera)):
+                self._close(event)
+
+    def _waits(self, camera: str) -> bool:
+        return bool(self._ledger.database.rows("SELECT 1 FROM file WHERE state = 'settled' AND camera = ? LIMIT 1", (camera,)))
+
+    def _close(self, event: OpenEvent) -> None:
+        close_event(self._ledger, event.id, self._answerer.similarity, self.configuration.enrol_new == "auto")
+        self._joined.pop(event.id, None)
+
+    def _back_up(self) -> None:
+        """A backup of the gallery, where it changed since the last one; a failure is said and does not stop the answers."""
+        every = self.configuration.backup_every
+        if not every or time.monotonic() < self._backup_at:
+            return
+        self._backup_at = time.monotonic() + every
+        keep = self.configuration.backup_keep
+        try:
+            made = back_up(self.configuration.gallery, self.configuration.out / BACKUPS, Rings(keep, keep, keep, keep))
+        except (ReidEdgeError, OSError) as error:
+            log.warning("The gallery could not be backed up: %s It is tried again.", error)
+            self._backup_at = time.monotonic() + min(every, _BACKUP_RETRY_SECONDS)
+        else:
+            if made is not None:
+                log.info("The gallery was backed up to %s.", made.path.name)
+
+
+def picture_bytes(configuration: Configuration) -> int:
+    """How large the thumbnails may grow, and the reports: half of it each where both are made."""
+    return configuration.keep_bytes // 2 if configuration.reports else configuration.keep_bytes

@@ -1,0 +1,61 @@
+"""The outputs that are asked for are opened, and what was deleted of them comes back from the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from reid_edge.errors import UsageError
+from reid_edge.watch.configuration import Configuration
+from reid_edge.watch.outputs import CAMTRAP_DP, CSV, JSON_LINES, SIDECARS, open_sinks
+from reid_edge.watch.sinks import SinkError, deliver_waiting
+
+ALL = {"json_lines": True, "csv": True, "camtrap_dp": True, "sidecar": True}
+BOX = (64, 48, 320, 240)
+
+
+@pytest.fixture
+def configuration(memory_folder):
+    return Configuration(folders=(memory_folder / "cards",), out=memory_folder, species="Tragelaphus angasii")
+
+
+def deliver(ledger, configuration, **asked):
+    sinks = open_sinks(dataclasses.replace(configuration, **asked), configuration.out, ledger)
+    for sink in sinks:
+        while deliver_waiting(ledger, sink, 3):
+            pass
+        sink.close()
+    return [sink.name for sink in sinks]
+
+
+@pytest.mark.parametrize(("field", "name"), [*zip(ALL, ["json-lines", "csv", "camtrap-dp", "sidecar"], strict=True)])
+def test_each_output_is_opened_where_it_is_asked_for(ledger, configuration, field, name):
+    assert deliver(ledger, configuration, **{**dict.fromkeys(ALL, False), field: True}) == [name]
+
+
+def test_all_outputs_tell_the_same_and_deleted_ones_come_back(ledger, configuration, commit, answer_for, memory_folder):
+    for number in range(5):
+        commit(ledger, memory_folder / "cards" / f"{number}.jpg", [answer_for(0, "Asha", 0.97, BOX)] * (number % 2), close=True)
+    deliver(ledger, configuration, **ALL)
+    files = [memory_folder / JSON_LINES, memory_folder / CSV, *sorted((memory_folder / CAMTRAP_DP).iterdir())]
+    before = {path: path.read_bytes() for path in files}
+    assert before[memory_folder / CSV].count(b"\n") == 6
+    assert before[memory_folder / CAMTRAP_DP / "media.csv"].count(b"\n") == 6
+    assert b"Tragelaphus angasii" in before[memory_folder / CAMTRAP_DP / "datapackage.json"]
+    assert len(list((memory_folder / SIDECARS).rglob("*.xmp"))) == 5  # these photos are nowhere
+    for path in files:
+        path.unlink()
+    deliver(ledger, configuration, **ALL)
+    for path in files:
+        assert path.read_bytes() == before[path] or path.name == "datapackage.json"  # which says when it was made
+
+
+def test_files_that_stand_in_the_way_are_said_at_the_start(ledger, configuration, memory_folder):
+    (memory_folder / JSON_LINES).write_text("my notes\n")
+    with pytest.raises(SinkError, match=r"answers\.jsonl"):
+        deliver(ledger, configuration, **ALL)
+    (memory_folder / JSON_LINES).unlink()
+    (memory_folder / "deployments.csv").write_text("camera\nnorth\n")
+    with pytest.raises(UsageError, match="unknown column 'camera'"):
+        deliver(ledger, configuration, **ALL)
