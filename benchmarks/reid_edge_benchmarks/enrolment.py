@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from reid_edge.identification import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import list_photos
 from reid_edge_benchmarks.markdown_table import markdown_table
+from reid_edge_benchmarks.memory import peak_memory
 
 
 @dataclass(frozen=True)
@@ -100,21 +100,6 @@ def _marked(enrolments: Iterator[Enrolment], total: int, every: int, start: floa
         yield enrolment
         if done == 1 or done % every == 0 or done == total:
             marks.append(Mark(done, time.perf_counter() - start, peak_memory()))
-
-
-def peak_memory() -> int:
-    """The highest resident memory of this process so far, bytes."""
-    try:
-        # Linux lets a child inherit its parent's ru_maxrss; VmHWM begins anew with the program.
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def photos_of(source: Path, count: int) -> list[Path]:

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 # Processes running or waiting, averaged over the last minute: above this, someone else is at work.
 _QUIET_LOAD = 0.7
-_LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "torch")
+_LIBRARIES = (
+    *("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "tensorrt", "torch", "timm", "kornia"),
+    *("scipy", "scikit-learn", "usearch"),
+)
+_SYSTEM = Path("/sys")
+_ASK_SECONDS = 10
 
 
 def machine_facts() -> dict[str, Any]:
-    """Processor, cores that this process may use, load of the last minute (ask before measuring), Python and library versions."""
+    """Processor, cores that this process may use, memory (bytes), load of the last minute (ask before measuring), governor or power mode,
+    temperatures (degrees Celsius), GPU, system, Python and library versions; None or empty where the machine does not tell.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
         "cores": cores,
+        "memory": _memory(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "governor": governor(),
+        "power mode": _said("nvpmodel", "-q"),
+        "temperatures": temperatures(),
+        "gpu": _said("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
@@ -28,8 +42,62 @@ def machine_facts() -> dict[str, Any]:
 
 def describe_machine(facts: dict[str, Any]) -> str:
     """One line for a person, with a warning where other work was going on."""
-    line = f"{facts['processor']}, {facts['cores']} cores, load {facts['load']} before, Python {facts['python']}"
-    return f"{line}; BUSY with other work, so times compare nothing" if float(facts["load"] or 0) > _QUIET_LOAD else line
+    parts = [str(facts["processor"]), f"{facts['cores']} cores"]
+    parts += [f"{facts['memory'] / 2**30:.0f} GiB"] if facts.get("memory") else []
+    parts += [f"{facts[name]}" for name in ("gpu", "power mode") if facts.get(name)]
+    parts += [f"governor {facts['governor']}"] if facts.get("governor") else []
+    if facts.get("temperatures"):
+        parts.append(f"{max(facts['temperatures'].values()):.0f} °C at most")
+    line = f"{', '.join(parts)}, load {facts['load']} before, Python {facts['python']}"
+    return f"{line}; BUSY with other work, so times compare nothing" if is_busy(facts) else line
+
+
+def is_busy(facts: dict[str, Any]) -> bool:
+    """Whether other work was going on before the measurement."""
+    return float(facts["load"] or 0) > _QUIET_LOAD
+
+
+def governor(system: Path = _SYSTEM) -> str | None:
+    """The frequency governors of the processors, each once; None where there are none, as in virtual machines."""
+    files = system.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+    found = sorted({text for file in files if (text := _text(file))})
+    return ", ".join(found) or None
+
+
+def temperatures(system: Path = _SYSTEM) -> dict[str, float]:
+    """Degrees Celsius by thermal zone; empty where the machine has none."""
+    found = {}
+    for zone in sorted(system.glob("class/thermal/thermal_zone*")):
+        name, millidegrees = _text(zone / "type"), _text(zone / "temp")
+        if name and millidegrees and millidegrees.lstrip("-").isdigit():
+            found[name] = int(millidegrees) / 1e3
+    return found
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def _said(program: str, *arguments: str) -> str | None:
+    """What a program says, on one line; None where it is not there or fails."""
+    found = shutil.which(program)
+    if not found:
+        return None
+    try:
+        done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=_ASK_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return " / ".join(done.stdout.split("\n")).strip(" /") or None if done.returncode == 0 else None
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _processor() -> str:

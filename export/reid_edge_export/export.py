@@ -330,6 +330,10 @@ def pack_entry(
         facts["dimension"] = network.outputs[-1].shape[-1]
     if "cell" in network.layout:
         facts["cell"] = network.layout["cell"]  # pixels per side; the caller turns cells into places
+    if network.layout.get("position", 2) != 2:
+        facts["position"] = network.layout["position"]  # numbers that tell the place of a keypoint
+    if any(spec.name == "frames" for spec in network.outputs):
+        facts["frames"] = True
     return manifest.Network(
         file=file,
         task=network.task,

@@ -118,6 +118,20 @@ WRONG = {
     "steps without a fusion": ("", "", GATE, "[[recipe.step]]", "no fusion that they begin with"),
     "a step without a source": ("", "", FUSE + DECIDE + GATE.replace('"all"', '"none"'), 'source = "none"', "It has: all, "),
     "a step of no kind": ("", "", FUSE + DECIDE + GATE.replace('"gate"', '"ask"'), 'do = "ask"', "one of 'gate', 'agree'"),
+    "a fusion's calibrator": (
+        "",
+        "",
+        FUSE + DECIDE + GATE + "calibrated = true\n",
+        'source = "all"',
+        "takes all for a score with a calibrator",
+    ),
+    "a step that reads a cosine in two ways": (
+        "",
+        "",
+        FUSE + DECIDE + GATE.replace('"all"', '"efficientnet-lite0"') + "cosine = true\ncalibrated = true\n",
+        'source = "efficientnet-lite0"',
+        "both as a cosine and as calibrated",
+    ),
     "a cosine that is none": ("", "", FUSE + DECIDE + GATE + "cosine = true\n", 'source = "all"', "takes all for a cosine"),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,7 +59,7 @@ def parity(
     """Compare the runtime with the same system in PyTorch, stage by stage and end to end, on labelled photos.
 
     The PyTorch side is written from the recipe by libraries: timm, kornia, scikit-learn, SciPy, OpenCV. Both are calibrated by
-    themselves on the fit fold.
+    themselves on the fit fold. Heads that the recipe wants are trained first, on the database photos of both folds.
     """
     from reid_edge.errors import UsageError
 
@@ -77,8 +76,9 @@ def parity(
             f"bench parity needs {error.name}, which is not installed.", "pip install 'reid-edge[benchmarks]'"
         ) from error
     from reid_edge.pack import find_pack, open_pack
-    from reid_edge_benchmarks.machine import describe_machine, machine_facts
-    from reid_edge_benchmarks.parity.packs import exported_pack
+    from reid_edge_benchmarks.machine import machine_facts
+    from reid_edge_benchmarks.parity.packs import exported_pack, with_trained_heads
+    from reid_edge_benchmarks.results import tell
     from reid_edge_calibration.labels.labelled_set import of_the_same_species, read_labelled_sets
     from reid_edge_calibration.labels.request import LabelRequest
 
@@ -89,12 +89,24 @@ def parity(
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        exported = exported_pack(str(recipe), folder, weights, accept_terms, random) if recipe else None
-        pack = exported or open_pack(find_pack(str(pack_name)), allow_random=random)
         asked, fitted = (tuple(few(labelled, queries, database) for labelled in each) for each in (sets, fitting))
+        if recipe:
+            exported = exported_pack(recipe, folder, weights, accept_terms, random)
+            pack = with_trained_heads(exported, recipe, (*fitted, *asked), folder, progress, seed, device, threads)
+        else:
+            pack = open_pack(find_pack(str(pack_name)), allow_random=random)
         figures = measure_parity(Request(asked, fitted, folder, weights, seed, device, threads), pack, progress)
-    machine = machine_facts()
-    click.echo(f"\nMeasured on {describe_machine(machine)}.")
-    if json_path:
-        facts = {"machine": machine, "pack": pack.sha256, "fold": fold, "fit_fold": fit_fold, "seed": seed}
-        json_path.write_text(json.dumps({**facts, **figures}, indent=1) + "\n", encoding="utf-8")
+    facts = {
+        "kind": "parity",
+        "pack": pack.sha256,
+        "recipe": Path(recipe).stem if recipe else pack.manifest.name,
+        "random": sorted(name for name, network in pack.manifest.networks.items() if network.weights == "random"),
+        "fold": fold,
+        "fit_fold": fit_fold,
+        "seed": seed,
+        "photos": {
+            each.name: {"database": len(each.database), "queries": len(each.queries), "fitted on": len(own.queries)}
+            for each, own in zip(asked, fitted, strict=True)
+        },
+    }
+    tell(json_path, machine_facts(), {**facts, **figures})

@@ -76,6 +76,8 @@ def decide(
             answer = _agreed(step, answer, source)
             continue
         sure = (source.confidence + 1) / 2 if step.cosine else source.confidence
+        if step.calibrated:
+            sure = max(calibrated[row][step.source] for row in told)
         if step.then == "take":
             answer = Opinion(source.identity, sure) if sure >= step.limit else answer
         elif sure < step.limit:

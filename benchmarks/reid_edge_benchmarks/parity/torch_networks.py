@@ -24,6 +24,7 @@ from reid_edge.network_input import to_network_input
 from reid_edge.pack import Pack
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.photo import list_photos
+from reid_edge_benchmarks.parity.graphs import graph_evaluator
 from reid_edge_benchmarks.parity.kornia_networks import DiskDetector, KeynetDetector, KorniaLightGlue, XFeatDetector, listed
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import build_network
@@ -112,10 +113,9 @@ class TorchNetworks:
     def graph(self, name: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
         """A projection or head of the pack: float32 [1, D] -> its output [1, K]."""
         import onnx
-        from onnx.reference import ReferenceEvaluator
 
         model = onnx.load_from_string(self._pack.read_bytes(self._pack.manifest.networks[name].file))
-        evaluator, wanted = ReferenceEvaluator(model), model.graph.input[0].name
+        evaluator, wanted = graph_evaluator(model), model.graph.input[0].name
         output = "probabilities" if self._pack.manifest.networks[name].task == "head" else "embedding"
         return lambda values: np.asarray(evaluator.run([output], {wanted: values})[0])
 

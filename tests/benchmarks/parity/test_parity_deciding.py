@@ -63,6 +63,8 @@ GATES = (
     Gate("far", "new", 0.64, cosine=True, species=("lynx",)),
     Gate("far", "take", 0.893, cosine=True),
 )
+# The second with limits on what calibrators say.
+CALIBRATED = (Gate("count", "new", 0.2, calibrated=True), Gate("far", "take", 0.6, calibrated=True))
 
 
 def both(raw: np.ndarray, owners: list[str], system: Recipe, species: str) -> tuple[tuple, tuple]:
@@ -79,7 +81,7 @@ def both(raw: np.ndarray, owners: list[str], system: Recipe, species: str) -> tu
     return (mine.identity, mine.confidence, mine.fused), (its.identities[0], float(its.evidence[0]), fused)
 
 
-@pytest.mark.parametrize("steps", [(), CLASSIFIERS, GATES, (*CLASSIFIERS, *GATES)], ids=["fusion", "agree", "gates", "all"])
+@pytest.mark.parametrize("steps", [(), CLASSIFIERS, GATES, CALIBRATED, (*CLASSIFIERS, *GATES)])
 @pytest.mark.parametrize("first", [ONE, TWO, FITTED, SHORT], ids=lambda fuse: fuse.name)
 def test_the_runtime_decides_as_the_plain_reading_of_the_accounts(first: Fuse, steps: tuple[Agree | Gate, ...]) -> None:
     rng = np.random.default_rng(0)

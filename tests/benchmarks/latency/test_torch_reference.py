@@ -1,52 +1,30 @@
-"""bench latency: the PyTorch reference answers as the runtime does, and the figures are what they say."""
+"""The PyTorch reference answers as the runtime does."""
 
 from __future__ import annotations
 
-import csv
-import json
-import shutil
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
 from reid_edge.decision import Decision
 from reid_edge.errors import UsageError
 from reid_edge.features import Features
-from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Question
+from reid_edge.gallery.sources import Enrolment
+from reid_edge.identification import CALIBRATION, Question
 from reid_edge.matching import match_lightglue, match_mutual_nearest
 from reid_edge.photo import read_photo
 from reid_edge.session import Session
 from reid_edge.timings import Timings
-from reid_edge_benchmarks.cli import bench
-from reid_edge_benchmarks.latency import Latency, compare_answers, measure_latency
-from reid_edge_benchmarks.torch_lightglue import use_fused_kernels
-from reid_edge_benchmarks.torch_reference import ReferenceAnswer, TorchReference
-from reid_edge_export.catalogue import network_named
+from reid_edge_benchmarks.latency.agreement import compare_answers
+from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
+from reid_edge_benchmarks.latency.torch_reference import ReferenceAnswer, TorchReference
+from reid_edge_benchmarks.latency.worker import Runtime
 from reid_edge_export.networks import load_network
-from reid_edge_export.sources import obtain
 
 Answers = list[tuple[list[Decision], list[ReferenceAnswer]]]
-
-
-@pytest.fixture(scope="module")
-def reference(session: Session) -> TorchReference:
-    for name in session.identifier.pack.manifest.networks:
-        try:
-            obtain(network_named(name).source)
-        except UsageError as error:
-            pytest.skip(f"the weights of {name} cannot be fetched here: {error.message}")
-    return TorchReference(session)
-
-
-@pytest.fixture(scope="module")
-def queries(few_samples: Path) -> list[Enrolment]:
-    return read_source(few_samples, split="query")
 
 
 @pytest.fixture(scope="module")
@@ -69,34 +47,43 @@ def test_pytorch_ranks_the_same_photos_of_the_same_individuals_and_judges_alike(
     assert [decisions[0].ranking[0].identity for decisions, _ in answers[:2]] == ["Imara", "Chipo"]
 
 
-def test_pytorch_counts_the_same_matches_but_for_rounding(answers: Answers) -> None:
-    agreement = compare_answers(answers)
-    assert agreement.animals == 3
-    assert agreement.counts == 18  # three queries, three individuals, two matchers
+def test_pytorch_counts_the_same_matches_but_for_rounding(
+    session: Session, reference: TorchReference, queries: list[Enrolment]
+) -> None:
+    photos = [{"path": str(query.path), "species": query.species, "viewpoint": query.viewpoint} for query in queries]
+    (ours, stages), (theirs, their_stages) = Runtime(session).ask(photos), reference.ask(photos)
+    counting = [match.name for match in session.identifier.recipe.match]
+    agreement = compare_answers([[answer] for answer in ours], [[answer] for answer in theirs], counting)
+    assert agreement.photos == 3
+    assert agreement.counts >= 9  # three queries, three individuals, mutual nearest neighbours of all and some LightGlue
     assert agreement.same_identity == agreement.same_verdict == agreement.same_animals == agreement.same_counts == 1
     assert agreement.largest_difference <= 3  # measured: 0 or 1; the pack's LighterGlue is rounded to half precision
     assert agreement.largest_cosine_difference < 0.002  # measured: 0.0004
-    most = max(score.raw or 0 for ranked in answers[1][0][0].ranking for score in ranked.scores)
-    assert most > 30  # there was something to count
+    assert {"decode", "segment", "embed", "extract", "retrieve", *counting, "decide"} <= set(stages) & set(their_stages)
 
 
-def test_agreement_sees_answers_that_are_not_the_same(answers: Answers) -> None:
-    swapped = [(answers[0][0], answers[1][1]), (answers[1][0], answers[0][1])]
-    agreement = compare_answers(swapped)
-    assert agreement.same_identity == 0
-    assert agreement.same_counts < 0.7
-    assert agreement.largest_difference > 10
-    assert compare_answers([(answers[0][0] * 2, answers[0][1])]).same_animals == 0
+def test_a_pack_that_is_not_calibrated_is_compared_up_to_the_scores(
+    session: Session, reference: TorchReference, queries: list[Enrolment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = session.identifier.pack.manifest
+    files = tuple(file for file in manifest.files if file.path != CALIBRATION)
+    monkeypatch.setattr(session.identifier, "pack", replace(session.identifier.pack, manifest=replace(manifest, files=files)))
+    photos = [{"path": str(queries[0].path), "species": "", "viewpoint": ""}]
+    (ours, stages), (theirs, _) = Runtime(session).ask(photos), reference.ask(photos)
+    assert ours[0]["ranking"][0]["identity"] == theirs[0]["ranking"][0]["identity"] == "Imara"
+    assert "verdict" not in ours[0]
+    assert "decide" not in stages
+    agreement = compare_answers([ours], [theirs], [match.name for match in session.identifier.recipe.match])
+    assert agreement.same_identity == 1
+    assert agreement.same_verdict is None
 
 
-def test_a_photo_that_only_one_of_them_matched_counts_as_different(answers: Answers) -> None:
-    decisions, (expected,) = answers[0]
-    comparison = expected.ranking.comparison
-    row, column = expected.ranking.scores.rows[0], len(comparison.score_names) - 1
-    raw = comparison.raw.copy()
-    raw[row, column] = np.nan
-    without = replace(expected, ranking=replace(expected.ranking, comparison=replace(comparison, raw=raw)))
-    assert compare_answers([(decisions, [without])]).same_counts == pytest.approx(5 / 6)
+def test_a_recipe_that_the_reference_cannot_run_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = session.identifier.recipe
+    match = (replace(recipe.match[0], matcher="adalam"), *recipe.match[1:])
+    monkeypatch.setattr(session.identifier, "recipe", replace(recipe, match=match))
+    with pytest.raises(UsageError, match="adalam"):
+        TorchReference(session)
 
 
 def test_pytorch_compares_with_the_side_asked_for_only(
@@ -162,73 +149,6 @@ def test_pytorch_pairs_the_same_keypoints(
     differing = sum(len(a ^ b) for a, b in zip(ours, theirs, strict=True))
     print("DIFF", match.name, differing, sum(map(len, theirs)))
     assert differing <= 0.02 * sum(map(len, theirs))  # measured: none
-
-
-def test_figures_are_medians_ratios_of_medians_and_the_spread_of_photos() -> None:
-    runtime = tuple({"decode": 1.0, "load": 3.0, "whole": whole} for whole in (8.0, 10.0, 40.0))
-    reference = tuple({"decode": 2.0, "whole": whole} for whole in (16.0, 25.0, 40.0))
-    figures = Latency(runtime, reference).figures()
-    assert list(figures) == ["decode", "load", "whole"]
-    assert figures["whole"]["p50"] == 10
-    assert figures["whole"]["torch p50"] == 25
-    assert figures["whole"]["ratio"] == 2.5
-    assert figures["whole"]["ratio p10"] == pytest.approx(1.2)  # of the photos' 2, 2.5 and 1
-    assert figures["whole"]["ratio p90"] == pytest.approx(2.4)
-    assert set(figures["load"]) == {"p50", "p95"}
-
-
-def test_a_missed_target_is_called_missed(answers: Answers) -> None:
-    slow, fast = ({"whole": 1500.0},), ({"whole": 900.0},)
-    agreement = compare_answers(answers)
-    assert "the target of 1000 ms is missed" in Latency(slow).as_text()
-    assert "the target of 1000 ms is met" in Latency(fast).as_text()
-    assert "1.67 times as long; the target of 3 times is missed" in Latency(fast, slow, agreement).as_text()
-    assert "3.33 times as long; the target of 3 times is met" in Latency(fast, ({"whole": 3000.0},), agreement).as_text()
-
-
-def test_photos_are_taken_evenly_and_not_more_than_there_are(session: Session, queries: list[Enrolment]) -> None:
-    seen: list[Path] = []
-
-    def watch(rows: list[Enrolment], what: str) -> list[Enrolment]:
-        seen.extend(row.path for row in rows)
-        return rows
-
-    measure_latency(session, queries, 2, watch)
-    assert seen == [queries[0].path, queries[2].path]
-    assert len(measure_latency(session, queries[:1], 5, watch).runtime) == 1
-
-
-def test_the_command_prints_a_table_and_writes_every_figure(
-    few_samples: Path, few_gallery: Path, session: Session, reference: TorchReference, tmp_path: Path
-) -> None:
-    kept = f"{few_samples.parent.name}-all-{session.identifier.feature_key[:12]}.sqlite"
-    shutil.copy(few_gallery, tmp_path / kept)
-    report = tmp_path / "figures.json"
-    arguments = [
-        "latency",
-        few_samples,
-        "--photos",
-        1,
-        "--against",
-        "torch",
-        "--keep",
-        tmp_path,
-        "--json",
-        report,
-        "--threads",
-        1,
-    ]
-    result = CliRunner().invoke(bench, [*map(str, arguments)])
-    assert result.exit_code == 0, result.output
-    assert "| xfeat-lighterglue |" in result.output
-    assert "both give the same identity for 100.0%" in result.output
-    facts = json.loads(report.read_text(encoding="utf-8"))
-    assert facts["gallery"] == 6
-    assert facts["agreement"]["same_identity"] == 1
-    assert set(facts["each"]["torch"][0]) == set(facts["each"]["runtime"][0]) - {"load"}
-    assert facts["machine"]["cores"] >= 1
-    with few_samples.open(newline="", encoding="utf-8") as table:
-        assert sum(row["split"] == "database" for row in csv.DictReader(table)) == facts["gallery"]
 
 
 @cache

@@ -8,6 +8,8 @@ published weights, which the pack may have rounded to half precision; retrieval 
 candidate as XFeat's authors write them; LightGlue in batches of four pairs. ``torch.inference_mode`` throughout, and as many
 threads as the runtime has.
 
+Nothing is left out: every candidate that the recipe names goes through every matcher, however clear the answer is already.
+
 The gallery's features are computed once in both. The runtime reads those of the shortlist from its database for every photo; here
 all of them lie in memory as tensors, which is PyTorch's advantage.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,8 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from reid_edge.candidates import Selection
 from reid_edge.comparison import Comparison
-from reid_edge.description import describe
+from reid_edge.description import DescribedAnimal, describe
 from reid_edge.engines import Provenance, TensorSpec
 from reid_edge.errors import UsageError
 from reid_edge.features import Features
@@ -40,11 +43,13 @@ from reid_edge.recipe import Match, Recipe
 from reid_edge.session import Session
 from reid_edge.timings import Timings
 from reid_edge.verdict import Verdict, judge
-from reid_edge_benchmarks.torch_lightglue import use_fused_kernels
+from reid_edge_benchmarks.latency.plain import is_calibrated, plain_scores, undecided
+from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
 from reid_edge_export.catalogue import network_named, resolve_parameters, resolve_shape
 from reid_edge_export.networks import load_network
 
 _BATCH = 4
+_MATCHERS = {"mutual-nearest", "lightglue"}
 
 
 class TorchNetwork:
@@ -85,6 +90,15 @@ class ReferenceAnswer:
     ranking: Ranking
     verdict: Verdict
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: the verdict, the identities in order, and the raw scores of the whole shortlist."""
+        return {
+            "verdict": self.verdict.verdict,
+            "probability": self.verdict.probability,
+            "ranking": [{"identity": identity} for identity in self.ranking.scores.identities],
+            "scored": plain_scores(self.ranking.comparison),
+        }
+
 
 @dataclass(frozen=True)
 class _Points:
@@ -116,6 +130,13 @@ class TorchReference:
         identifier = session.identifier
         if identifier.networks.device.provider != "CPUExecutionProvider":
             raise UsageError("PyTorch is measured on the processor, and so must the runtime be.", "Add --device cpu.")
+        unknown = sorted({match.matcher for match in identifier.recipe.match} - _MATCHERS)
+        if unknown or identifier.recipe.rerank or identifier.recipe.head or identifier.recipe.orient:
+            raise UsageError(
+                "The timed PyTorch reference has mutual nearest neighbours and LightGlue only, no turning, re-ranking or heads"
+                + (f"; the recipe wants {', '.join(unknown)}." if unknown else "."),
+                "Leave --against out; bench parity has a reference of every recipe.",
+            )
         torch.set_num_threads(identifier.networks.device.threads)
         self._identifier, self._candidates = identifier, session.candidates
         recipe, networks = identifier.recipe, identifier.pack.manifest.networks
@@ -130,25 +151,48 @@ class TorchReference:
 
     def identify(self, path: Path, question: Question, timings: Timings) -> list[ReferenceAnswer]:
         """Answer for each animal of a photo file, largest first; see `reid_edge.session.Session.identify`."""
-        with timings.stage("decode"):
-            photo = read_photo(path)
-        # All that describing asks of networks is to be given one by its name.
-        animals = describe(photo, self._identifier.recipe, cast(Networks, self._describing), timings)
-        return [self._answer(animal.features, animal.animal.found, question, timings) for animal in animals]
+        animals, selection = self._describe(path, question, timings)
+        return [self._answer(animal, selection, question, timings) for animal in animals]
+
+    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[dict[str, Any]], dict[str, float]]:
+        """See `reid_edge_benchmarks.latency.worker.Side.ask`; each photo by itself."""
+        answers: list[dict[str, Any]] = []
+        timings = Timings()
+        for photo in photos:
+            question = Question(photo["species"], photo["viewpoint"])
+            if is_calibrated(self._identifier):
+                found = [answer.as_json() for answer in self.identify(Path(photo["path"]), question, timings)]
+            else:
+                animals, selection = self._describe(Path(photo["path"]), question, timings)
+                compared = [self._compared(animal, selection, timings) for animal in animals]
+                found = [undecided(each, self._candidates) for each in compared]
+            answers += [{"photo": photo["path"], **answer} for answer in found]
+        return answers, timings.milliseconds
 
     def match(self, match: Match, query: Keypoints, candidates: Sequence[Keypoints]) -> list[Matches]:
         """Match one query with many candidates; see `reid_edge.matching`."""
         with torch.inference_mode():
             return self._match(match, _Points.of(query), [_Points.of(candidate) for candidate in candidates])
 
-    def _answer(self, features: Features, found: bool, question: Question, timings: Timings) -> ReferenceAnswer:
-        selection = self._candidates.select(question.species, question.viewpoint)
+    def _describe(self, path: Path, question: Question, timings: Timings) -> tuple[list[DescribedAnimal], Selection]:
+        with timings.stage("decode"):
+            photo = read_photo(path)
+        # All that describing asks of networks is to be given one by its name.
+        animals = describe(photo, self._identifier.recipe, cast(Networks, self._describing), timings)
+        return animals, self._candidates.select(question.species, question.viewpoint)
+
+    def _compared(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> Comparison:
         with torch.inference_mode():
-            comparison = self._compare(features, selection.ids, timings)
+            return self._compare(described.features, selection.ids, timings)
+
+    def _answer(self, described: DescribedAnimal, selection: Selection, question: Question, timings: Timings) -> ReferenceAnswer:
+        comparison = self._compared(described, selection, timings)
         with timings.stage("decide"):
-            entry, _ = self._identifier.calibration.entry(selection.species or question.species)
-            ranking = rank(comparison, self._candidates, entry)
-            doubt = selection.doubt_about(found)
+            recipe, species = self._identifier.recipe, selection.species or question.species
+            entry, _ = self._identifier.calibration.entry(species)
+            quality = None if recipe.fuse else described.quality
+            ranking = rank(comparison, self._candidates, entry, quality, recipe, species)
+            doubt = selection.doubt_about(described.animal.found)
             return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt))
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:

@@ -1,0 +1,161 @@
+"""One side of a measurement in a process of its own: photos come on stdin, times and answers go to stdout, a JSON object a line.
+
+Its own process, so that its start can be timed, its memory is its own, and no thread pool of one library stands in another's way. The
+runtime's side imports nothing but the runtime: a worker can be given an older checkout of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from reid_edge.comparison import compare
+from reid_edge.decision import Decision
+from reid_edge.errors import PhotoError, ReidEdgeError
+from reid_edge.identification import Question
+from reid_edge.photo import read_photo
+from reid_edge.session import Session
+from reid_edge.timings import Timings
+from reid_edge_benchmarks.latency.plain import is_calibrated, undecided
+from reid_edge_benchmarks.memory import memory_now, peak_memory
+
+Answer = dict[str, Any]
+Stages = dict[str, float]
+
+
+class Side(Protocol):
+    """What a worker runs."""
+
+    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[Answer], Stages]:
+        """Answer photos (path, species, viewpoint) in one call: one answer per animal, and milliseconds by stage, of all photos."""
+
+
+class Runtime:
+    """reid-edge itself."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._decides = is_calibrated(session.identifier)
+
+    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[Answer], Stages]:
+        """See `Side.ask`."""
+        answers: list[Answer] = []
+        stages: Stages = {}
+        for path, found, milliseconds in self._answered(photos):
+            answers += [{"photo": path, **answer} for answer in found]
+            for name, value in milliseconds.items():
+                stages[name] = stages.get(name, 0.0) + value
+        return answers, stages
+
+    def _answered(self, photos: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[Answer], Stages]]:
+        """Per photo its path, answers and milliseconds by stage."""
+        questions = [Question(photo["species"], photo["viewpoint"]) for photo in photos]
+        paths = [photo["path"] for photo in photos]
+        if not self._decides:
+            for path, question in zip(paths, questions, strict=True):
+                timings = Timings()
+                yield path, self._undecided(path, question, timings), timings.milliseconds
+        # Several photos of one question take the way of a folder, in checkouts that have it.
+        elif len(photos) > 1 and len(set(questions)) == 1 and hasattr(self._session, "identify_each"):
+            for place, answered in self._session.identify_each(map(Path, paths), questions[0]):
+                if isinstance(answered, PhotoError):
+                    raise answered
+                yield str(place), [_plain(decision) for decision in answered[1]], dict(answered[1][0].timings_ms)
+        else:
+            for path, question in zip(paths, questions, strict=True):
+                _, decisions = self._session.identify(Path(path), question)
+                yield path, [_plain(decision) for decision in decisions], dict(decisions[0].timings_ms)
+
+    def _undecided(self, path: str, question: Question, timings: Timings) -> list[Answer]:
+        """As far as a pack that is not calibrated comes: to the scores."""
+        identifier, candidates = self._session.identifier, self._session.candidates
+        with timings.stage("decode"):
+            photo = read_photo(Path(path))
+        selection = candidates.select(question.species, question.viewpoint)
+        animals = identifier.describe(photo, timings=timings, viewpoint=question.viewpoint, species=question.species)
+        compared = [
+            compare(each.features, candidates, identifier.recipe, identifier.networks, timings, selection.ids) for each in animals
+        ]
+        return [undecided(each, candidates) for each in compared]
+
+
+def _plain(decision: Decision) -> Answer:
+    return {
+        "verdict": decision.verdict,
+        "probability": decision.probability,
+        "ranking": [
+            {
+                "identity": ranked.identity,
+                "sighting": ranked.sighting,
+                "raw": {score.name: score.raw for score in ranked.scores if score.raw is not None},
+            }
+            for ranked in decision.ranking
+        ],
+    }
+
+
+def open_side(wanted: Mapping[str, Any]) -> tuple[Side, dict[str, Any]]:
+    """The side that is wanted, ready but for what it loads with its first photo, and what it runs on.
+
+    Args:
+        wanted: ``side`` (runtime, torch or wildfusion), ``gallery``, ``pack``, ``device``, ``threads``, and ``early_exit``: False lets the
+            last matcher see all candidates that the recipe gives it.
+
+    Raises:
+        ReidEdgeError: it cannot be opened.
+    """
+    session = Session.open(Path(wanted["gallery"]), wanted["pack"], wanted["device"], wanted["threads"])
+    if not wanted["early_exit"]:
+        session.identifier.recipe = replace(session.identifier.recipe, early_exit=None)
+    device = session.identifier.networks.device
+    facts = {"provider": device.provider, "threads": device.threads}
+    if wanted["side"] == "runtime":
+        return Runtime(session), facts
+    facts["provider"] = "PyTorch, eager, on the processor"
+    if wanted["side"] == "torch":
+        from reid_edge_benchmarks.latency.torch_reference import TorchReference
+
+        return TorchReference(session), facts
+    from reid_edge_benchmarks.latency.wildfusion import WildFusion
+
+    return WildFusion(session), facts
+
+
+def main() -> None:
+    """Serve until stdin ends. The first argument is `open_side`'s, as JSON."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints is no reply
+
+    def reply(facts: Mapping[str, Any]) -> None:
+        replies.write(json.dumps(facts) + "\n")
+        replies.flush()
+
+    try:
+        side, facts = open_side(json.loads(sys.argv[1]))
+        reply({"ready": facts})
+        for line in sys.stdin:
+            cpu, start = time.process_time(), time.perf_counter()
+            answers, stages = side.ask(json.loads(line))
+            seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+            reply(
+                {
+                    "seconds": seconds,
+                    "cpu_seconds": cpu,
+                    "stages": stages,
+                    "answers": answers,
+                    "peak_bytes": peak_memory(),
+                    "memory": memory_now(),
+                }
+            )
+    except ReidEdgeError as error:
+        reply({"error": error.message, "hint": error.hint})
+
+
+if __name__ == "__main__":
+    main()

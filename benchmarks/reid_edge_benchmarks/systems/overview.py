@@ -1,0 +1,95 @@
+"""What each system is made of, told from its recipe: stages, networks, and where their weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reid_edge.recipe import Recipe
+from reid_edge_export.catalogue import Network
+from reid_edge_export.recipe_check import CheckedRecipe, check_recipe
+from reid_edge_export.recipe_file import recipe_names
+
+ACCOUNTS: Mapping[str, str] = {
+    "hybrid": "H, first place",
+    "wildfusion-cascade": "W, second place",
+    "classifier-fusion": "C, sixth place",
+    "global-local-semantic": "S, 44th place",
+    "arcface-lightglue": "A, no entry of the competition",
+    "field": "the small default",
+    "station": "for a machine with a GPU, or with time",
+}
+"""The systems in the order of the page, and whose they are; a variant is called as its system, with @ and a word."""
+
+
+def system_of(recipe: str) -> str:
+    """The system that a recipe is, or is a variant of."""
+    return recipe.partition("@")[0]
+
+
+def in_order(recipe: str) -> tuple[int, str]:
+    """A key that sorts recipes as `ACCOUNTS` has their systems, variants behind the recipe itself; others come last."""
+    names = list(ACCOUNTS)
+    system = system_of(recipe)
+    return (names.index(system) if system in names else len(names), recipe)
+
+
+def overview() -> str:
+    """A section of Markdown for every recipe that comes with reid-edge."""
+    parts = []
+    for name in sorted(recipe_names(), key=in_order):
+        checked = check_recipe(name)
+        if "@" not in name:
+            parts.append(f"### `{name}`: {ACCOUNTS.get(name, 'of the project')}")
+        parts.append(f"**`{name}`** {checked.data['description']}\n\n{_stages(checked.recipe)}\n\n{_networks(checked)}")
+    return "\n\n".join(parts)
+
+
+def _stages(recipe: Recipe) -> str:
+    """The stages in a sentence each."""
+    told = [f"finds the animal with {recipe.segment.network}" if recipe.segment else "takes the whole frame"]
+    if recipe.orient:
+        who = f" of {', '.join(recipe.orient.species)}" if recipe.orient.species else ""
+        told.append(f"turns photos{who} by viewpoint")
+    vectors = [f"{embed.name}{' (five crops)' if embed.crops == 5 else ''}" for embed in recipe.embed]
+    told.append(f"embeds with {', '.join(vectors)}")
+    told += [f"lays {' and '.join(each.of)} end to end as {each.name}" for each in recipe.concatenate]
+    told.append(f"shortlists {recipe.retrieve.candidates} by {recipe.retrieve.embedding}")
+    told.append(f"scores by {_listed([match.name for match in recipe.match])}")
+    told += [f"re-ranks by {each.name} (k1 {each.k1}, k2 {each.k2})" for each in recipe.rerank]
+    told += [f"asks the trained {head.kind} {head.name}" for head in recipe.head]
+    for fuse in recipe.fuse:
+        told.append(f"fuses {fuse.name}{', weights fitted on GeoMean' if fuse.fit == 'powell' else ''}")
+    if recipe.step:
+        told.append(f"takes {len(recipe.step)} steps of agreement and gates")
+    if recipe.decide is None:
+        told.append("leaves fusion and threshold to calibration")
+    else:
+        fixed = {**({"any": recipe.decide.threshold} if recipe.decide.threshold is not None else {}), **recipe.decide.species}
+        told.append(
+            f"decides from {', '.join(f'{at:g} ({who})' for who, at in fixed.items())}" if fixed else "fits its threshold"
+        )
+    return f"It {'; '.join(told)}."
+
+
+def _listed(names: list[str]) -> str:
+    return f"{len(names)} matchers ({', '.join(names)})" if len(names) > 1 else names[0]
+
+
+def _networks(checked: CheckedRecipe) -> str:
+    by_origin: dict[str, list[str]] = {}
+    for named in checked.networks.values():
+        by_origin.setdefault(_origin(named.network), []).append(f"`{named.network.name}`")
+    if checked.heads:
+        by_origin["trained with `reid-edge train-head`"] = [f"`{name}`" for name in checked.heads]
+    return "\n".join(f"- {origin}: {', '.join(dict.fromkeys(names))}" for origin, names in by_origin.items())
+
+
+def _origin(network: Network) -> str:
+    if network.terms:
+        return "only with `--accept-terms`"
+    address = network.source.address
+    if address.startswith("pypi:"):
+        return "in a package"
+    if address.startswith("hub:"):
+        return "on a model hub"
+    return "to be fetched by you" if address else "of your own training"

@@ -1,0 +1,36 @@
+"""The PyTorch reference over the few samples, and their queries, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reid_edge.errors import UsageError
+from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.session import Session
+from reid_edge_benchmarks.latency.torch_reference import TorchReference
+from reid_edge_export.catalogue import network_named
+from reid_edge_export.sources import obtain
+
+
+@pytest.fixture(scope="session")
+def weights(session: Session) -> None:
+    """The weights of the bundled pack for PyTorch; skips where they cannot be had."""
+    for name in session.identifier.pack.manifest.networks:
+        try:
+            obtain(network_named(name).source)
+        except UsageError as error:
+            pytest.skip(f"the weights of {name} cannot be fetched here: {error.message}")
+
+
+@pytest.fixture(scope="session")
+def reference(session: Session, weights: None) -> TorchReference:
+    """The bundled pack in PyTorch."""
+    return TorchReference(session)
+
+
+@pytest.fixture(scope="session")
+def queries(few_samples: Path) -> list[Enrolment]:
+    """Three photos: of Imara, of Chipo, and of Kito, whom the gallery does not know."""
+    return read_source(few_samples, split="query")
