@@ -109,6 +109,9 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill()
             raise TooSlow(f"The daemon did not end within {seconds:g} s. {self.tail()}") from None
+        except BaseException:  # Ctrl-C leaves no daemon behind
+            self.kill()
+            raise
 
     def once(self, seconds: float) -> int:
         """Run until everything that is there has been answered; returns the exit code."""

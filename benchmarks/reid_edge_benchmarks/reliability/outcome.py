@@ -121,11 +121,12 @@ class Place:
         *options: str,
         environment: Mapping[str, str] | None = None,
         settle: float = SETTLE_SECONDS,
+        gallery: Path | None = None,
     ) -> Daemon:
-        """A daemon with the light pack; its log lies where no fault is made."""
+        """A daemon with the light pack; its log lies where no fault is made. `gallery` is another one than that of this place."""
         self._count += 1
         log = self.folder / f"{self._count:04d}-daemon.log"
-        return Daemon(folders, out, self.gallery, str(self.pack), options, environment, settle, log)
+        return Daemon(folders, out, gallery or self.gallery, str(self.pack), options, environment, settle, log)
 
 
 @contextmanager

@@ -21,6 +21,9 @@ ACCOUNTS: Mapping[str, str] = {
 """The systems in the order of the page, and whose they are; a variant is called as its system, with @ and a word."""
 
 
+_OWN, _FREE = ("field", "station"), ("@open", "@light")
+
+
 def system_of(recipe: str) -> str:
     """The system that a recipe is, or is a variant of."""
     return recipe.partition("@")[0]
@@ -31,6 +34,11 @@ def in_order(recipe: str) -> tuple[int, str]:
     names = list(ACCOUNTS)
     system = system_of(recipe)
     return (names.index(system) if system in names else len(names), recipe)
+
+
+def measurable() -> list[str]:
+    """The recipes with weights that anybody may use: the variants, and those of the project, in the order of the page."""
+    return sorted((name for name in recipe_names() if name.endswith(_FREE) or name in _OWN), key=in_order)
 
 
 def overview() -> str:

@@ -111,6 +111,9 @@ def test_recipes_are_beside_each_other_on_the_same_photos_only() -> None:
     page = systems_page([], [measured("hybrid@light", zebra=0.5, tiger=0.625), measured("station", zebra=0.375)])
     assert "12 queries of 5 known and 2 unknown individuals over 10 database photos" in page
     assert "0.625 [0.50, 0.75]" in page
+    zebra, tiger = (line for line in page.splitlines() if line.startswith("Not measured on these photos: "))
+    assert ("`field`" in zebra, "`station`" in zebra, "`hybrid@open`" in zebra, "`hybrid`" in zebra) == (True, False, True, False)
+    assert "`station`" in tiger
     other = deepcopy(measured("station", zebra=0.5))
     other["sets"]["zebra"]["photos"] = {**PHOTOS, "fit": {**PHOTOS["fit"], "queries": 14}}  # type: ignore[index]
     with pytest.raises(UsageError, match="of different photos"):
