@@ -132,8 +132,7 @@ class Daemon:
         """End soon: the photo under work is committed, or waits. May be called from any thread and from a signal handler."""
         self._stopping.set()
         self._wake.set()
-        with contextlib.suppress(OSError):
-            self._under_work.close()  # the end may come in the middle of an answer
+        self._under_work.close()  # the end may come in the middle of an answer
 
     def reload(self) -> None:
         """Read the configuration again. May be called from any thread and from a signal handler."""

@@ -96,10 +96,13 @@ class Turns:
         self._waiting: dict[int, float] = {}  # files that failed, until when they wait
         self._waits: dict[int, Backoff] = {}
         self._failures = 0
-        died = under_work.left_over()
-        file = settled_file(ledger, died) if died is not None else None
-        if file is not None:
+        death = under_work.left_over()
+        file = settled_file(ledger, death.file_id) if death is not None else None
+        if file is not None and death is not None and death.blamed:
             self._try_later(file, _DIED)
+        elif file is not None:
+            self._wait_for(file)
+            log.warning("%s: %s It died of another one before: the engine may be at fault.", shown(file.path), _DIED)
 
     @property
     def is_idle(self) -> bool:
@@ -200,6 +203,7 @@ class Turns:
             self._known(file, photo.sha256, is_frame)
             return
         self._under_work.begin(file.id)
+        answer = None
         try:
             answer = self._answerer.answer(photo, self._boxes_of(file.path, photo))
         except (GalleryError, StorageError):
@@ -208,7 +212,7 @@ class Turns:
             self._failed(file, error)
             return
         finally:
-            self._under_work.end()
+            self._under_work.end(answered=answer is not None)
         self._failures = 0
         committed = commit_answer(
             self._ledger, file, photo, answer, self.configuration.event_seconds, self._answerer.similarity, is_frame

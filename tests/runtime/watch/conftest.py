@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from reid_edge.errors import ReidEdgeError
 from reid_edge.watch.folders import Folder, watched_folder
 from reid_edge.watch.ledger import Ledger
 from reid_edge.watch.scanning import Scanner
@@ -96,10 +98,61 @@ def watch_once(
     """watch_once(folder, out, option...): the finished process of `reid-edge watch --once` with the light pack."""
 
     def run(folder: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
-        given = ("--gallery", light.gallery) if "--gallery" not in options else ()
+        given = [
+            *(() if "--gallery" in options else ("--gallery", light.gallery)),
+            *(() if "--pack" in options else ("--pack", light.pack)),
+        ]
         return run_cli(
-            *("watch", folder, "--out", out, "--pack", light.pack, *given),
+            *("watch", folder, "--out", out, *given),
             *("--once", "--settle", "0.1s", "--threads", "1", *options),
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[..., bytes]:
+    """photo(number, individual, second): the bytes of a small JPEG, see `reid_edge_benchmarks.reliability.photos.photo`."""
+    pytest.importorskip("onnx", reason="the light pack is made on a desktop")
+    from reid_edge_benchmarks.reliability.photos import photo
+
+    return photo
+
+
+@pytest.fixture
+def start(light: Light, command: list[str], environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """start(folder, out, option...): the daemon as a running process."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(folder: Path, out: Path, *options: object) -> subprocess.Popen[str]:
+        arguments = ("watch", folder, "--out", out, "--settle", "0.1s", "--rescan", "0.2s", "--threads", "1")
+        given = [each for each in (("--gallery", light.gallery), ("--pack", light.pack)) if each[0] not in options]
+        line = [*command, *map(str, (*arguments, *(word for each in given for word in each), *options))]
+        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Path, Callable[[Ledger], bool]], None]:
+    """wait_until(out, what): return when `what` is true of the ledger in a daemon's folder; AssertionError after 30 s."""
+
+    def wait(out: Path, what: Callable[[Ledger], bool]) -> None:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            if (out / "ledger.sqlite").exists():
+                try:
+                    with Ledger.read(out / "ledger.sqlite") as ledger:
+                        if what(ledger):
+                            return
+                except ReidEdgeError:  # it is just being made
+                    pass
+            time.sleep(0.05)
+        raise AssertionError("it did not happen")
+
+    return wait
