@@ -88,8 +88,8 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
 
     def answer(fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> tuple[Trials, FittedEvidence]:
         trials = plan.run(fused, pooling)
-        leads, photos = plan.standing(fused, pooling)
-        standing = Standing(trials.score, leads, photos, trials.quality)
+        leads, photos, rivals = plan.standing(fused, pooling)
+        standing = Standing(trials.score, leads, photos, trials.quality, rivals)
         evidence = _evidence(names, standing, trials, fold[trials.individual], options)
         return replace(trials, score=evidence.score), evidence
 
@@ -142,7 +142,7 @@ def borrow(lender: FittedEntry, own: FittedEntry) -> FittedEntry:
         filled[..., column] = curve(np.where(np.isnan(raw), -np.inf, raw))
     plan, fused = TrialPlan(pairs), pairs.fuse(filled, entry.fusion)
     trials = plan.run(fused, entry.pooling)
-    leads, photos = plan.standing(fused, entry.pooling)
+    leads, photos, _ = plan.standing(fused, entry.pooling, np.array(list(entry.evidence.rivals.values())))
     trials = replace(trials, score=entry.evidence.weigh(trials.score, leads, photos, trials.quality))
     known = trials.score >= entry.threshold
     return replace(

@@ -48,12 +48,14 @@ class Standing:
         leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
         photos: int [T], how many photos of it were compared.
         quality: float64 [T, K], of the query photo.
+        rivals: float64 [S], see `reid_edge.calibration.Evidence`.
     """
 
     fused: NDArray[np.float64]
     leads: NDArray[np.float64]
     photos: NDArray[np.int64]
     quality: NDArray[np.float64]
+    rivals: NDArray[np.float64]
 
     def features(self) -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.bool_]]:
         """Columns, the kind of each, and whether its weight has to be 0 or more."""
@@ -124,7 +126,7 @@ def fit_evidence(
 def fused_alone(names: Sequence[str]) -> Evidence:
     """The fused score taken at its word."""
     quality = dict.fromkeys(QUALITY, QualityTerm(0.0, 0.0, 0.0, 0.0))
-    return Evidence(0.0, 1.0, dict.fromkeys(names, 0.0), 0.0, quality)
+    return Evidence(0.0, 1.0, dict.fromkeys(names, 0.0), 0.0, quality, dict.fromkeys(names, 0.0))
 
 
 def _error(individual: NDArray[np.int64], difference: NDArray[np.float64]) -> float:
@@ -149,6 +151,7 @@ def _evidence(names: Sequence[str], parameters: NDArray[np.float64], standing: S
         dict(zip(names, map(float, leads), strict=True)),
         float(photos[0]),
         dict(zip(QUALITY, terms, strict=True)),
+        dict(zip(names, map(float, standing.rivals), strict=True)),
     )
 
 

@@ -33,6 +33,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
             "leads": dict(evidence.leads),
             "photos": evidence.photos,
             "quality": {name: vars(term) for name, term in evidence.quality.items()},
+            "rivals": dict(evidence.rivals),
         },
         "identity": _curve(entry.identity),
         "unknown": _curve(entry.unknown),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.calibration import Fusion, Pooling
-from reid_edge.calibration.evidence import level_of, lowered_by
+from reid_edge.calibration.evidence import CHANCE, level_of, lowered_by
 from reid_edge_calibration.score_table import ScoreTable
 
 BEST_PHOTO = Pooling()
@@ -181,43 +181,51 @@ class TrialPlan:
         )
 
     def standing(
-        self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO, rivals: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
         """How the best identity of each trial stands among the others, as the runtime computes it.
 
         Args:
             fused, pooling: as for `run`.
+            rivals: float64 [S], what it is ahead of where there is no other one, see `reid_edge.calibration.Evidence`; None: found here.
 
         Returns:
             leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
             photos: int64 [T], how many photos of it were compared, 1 where there was no candidate.
+            rivals: float64 [S], as given, or the median over the trials of the best other individual's level.
         """
         pooled = self._pool(fused, pooling)
-        leads, photos = zip(*(self._standing(view, pooled[view]) for view in (0, 1)), strict=True)
+        views = zip(*(self._standing(view, pooled[view]) for view in (0, 1)), strict=True)
         chosen = self._removed.astype(int), self._source
-        return np.stack(leads)[chosen], np.stack(photos)[chosen]
+        own, highest, others, photos = (np.stack(each)[chosen] for each in views)
+        if rivals is None:
+            rivals = np.median(highest[others > 0], axis=0) if (others > 0).any() else np.full(own.shape[1], np.log(CHANCE))
+        against = np.where((others > 0)[:, None], highest, rivals)
+        lowered = np.where((others > 0)[:, None], lowered_by(others[:, None], np.maximum(own, against)), 0.0)
+        return np.where((photos > 0)[:, None], own - against - lowered, 0.0), np.maximum(photos, 1), rivals
 
     def _pool(self, fused: NDArray[np.float64], pooling: Pooling) -> NDArray[np.float64]:
         """Float64 [2, G]."""
         return pooling(fused[:, self._order], self._first, self._compared)
 
-    def _standing(self, view: int, pooled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Of every query in one of the two galleries: leads float64 [Q, S], photos int64 [Q]."""
+    def _standing(
+        self, view: int, pooled: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of the best identity of every query in one of the two galleries: its level float64 [Q, S], the highest of the others' [Q, S],
+        how many others there are int64 [Q], and how many of its photos were compared [Q], 0 where there is no candidate.
+        """
         there = np.flatnonzero(self._photos[view] > 0)
         query, level = self._query[there], self._level[view, there]
         order = np.lexsort([-pooled[there], query])
         best = order[np.unique(query[order], return_index=True)[1]]
         asked, others = query[best], level.copy()
         others[best] = -np.inf
-        highest = np.full((len(self._pairs.individual), level.shape[1]), -np.inf)
+        queries = len(self._pairs.individual)
+        highest = np.full((queries, level.shape[1]), -np.inf)
         np.maximum.at(highest, query, others)
-        result, photos = np.zeros(highest.shape), np.ones(len(highest), np.int64)
-        rivals = np.bincount(query, minlength=len(highest))[asked] - 1
-        top = np.maximum(level[best], highest[asked])
-        ahead = level[best] - highest[asked] - lowered_by(rivals[:, None], top)
-        result[asked] = np.where((rivals > 0)[:, None], ahead, 0.0)
-        photos[asked] = self._photos[view, there][best]
-        return result, photos
+        own, photos = np.zeros(highest.shape), np.zeros(queries, np.int64)
+        own[asked], photos[asked] = level[best], self._photos[view, there][best]
+        return own, highest, np.maximum(np.bincount(query, minlength=queries) - 1, 0), photos
 
 
 def _any_by_query(flags: NDArray[np.bool_], query: NDArray[np.int64], queries: int) -> NDArray[np.bool_]:

@@ -33,6 +33,7 @@ def fit(fused, leads, right, fold, photos=None, quality=None):
         leads,
         np.ones(len(right), int) if photos is None else photos,
         np.zeros((len(right), 3)) if quality is None else quality,
+        np.ones(len(NAMES)),
     )
     return fit_evidence(NAMES, standing, right, np.ones(len(right)), fold, number)
 

@@ -17,7 +17,8 @@ CURVE = Calibrator("linear", (0.0, 1.0), (0.0, 1.0))
 
 def entry_of(names, fusion, pooling=None):
     quality = {"sharpness": QualityTerm(0.3, 0.0, -1.0, 1.0), "size": QualityTerm(-0.2, 0.0, -1.0, 1.0)}
-    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 0.5), -0.4, quality | {"contrast": QualityTerm(0.1, 0.0, -1.0, 1.0)})
+    quality["contrast"] = QualityTerm(0.1, 0.0, -1.0, 1.0)
+    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 0.5), -0.4, quality, dict.fromkeys(names, 2.0))
     return Entry(dict.fromkeys(names, CURVE), fusion, pooling or Pooling(), evidence, CURVE, CURVE, 0.5, 0.5, 0.5)
 
 
@@ -97,7 +98,7 @@ def test_every_trial_has_the_evidence_that_the_runtime_would_give(synthetic, poo
     pairs, plan = Pairs.of([table]), TrialPlan(Pairs.of([table]))
     entry = entry_of(table.score_names, WeightedMean(dict.fromkeys(table.score_names, 1.0)), pooling)
     fused = pairs.fuse(CURVE(np.where(np.isnan(pairs.raw), -np.inf, pairs.raw)), entry.fusion)
-    trials, (leads, photos) = plan.run(fused, pooling), plan.standing(fused, pooling)
+    trials, (leads, photos, _) = plan.run(fused, pooling), plan.standing(fused, pooling, np.full(len(table.score_names), 2.0))
     evidence = entry.evidence.weigh(trials.score, leads, photos, trials.quality)
     removed = [query for query in range(len(table.query_identity)) if not np.isnan(pairs.raw[1, pairs.query == query]).all()]
     for trial, query in enumerate([*range(len(table.query_identity)), *removed]):

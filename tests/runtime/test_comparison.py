@@ -33,7 +33,7 @@ ENTRY = Entry(
     {"cosine": LINE, "nearest": LINE, "again": LINE},
     WeightedMean({"cosine": 1.0, "nearest": 1.0, "again": 1.0}),
     Pooling(),
-    Evidence(0.0, 1.0, {"cosine": 0.0, "nearest": 0.0, "again": 0.0}, 0.0, {}),
+    Evidence(0.0, 1.0, {"cosine": 0.0, "nearest": 0.0, "again": 0.0}, 0.0, {}, {"cosine": 1.7, "nearest": 2.0, "again": 2.0}),
     LINE,
     LINE,
     0.5,

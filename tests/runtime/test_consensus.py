@@ -26,7 +26,7 @@ ENTRY = Entry(
     {"near": LINE, "count": COUNT, "head": LINE},
     WeightedMean({"near": 3.0, "count": 1.0, "head": 0.0}),
     Pooling(),
-    Evidence(0.0, 1.0, dict.fromkeys(NAMES, 0.0), 0.0, {}),
+    Evidence(0.0, 1.0, dict.fromkeys(NAMES, 0.0), 0.0, {}, dict.fromkeys(NAMES, 0.0)),
     LINE,
     LINE,
     0.5,

@@ -17,7 +17,7 @@ ENTRY = Entry(
     {"e": LINE, "m": Calibrator("pchip", (0.0, 20.0, 100.0), (0.0, 0.1, 1.0))},
     WeightedMean({"e": 1.0, "m": 2.0}),
     Pooling(),
-    Evidence(-1.0, 0.5, {"e": 2.0, "m": 1.5}, 0.3, {}),
+    Evidence(-1.0, 0.5, {"e": 2.0, "m": 1.5}, 0.3, {}, {"e": 1.7, "m": 3.0}),
     LINE,
     LINE,
     0.5,

@@ -21,7 +21,7 @@ PROMISE = {"new": 0, "ask": 1, "known": 2}
 
 def entry(ask_low: float = 0.4, threshold: float = 0.5, ask_high: float = 0.6) -> Entry:
     counts = Calibrator("linear", (0.0, 100.0), (0.0, 1.0))
-    as_fused = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0}, 0.0, {})
+    as_fused = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0}, 0.0, {}, {"e": 0.0, "m": 0.0})
     return Entry(
         {"e": LINE, "m": counts},
         WeightedMean({"e": 1.0, "m": 3.0}),
@@ -74,7 +74,7 @@ def test_higher_scores_never_make_a_known_animal_new_where_leads_do_not_count(ra
 
 @given(raw=st.lists(pair, min_size=2, max_size=6), band=thresholds, more=pair, lead=share)
 def test_higher_scores_of_the_best_individual_never_make_it_new(raw, band, more, lead):
-    used = replace(entry(*band), evidence=Evidence(-0.5, 0.5, {"e": lead, "m": 1.0}, 0.0, {}))
+    used = replace(entry(*band), evidence=Evidence(-0.5, 0.5, {"e": lead, "m": 1.0}, 0.0, {}, {"e": 1.7, "m": 2.0}))
     before = ranking(raw, used)
     row = before.scores.rows[0]
     raised = [list(scores) for scores in raw]

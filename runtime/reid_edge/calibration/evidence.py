@@ -45,6 +45,8 @@ class Evidence:
         leads: by score name, in the order of the columns, the weight of that score's lead, 0 or more.
         photos: weight of the logarithm of the number of the identity's photos that were compared.
         quality: by measure, in the order of `reid_edge.photo.quality.QUALITY`.
+        rivals: by score name, the level (`level_of`) that the best of the others had in a typical comparison: what an identity is ahead of
+            where the gallery holds no other one.
     """
 
     bias: float
@@ -52,6 +54,7 @@ class Evidence:
     leads: Mapping[str, float]
     photos: float
     quality: Mapping[str, QualityTerm]
+    rivals: Mapping[str, float]
 
     def __call__(
         self, fused: ArrayLike, best: ArrayLike, photos: ArrayLike, quality: NDArray[np.floating] | None = None
@@ -67,7 +70,7 @@ class Evidence:
         Returns:
             float64 [I] in [0, 1].
         """
-        return self.weigh(fused, leads(best), photos, quality)
+        return self.weigh(fused, leads(best, np.array(list(self.rivals.values()))), photos, quality)
 
     def weigh(
         self, fused: ArrayLike, ahead: NDArray[np.float64], photos: ArrayLike, quality: NDArray[np.floating] | None = None
@@ -81,19 +84,20 @@ class Evidence:
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
 
 
-def leads(best: ArrayLike) -> NDArray[np.float64]:
+def leads(best: ArrayLike, rivals: NDArray[np.float64]) -> NDArray[np.float64]:
     """By how much each identity is ahead of the best other one: log((x + CHANCE) / (y + CHANCE)), negative where it is behind, and less
     where the others are few and the score is a count (FEW_OTHERS).
 
     Args:
         best: [I, S] as in `Evidence`; a score that was not computed counts as 0, and so does a negative one.
+        rivals: float64 [S], the level of the other one where there is none, see `Evidence`.
 
     Returns:
-        float64 [I, S]; 0 where there is no other identity to be ahead of.
+        float64 [I, S].
     """
     level = level_of(best)
     if len(level) < 2:
-        return np.zeros(level.shape)
+        return np.asarray(level - rivals)
     order = np.argsort(level, axis=0)
     first, second = (np.take_along_axis(level, order[None, place], axis=0) for place in (-1, -2))
     is_first = np.arange(len(level))[:, None] == order[-1]

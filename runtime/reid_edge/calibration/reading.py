@@ -15,7 +15,7 @@ from reid_edge.calibration.pooling import Pooling
 from reid_edge.errors import PackError
 from reid_edge.photo.quality import QUALITY
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _HINT = "Calibrate the pack again, or fetch it again from where it came."
 
 
@@ -107,9 +107,13 @@ def _typical(table: dict[str, Any], where: str, scores: tuple[str, ...]) -> dict
     return {name: _number(typical[name], f"{where}.typical.{name}") for name in scores}
 
 
-def _weights(raw: object, where: str, scores: tuple[str, ...]) -> dict[str, float]:
+def _numbers_by_score(raw: object, where: str, scores: tuple[str, ...]) -> dict[str, float]:
     table = _table(raw, where, set(scores))
-    weights = {name: _number(table[name], f"{where}.{name}") for name in scores}
+    return {name: _number(table[name], f"{where}.{name}") for name in scores}
+
+
+def _weights(raw: object, where: str, scores: tuple[str, ...]) -> dict[str, float]:
+    weights = _numbers_by_score(raw, where, scores)
     if min(weights.values()) < 0:
         raise PackError(f"{where} must be 0 or more.", _HINT)
     return weights
@@ -131,6 +135,7 @@ def _evidence(raw: object, where: str, scores: tuple[str, ...]) -> Evidence:
         leads=_weights(table["leads"], f"{where}.leads", scores),
         photos=_number(table["photos"], f"{where}.photos"),
         quality={name: _quality_term(quality[name], f"{where}.quality.{name}") for name in QUALITY},
+        rivals=_numbers_by_score(table["rivals"], f"{where}.rivals", scores),
     )
     if evidence.fused < 0:
         raise PackError(f"{where}.fused must be 0 or more.", _HINT)

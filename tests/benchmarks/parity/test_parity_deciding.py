@@ -41,7 +41,7 @@ ENTRY = Entry(
     {"near": LINE, "far": LINE, "count": COUNT, "head": LINE},
     WeightedMean({"near": 0.2, "far": 0.1, "count": 0.7, "head": 0.0}),
     Pooling(),
-    Evidence(0.0, 1.0, dict.fromkeys(NAMES, 0.0), 0.0, {}),
+    Evidence(0.0, 1.0, dict.fromkeys(NAMES, 0.0), 0.0, {}, dict.fromkeys(NAMES, 0.0)),
     LINE,
     LINE,
     0.5,

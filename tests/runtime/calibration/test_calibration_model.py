@@ -29,6 +29,7 @@ ENTRY = {
         "leads": {"embedding": 0.0, "matches": 2.0},
         "photos": -0.2,
         "quality": QUALITY_TERMS,
+        "rivals": {"embedding": 1.7, "matches": 3.0},
     },
     "identity": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
     "unknown": {"kind": "linear", "x": [0.0, 1.0], "y": [0.05, 0.95]},
@@ -45,7 +46,7 @@ NETWORK = {
     "typical": {"embedding": -2.0, "matches": -3.0},
 }
 FILE = {
-    "format_version": 3,
+    "format_version": 4,
     "scores": ["embedding", "matches"],
     "species": {"plains zebra": {**ENTRY, "threshold": 0.45}},
     "generic": ENTRY,
@@ -63,7 +64,7 @@ weightings = st.tuples(*[st.floats(0, 5)] * 3).filter(lambda weights: sum(weight
 
 
 def entry(weights=(1.0, 1.0, 1.0), names=NAMES, curves=CURVES):
-    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0), 0.0, {})
+    evidence = Evidence(0.0, 1.0, dict.fromkeys(names, 1.0), 0.0, {}, dict.fromkeys(names, 0.0))
     return Entry(
         dict(zip(names, curves, strict=True)),
         WeightedMean(dict(zip(names, weights, strict=True))),

@@ -100,6 +100,7 @@ def pack_with_heads(field_pack, folder, classifier, boosting, labels=None, step=
         for name in scores[3:]:
             entry["calibrators"][name] = line
             entry["evidence"]["leads"][name] = 0.0
+            entry["evidence"]["rivals"][name] = 0.0
         entry["fusion"] = {"kind": "mean", "weights": dict.fromkeys(scores, 1.0)}
         entry.update(threshold=threshold, ask_low=threshold, ask_high=threshold, identity=line, unknown=line)
     calibration["scores"] = scores
