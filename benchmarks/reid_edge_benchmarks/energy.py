@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 _POWERCAP = Path("/sys/class/powercap")
-# The input of the whole board: VDD_IN on Orin, POM_5V_IN on Nano and TX2, VDD_SYS... are parts of it. "VDD_IN 4936mW/4936mW".
-_BOARD_POWER = re.compile(r"(?:VDD_IN|POM_5V_IN|VIN_SYS_5V0) (\d+)(?:mW)?/")
+# The input of the module: VDD_IN on Orin Nano and NX, POM_5V_IN on Nano; other rails are parts of it. "VDD_IN 4936mW/4936mW".
+_INPUT_POWER = re.compile(r"\b(?:VDD_IN|POM_5V_IN) (\d+)(?:mW)?/")
+# AGX Orin measures no input, but three rails beside each other, which together are the module's.
+_RAIL_POWER = re.compile(r"\b(VDD_GPU_SOC|VDD_CPU_CV|VIN_SYS_5V0) (\d+)(?:mW)?/")
+_RAILS = 3
 _TEGRASTATS_MILLISECONDS = 100
 
 
@@ -96,15 +99,15 @@ class Nvml:
 
 
 class Tegrastats:
-    """Power of the whole Jetson, read ten times a second and summed up."""
+    """Power of the Jetson's module, read ten times a second and summed up; what the carrier board takes beside it is not measured."""
 
-    name = "tegrastats, the whole board"
+    name = "tegrastats, the module"
 
     def __init__(self, program: str = "tegrastats") -> None:
         """Start it and wait for its first line.
 
         Raises:
-            OSError: it is not there, or tells no power of the board.
+            OSError: it is not there, or tells no power of the module.
         """
         found = shutil.which(program)
         if not found:
@@ -114,7 +117,7 @@ class Tegrastats:
         self._watts = _watts(self._process.stdout.readline())
         if self._watts is None:
             self.close()
-            raise OSError("tegrastats tells no power of the board")
+            raise OSError("tegrastats tells no power of the module")
         self._joules, self._since, self._lock = 0.0, time.monotonic(), threading.Lock()
         threading.Thread(target=self._follow, daemon=True).start()
 
@@ -145,7 +148,7 @@ class Tegrastats:
 
 
 def energy_meter(on_gpu: bool) -> EnergyMeter | None:
-    """What this machine has: the board's counter, or else the card's for work on the GPU and the processor's for other work; None where it
+    """What this machine has: the module's counter, or else the card's for work on the GPU and the processor's for other work; None where it
     has none that may be read.
     """
     for kind in (Tegrastats, Nvml if on_gpu else Rapl):
@@ -155,5 +158,7 @@ def energy_meter(on_gpu: bool) -> EnergyMeter | None:
 
 
 def _watts(line: str) -> float | None:
-    found = _BOARD_POWER.search(line)
-    return int(found[1]) / 1e3 if found else None
+    if found := _INPUT_POWER.search(line):
+        return int(found[1]) / 1e3
+    rails = {name: int(milliwatts) for name, milliwatts in _RAIL_POWER.findall(line)}
+    return sum(rails.values()) / 1e3 if len(rails) == _RAILS else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,8 @@ import click
 
 from reid_edge.errors import UsageError
 from reid_edge_benchmarks.machine import describe_machine, temperatures
+
+_LEADING_FOLDERS = re.compile(r"[^=,:]*/(?=[^/])")
 
 
 @contextmanager
@@ -50,8 +54,8 @@ def tell(json_path: Path | None, machine: Mapping[str, Any], figures: Mapping[st
 
 
 def command_line(arguments: list[str]) -> str:
-    """The command as a person would type it; of paths only the last part."""
-    return " ".join(["reid-edge", *(Path(each).name if "/" in each else each for each in arguments[1:])])
+    """The command as a person would type it in a shell; of paths only the last part, also of those behind ``KEY=``."""
+    return shlex.join(["reid-edge", *(_LEADING_FOLDERS.sub("", each) for each in arguments[1:])])
 
 
 def read_results(file: Path) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from reid_edge_benchmarks.energy import Rapl, Tegrastats, energy_meter
 ORIN = (
     "RAM 2448/7620MB (lfb 2x2MB) CPU [3%@729,off] gpu@45.5C VDD_IN 5000mW/4900mW VDD_CPU_GPU_CV 524mW/500mW VDD_SOC 1400mW/1398mW"
 )
+# Of a Jetson AGX Orin, which has no rail for its input: 3.2 + 1.2 + 3.6 W.
+AGX_ORIN = "CPU [0%@729] tj@45C VDD_GPU_SOC 3200mW/3100mW VDD_CPU_CV 1200mW/900mW VIN_SYS_5V0 3600mW/3600mW"
 
 
 def zone(root: Path, name: str, label: str, microjoules: int) -> Path:
@@ -57,21 +59,23 @@ def program(folder: Path, line: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Jetsons run Linux")
-def test_tegrastats_power_is_summed_over_time(tmp_path: Path) -> None:
-    meter = Tegrastats(program(tmp_path, ORIN))
+@pytest.mark.parametrize(("line", "watts"), [(ORIN, 5.0), (AGX_ORIN, 8.0)], ids=["an input", "three rails"])
+def test_tegrastats_power_is_summed_over_time(tmp_path: Path, line: str, watts: float) -> None:
+    meter = Tegrastats(program(tmp_path, line))
     try:
         before, start = meter.joules(), time.monotonic()
         time.sleep(0.2)
         joules, seconds = meter.joules() - before, time.monotonic() - start
     finally:
         meter.close()
-    assert joules == pytest.approx(5.0 * seconds, rel=0.2)  # 5000 mW; the two clocks are read microseconds apart
+    assert joules == pytest.approx(watts * seconds, rel=0.2)  # the two clocks are read microseconds apart
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Jetsons run Linux")
-def test_a_tegrastats_that_tells_no_power_is_no_meter(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["RAM 2448/7620MB CPU [3%@729]", "VIN_SYS_5V0 3600mW/3600mW"], ids=["none", "a part"])
+def test_a_tegrastats_that_does_not_tell_the_whole_power_is_no_meter(tmp_path: Path, line: str) -> None:
     with pytest.raises(OSError, match="no power"):
-        Tegrastats(program(tmp_path, "RAM 2448/7620MB CPU [3%@729]"))
+        Tegrastats(program(tmp_path, line))
 
 
 def test_the_meter_of_this_machine_counts_upwards_if_there_is_one() -> None:

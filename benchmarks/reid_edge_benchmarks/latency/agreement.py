@@ -45,6 +45,8 @@ class Agreement:
         if self.same_verdict is not None:
             parts.append(f"the same verdict for {self.same_verdict:.1%}")
         text = f"On {self.photos} photos both give {' and '.join(parts)} of the animals"
+        if self.same_animals < 1:
+            text += f", but see as many animals in {self.same_animals:.1%} of the photos only"
         if self.same_counts is not None:
             text += (
                 f"; of {self.counts} match counts {self.same_counts:.1%} agree within {_SAME_MATCHES} matches or {_SAME_SHARE:.0%} "

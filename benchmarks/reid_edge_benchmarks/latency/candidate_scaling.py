@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from reid_edge.identification import Question
 from reid_edge.matching.pair_scores import match_keypoints
 from reid_edge.recipe import Recipe
 from reid_edge.session import Session
-from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
+from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians
 
 if TYPE_CHECKING:
     from reid_edge_benchmarks.latency.torch_reference import TorchReference
@@ -72,6 +73,11 @@ def measure_candidates(
 def measure_pairs(session: Session, reference: TorchReference | None, rounds: int) -> dict[str, Any]:
     """Pairs a second of every LightGlue of the recipe, on enrolled photos of the gallery, and PyTorch's beside it in turns.
 
+    Args:
+        session: the gallery.
+        reference: PyTorch; None to leave it out.
+        rounds: how often the same pairs are matched, but as often at least as a ratio takes; who is first changes with every round.
+
     Returns:
         By matcher ``pairs_per_second``, and with a reference ``torch`` and the ``ratio`` of PyTorch's time to the runtime's.
     """
@@ -83,16 +89,19 @@ def measure_pairs(session: Session, reference: TorchReference | None, rounds: in
         if match.matcher != "lightglue":
             continue
         query, *others = candidates.keypoints(match.keypoints, ids)
-        ours, theirs = [], []
-        for turn in range(rounds + 1):
-            start = time.perf_counter()
-            match_keypoints(match, query, others, identifier.recipe, identifier.networks)
-            middle = time.perf_counter()
-            if reference:
-                reference.match(match, query, others)
-            if turn:
-                ours.append(middle - start)
-                theirs.append(time.perf_counter() - middle)
+        ours: list[float] = []
+        theirs: list[float] = []
+        sides: list[tuple[list[float], Callable[[], object]]] = [
+            (ours, partial(match_keypoints, match, query, others, identifier.recipe, identifier.networks))
+        ]
+        if reference:
+            sides.append((theirs, partial(reference.match, match, query, others)))
+        for turn in range(max(rounds, LEAST_PAIRS) + 1):
+            for seconds, run in sides if turn % 2 else reversed(sides):
+                start = time.perf_counter()
+                run()
+                if turn:  # the first is for warming up
+                    seconds.append(time.perf_counter() - start)
         found[match.name] = {"pairs_per_second": len(others) / float(np.median(ours))}
         if reference:
             ratio = ratio_of_medians(theirs, ours).as_json()

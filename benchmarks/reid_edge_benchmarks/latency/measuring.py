@@ -22,6 +22,7 @@ Figures = dict[str, Any]
 
 RUNTIME, TORCH, WILDFUSION = "runtime", "torch", "wildfusion"
 WHOLE = "whole"
+DATABASE_FEATURES = "features of the database"  # the stage of the common pipeline that its caller could keep
 # Photos that all answer first, uncounted: networks load, memory is taken, caches fill.
 _WARM_UP = 2
 

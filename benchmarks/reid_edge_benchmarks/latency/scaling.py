@@ -23,7 +23,6 @@ Figures = Mapping[str, Any]
 
 # The search is called free below this share of the photo's time.
 FREE = 0.05
-TARGET_SEARCH_MILLISECONDS = 30.0
 
 
 def measure_scaling(
@@ -51,10 +50,10 @@ def measure_scaling(
             from reid_edge_benchmarks.latency.torch_reference import TorchReference
 
             reference = TorchReference(session)
-        pairs = measure_pairs(session, reference, max(3, rounds))
+        pairs = measure_pairs(session, reference, rounds)
         del reference
     search = measure_search(enrolled, sizes, identifier, folder, threads, max(3, rounds), progress)
-    whole = next(row for row in reversed(candidates) if not row["all"])["whole"]["p50"]
+    whole = nearest_to_recipe(candidates, identifier.recipe.retrieve.candidates)["whole"]["p50"]
     return {
         "photos": photos.what,
         "threads": threads,
@@ -69,6 +68,11 @@ def prepare_scaling(sizes: Sequence[int], photos: Photos, identifier: Identifier
     """Make what `measure_scaling` keeps in the folder, the indexes of usearch too."""
     enrolled = enrol_photos(folder, photos.database, identifier, progress)
     measure_search(enrolled, sizes, identifier, folder, identifier.networks.device.threads, 1, progress)
+
+
+def nearest_to_recipe(candidates: Sequence[Figures], length: int) -> Figures:
+    """Of the photos that were answered as the recipe prunes them, the row whose shortlist is nearest to the recipe's own `length`."""
+    return min((row for row in candidates if not row["all"]), key=lambda row: abs(int(row["candidates"]) - length))
 
 
 def search_law(search: Sequence[Figures], whole: float) -> dict[str, float]:

@@ -187,10 +187,10 @@ class TorchReference:
 
     def _answer(self, described: DescribedAnimal, selection: Selection, question: Question, timings: Timings) -> ReferenceAnswer:
         comparison = self._compared(described, selection, timings)
+        recipe, species = self._identifier.recipe, selection.species or question.species
+        entry, _ = self._identifier.calibration.entry(species)
+        quality = None if recipe.fuse else described.quality  # of no stage, as in the runtime
         with timings.stage("decide"):
-            recipe, species = self._identifier.recipe, selection.species or question.species
-            entry, _ = self._identifier.calibration.entry(species)
-            quality = None if recipe.fuse else described.quality
             ranking = rank(comparison, self._candidates, entry, quality, recipe, species)
             doubt = selection.doubt_about(described.animal.found)
             return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt))

@@ -33,6 +33,7 @@ from reid_edge.recipe import Match
 from reid_edge.segmentation import find_animals
 from reid_edge.session import Session
 from reid_edge.timings import Timings
+from reid_edge_benchmarks.latency.measuring import DATABASE_FEATURES
 from reid_edge_benchmarks.latency.torch_reference import TorchNetwork
 from reid_edge_benchmarks.parity.calibrating import IsotonicCurve
 
@@ -91,7 +92,7 @@ class WildFusion:
         with torch.inference_mode():
             with timings.stage("features of the queries"):
                 queries = self._describe([self._query(Path(photo["path"])) for photo in photos])
-            with timings.stage("features of the database"):
+            with timings.stage(DATABASE_FEATURES):
                 database = self._describe([_database(one) for one in self._sightings])
             scores = self._score(queries, database, timings)
         with timings.stage("calibrate and rank"):

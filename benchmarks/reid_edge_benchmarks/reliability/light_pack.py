@@ -103,7 +103,7 @@ def _calibration() -> dict[str, Any]:
     table = open_pack(find_pack("field")).read_json(CALIBRATION)
     kept = table["scores"][0]
     entry = json.loads(json.dumps(table["generic"]).replace(json.dumps(kept), json.dumps(_SCORE)))
-    for part in (entry["calibrators"], entry["evidence"]["leads"]):
+    for part in (entry["calibrators"], entry["evidence"]["leads"], entry["evidence"]["rivals"]):
         for name in [name for name in part if name != _SCORE]:
             del part[name]
     entry["fusion"] = {"kind": "mean", "weights": {_SCORE: 1.0}}

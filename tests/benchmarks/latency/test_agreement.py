@@ -25,6 +25,7 @@ def test_the_same_answers_agree_in_everything() -> None:
     assert agreement.largest_difference == 1
     assert 0 < agreement.largest_cosine_difference < 0.001
     assert "the same identity first for 100.0%" in agreement.text()
+    assert "as many animals" not in agreement.text()
 
 
 def test_other_answers_are_seen() -> None:
@@ -33,6 +34,7 @@ def test_other_answers_are_seen() -> None:
     agreement = compare_answers(ours, theirs, COUNTING)
     assert agreement.same_identity == agreement.same_verdict == agreement.same_animals == agreement.same_counts == 0.5
     assert agreement.largest_difference == 40
+    assert "as many animals in 50.0% of the photos only" in agreement.text()
 
 
 def test_a_pair_that_only_one_side_matched_is_not_counted() -> None:

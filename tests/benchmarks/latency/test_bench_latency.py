@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from reid_edge_benchmarks.cli import bench
 from reid_edge_benchmarks.latency.command import choose_photos
 from reid_edge_benchmarks.latency.plots import plot_latency
-from reid_edge_benchmarks.latency.tables import latency_text, ratio_cell, whole_table
+from reid_edge_benchmarks.latency.tables import latency_text, ratio_cell, ratio_text, whole_table
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,21 @@ def test_a_ratio_stands_in_the_table_where_it_is_told_and_a_reason_where_not() -
     assert ratio_cell({**told, "value": None, "low": 0.9}) == "within the noise"
     assert ratio_cell({"value": None, "low": None, "high": None}) == "too few"
     assert ratio_cell(None) == "–"
+
+
+def test_what_the_common_pipeline_would_take_with_features_kept_is_told_beside_its_ratio() -> None:
+    agreement = {"photos": 5, "same_animals": 1.0, "same_identity": 1.0, "same_verdict": None, "counts": 0, "same_counts": None}
+    agreement |= {"largest_difference": 0, "largest_cosine_difference": 0}
+    calls = [{"whole": whole, "features of the database": 0.9 * whole} for whole in (90e3, 100e3, 110e3)]
+    gallery = {
+        "size": 1000,
+        "sides": {"wildfusion": {"each": calls}},
+        "ratios": {"wildfusion": {"value": 100.0, "low": 90.0, "high": 110.0, "pairs": 5}},
+        "agreement": {"wildfusion": agreement},
+    }
+    told = ratio_text(gallery, "wildfusion")
+    assert "takes 100.00 times as long as reid-edge" in told
+    assert "90.0% of that are the features of the database, and were they kept it would be about 10.0 times" in told
 
 
 def test_without_labels_sample_animals_are_rendered_and_others_asked_about_than_enrolled(tmp_path: Path) -> None:

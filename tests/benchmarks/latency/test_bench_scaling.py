@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from reid_edge.session import Session
 from reid_edge_benchmarks.cli import bench
-from reid_edge_benchmarks.latency.scaling import law_text, search_law, search_table
+from reid_edge_benchmarks.latency.candidate_scaling import measure_pairs
+from reid_edge_benchmarks.latency.scaling import law_text, nearest_to_recipe, search_law, search_table
+from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS
+from reid_edge_benchmarks.latency.torch_reference import TorchReference
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +67,15 @@ def test_the_law_is_found_again_and_says_where_the_search_stops_being_free() -> 
     assert law["per_thousand"] == pytest.approx(0.2)
     assert law["free_until"] == pytest.approx(100_000)  # 0.5 ms and 0.2 ms a thousand are 5 % of 410 ms
     assert "100,000 photos" in law_text({"law": law, "search": search})
+
+
+def test_pairs_are_matched_often_enough_beside_pytorch_for_a_ratio(session: Session, reference: TorchReference) -> None:
+    pairs = measure_pairs(session, reference, rounds=1)["xfeat-lighterglue"]
+    assert pairs["ratio"]["pairs"] == LEAST_PAIRS
+    assert pairs["ratio"]["low"] is not None
+    assert 0.1 < pairs["torch"] < 1e5
+
+
+def test_the_search_is_compared_with_a_photo_of_the_recipes_own_shortlist() -> None:
+    rows = [{"candidates": length, "all": whole} for length in (50, 100, 200) for whole in (False, True)]
+    assert nearest_to_recipe(rows, 110) == {"candidates": 100, "all": False}

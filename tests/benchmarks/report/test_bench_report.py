@@ -139,3 +139,5 @@ def test_a_folder_without_results_or_with_something_else_is_refused(tmp_path: Pa
 def test_the_command_line_is_kept_without_the_places_of_files() -> None:
     typed = ["/usr/bin/reid-edge", "bench", "latency", "/data/zebra", "--keep", "/tmp/kept", "--threads", "2"]
     assert command_line(typed) == "reid-edge bench latency zebra --keep kept --threads 2"
+    steps = ["reid-edge", "--step", "early exit:early_exit=off", "--step", "before:runtime=/tmp/x/runtime,pack=../p"]
+    assert command_line(steps) == "reid-edge --step 'early exit:early_exit=off' --step before:runtime=runtime,pack=p"

@@ -120,7 +120,7 @@ def _one_kill(daemon: Daemon, by_change: bool, chance: random.Random, tally: Tal
     )
     state = after_death(daemon.out)
     if state is not None:
-        tally.add("kills after an answer of that run", int(len(state.decided) > 0))
+        tally.add("kills after an answer of that run", int(_answered(daemon) > before))
         tally.add("integrity_check not ok", int(bool(state.integrity)))
         tally.faults += state.integrity
 
