@@ -171,7 +171,9 @@ def _killed_decoders(place: Place, kills: int, tally: Tally) -> None:
     tally.conserved(proof, "decoders killed")
     # Three deaths on the same photo put it aside: what kills its decoder every time must not be read for ever.
     tally.add("photos whose decoder was killed three times, in quarantine", proof.quarantined)
-    tally.expect(proof.quarantined * _DEATHS <= killed, f"{proof.quarantined} good photos are in quarantine after {killed} kills.")
+    tally.expect(
+        proof.quarantined * _DEATHS <= killed, f"{proof.quarantined} good photos are in quarantine after {killed} kills."
+    )
     shutil.rmtree(folder)
 
 

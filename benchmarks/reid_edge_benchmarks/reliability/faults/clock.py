@@ -24,7 +24,7 @@ _PATIENCE = 120.0
 
 
 def run(place: Place, full: bool) -> Outcome:
-    """One run with a clock that goes right, one for each jump, and one with all of them: the same ledger, in the same order."""
+    """One run with a clock that goes right, one for each jump, and one with all of them: the same ledger, each camera in the same order."""
     photos = FULL if full else SMALL
     tally = Tally()
     straight = _run(place, photos, (), tally)
@@ -67,17 +67,26 @@ def _set(clock: Path, nanoseconds: int) -> None:
 
 
 def _timeless(state: LedgerState, folder: Path) -> Mapping[str, object]:
+    """Of each camera what was answered and told, in its order; which camera's turn it is depends on which file settled first, so events
+    are numbered within their camera.
+    """
     root = len(os.fsencode(folder))
-    return {
-        "photos": [(photo.sha256, photo.verdict, photo.taken_at, photo.event_id, photo.identities) for photo in state.photos],
-        "messages": [(message.id, message.kind, message.key, message.camera) for message in state.messages],
-        "files": sorted((file.path[root:], file.state, file.sha256) for file in state.files),
-    }
+    told: dict[str, list[object]] = {}
+    events: dict[str, list[int]] = {}
+    for message in state.messages:
+        of_camera, number = events.setdefault(message.camera, []), message.body.get("event")
+        if number is not None and number not in of_camera:
+            of_camera.append(number)
+        event = None if number is None else of_camera.index(number)
+        photo = state.decided[message.body["photo"]["sha256"]] if message.kind == "photo" else None
+        answer = photo and (photo.sha256, photo.verdict, photo.taken_at, photo.identities)
+        told.setdefault(message.camera, []).append((message.kind, event, message.body.get("revision"), answer))
+    return {"told": told, "files": sorted((file.path[root:], file.state, file.sha256) for file in state.files)}
 
 
 FAULT = Fault(
     "clock",
     "Clock at 1970, an hour back, a year ahead, in the middle of a run",
-    "ledger and order as without a jump",
+    "ledger and order of each camera as without a jump",
     run,
 )
