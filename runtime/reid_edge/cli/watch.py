@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from reid_edge.cli.gallery import printable
 from reid_edge.cli.options import device_options
 from reid_edge.cli.watch_service import install_service
 from reid_edge.cli.watch_status import status
+from reid_edge.errors import UsageError
 
 if TYPE_CHECKING:
     from reid_edge.watch.daemon import Daemon
@@ -33,8 +35,18 @@ class _WatchGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            self._refuse_misspelt(args[0])
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, word: str) -> None:
+        """A folder may be named that comes later; one with nearly a command's name is more likely that command."""
+        near = difflib.get_close_matches(word, self.commands, 1, 0.75)
+        if near and not Path(word).exists():
+            raise UsageError(
+                f"There is neither a command nor a folder {word!r}; the nearest command is {near[0]!r}.",
+                f"To watch a folder of that name that comes later, write ./{word}.",
+            )
 
 
 @click.group(cls=_WatchGroup, short_help="Answer photos as they arrive in folders.", subcommand_metavar="FOLDER... | COMMAND")
@@ -185,7 +197,6 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
 @click.option("--sidecar", is_flag=True, help="XMP files beside the photos.")
 def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, sidecar: bool) -> None:
     """Write the answers of a ledger again: everything but the ledger itself is derived from it. The daemon may be running."""
-    from reid_edge.errors import UsageError
     from reid_edge.gallery.connection import translated
     from reid_edge.watch.configuration import Configuration
     from reid_edge.watch.ledger import LEDGER_NAME, Ledger

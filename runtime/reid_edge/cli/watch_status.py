@@ -79,7 +79,7 @@ def _run(run: Run | None) -> str:
 def _waiting(counts: Counts) -> str:
     if not counts.waiting:
         return "nothing"
-    return f"{_number(counts.waiting, 'file')}, the oldest known for {counts.lag_seconds:.0f} s"
+    return f"{_number(counts.waiting, 'file')}, the oldest for {counts.lag_seconds:.0f} s"
 
 
 def _number(count: int, thing: str) -> str:

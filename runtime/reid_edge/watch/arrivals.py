@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery.connection import now
 from reid_edge.photo import PHOTO_EXTENSIONS, optional
 from reid_edge.photo.video import VIDEO_EXTENSIONS
 from reid_edge.watch.cameras import camera_of_exif, camera_of_folder, read_head, taken_at
@@ -156,9 +157,9 @@ class Arrivals:
             log.info("The folder %s is back.", shown(folder.path))
         # What could not be read for another reason than its content may be readable now.
         self._ledger.database.execute(
-            "UPDATE file SET state = 'seen', tries = 0 WHERE folder_id = ? AND state = 'quarantined' "
+            "UPDATE file SET state = 'seen', tries = 0, changed_at = ? WHERE folder_id = ? AND state = 'quarantined' "
             "AND (reason LIKE ? OR reason LIKE ?)",
-            (folder.id, f"{UNREADABLE}%", f"%{optional.INSTALL}%"),
+            (now(), folder.id, f"{UNREADABLE}%", f"%{optional.INSTALL}%"),
         )
 
     def _settle(self) -> bool:

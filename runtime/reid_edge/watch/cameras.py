@@ -1,7 +1,7 @@
 """Which camera took a photo, and when by its own clock: read cheaply from the first bytes of the file, for the order of answering."""
 
 # File names are bytes here, which pathlib does not take.
-# ruff: noqa: PTH119
+# ruff: noqa: PTH119, PTH120
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from reid_edge.photo.tags import BrokenTagsError, TagBlock
 from reid_edge.watch.ledger import shown
 
 _HEAD_BYTES = 1 << 18
+_DCIM = b"DCIM"
 _MAKE, _MODEL, _EXIF_DIRECTORY, _SERIAL = 0x010F, 0x0110, 0x8769, 0xA431  # Exif 2.32, 4.6.4 and 4.6.5
 
 
 def camera_of_folder(root: bytes, path: bytes) -> str:
-    """The name of the first folder below the root, else the root's own name."""
-    parts = os.path.relpath(path, root).split(b"/")
-    return shown(parts[0] if len(parts) > 1 else os.path.basename(root.rstrip(b"/")) or root)
+    """The name of the first folder below the root, else the root's own name.
+
+    `DCIM` is on every card (DCF 2.0, JEITA CP-3461B, 3.1), so neither it nor what is in it names a camera: the folder that holds it does.
+    """
+    root = root.rstrip(b"/")
+    if os.path.basename(root).upper() == _DCIM:
+        root = path = os.path.dirname(root)
+    parts = os.path.relpath(path, root or b"/").split(b"/")
+    return shown(parts[0] if len(parts) > 1 and parts[0].upper() != _DCIM else os.path.basename(root) or b"/")
 
 
 def read_head(path: bytes) -> bytes:

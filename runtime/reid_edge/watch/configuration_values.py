@@ -79,10 +79,14 @@ def seconds(low: float, high: float = 366 * 86400.0) -> Reader:
     def read(value: Any, base: Path) -> float:
         measured = _measure(value, _UNITS)
         if not low <= measured <= high:
-            raise UnfitError(value, f"a time from {low:g} s to {high:g} s, such as 2, '2s', '5min' or '1h'")
+            raise UnfitError(value, f"a time from {low:g} s to {_in_words(high)}, such as 2, '2s', '5min' or '1h'")
         return measured
 
     return read
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds / 86400:g} days" if seconds >= 86400 else f"{seconds:g} s"
 
 
 def read_bytes(value: Any, base: Path) -> int:

@@ -54,7 +54,7 @@ class Counts:
         events, events_open: bursts.
         messages: of the outbox, ever; `undelivered` of each sink that ever delivered something.
         verdicts: decided photos by verdict.
-        lag_seconds: how long the oldest file that is still to be answered has been known, by the device's clock, at least 0.
+        lag_seconds: since when the oldest change of a file waits to be answered, by the device's clock, at least 0.
         folders_absent: watched folders that are not there.
     """
 
@@ -233,7 +233,7 @@ class Ledger:
                 sink: self.database.rows("SELECT count(*) FROM message WHERE id > ?", (last,))[0][0]
                 for sink, last in self.database.rows("SELECT sink, last_id FROM delivery")
             }
-            oldest = self.database.rows("SELECT min(first_seen_at) FROM file WHERE state IN ('seen', 'settled')")[0][0]
+            oldest = self.database.rows("SELECT min(changed_at) FROM file WHERE state IN ('seen', 'settled')")[0][0]
             absent = self.database.rows("SELECT count(*) FROM folder WHERE present = 0")[0][0]
         return Counts(
             **{state: files.get(state, 0) for state in ("seen", "settled", "decided", "quarantined", "gone")},
@@ -278,6 +278,14 @@ class Ledger:
         """The decided photo with this content; None where there is none."""
         rows = self.database.rows(f"SELECT {_PHOTO} FROM photo WHERE sha256 = ? AND state = 'decided'", (sha256,))
         return self._photo(rows[0]) if rows else None
+
+    def frames_until(self, photo_id: int) -> list[LedgerPhoto]:
+        """The frames of the video that a photo is a frame of, up to this one, in their order; none of a photo that is no frame."""
+        rows = self.database.rows(
+            f"SELECT {_PHOTO} FROM photo WHERE frame_of = (SELECT frame_of FROM photo WHERE id = ?) AND id <= ? ORDER BY id",
+            (photo_id, photo_id),
+        )
+        return [self._photo(row) for row in rows]
 
     def paths_of(self, photo_id: int) -> tuple[bytes, ...]:
         """The files that carry a photo, or the video that it is a frame of, where they are now, the first one seen first."""

@@ -21,11 +21,11 @@ AHEAD = 1  # beside the photo that is being answered
 
 @dataclass(frozen=True)
 class Read:
-    """A file that was read, what came of it, and when that began, on the monotonic clock."""
+    """A file that was read, what came of it, and how long that took."""
 
     file: SettledFile
     reading: Reading
-    began: float
+    seconds: float
 
 
 class Reader:
@@ -84,6 +84,6 @@ class Reader:
                 log.exception("%s could not be read.", shown(file.path))
                 self._decoder.kill()
                 reading = Broken(f"{type(error).__name__}: {error}", crashed=True)
-            self._read.put(Read(file, reading, began))
+            self._read.put(Read(file, reading, time.monotonic() - began))
             self._wake()
         self._decoder.close()

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 NAME = "reports"
 _UNSURE = ("new", "ask")
 _MOST_PHOTOS = 3  # of one animal: further ones of a burst show little more
+_MOST_ON_A_PAGE = 12  # a herd's: the daemon does nothing else meanwhile, and systemd's watchdog waits for it
 _LOOKED_AT = 50
 
 
@@ -75,7 +76,7 @@ class Reports:
         if self._ledger.event(message.body["event"]).revision != message.body["revision"]:
             return []
         unsure = [animal for animal in message.body["animals"] if animal["verdict"] in _UNSURE]
-        return list(dict.fromkeys(sha256 for animal in unsure for sha256 in animal["photos"][:_MOST_PHOTOS]))
+        return list(dict.fromkeys(sha256 for animal in unsure for sha256 in animal["photos"][:_MOST_PHOTOS]))[:_MOST_ON_A_PAGE]
 
     def _write(self, message: Message, photos: list[str]) -> None:
         self._answerer.refresh()

@@ -134,4 +134,7 @@ CREATE TABLE run (
 );
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first_tables", _FIRST_TABLES),)
+# Every card has an IMG_0001.JPG: a free name for a moved photo may take hundreds of questions.
+_MOVED_FILES = "CREATE INDEX file_moved ON file (moved_to) WHERE moved_to IS NOT NULL;"
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("first_tables", _FIRST_TABLES), ("index_of_moved_files", _MOVED_FILES))

@@ -75,7 +75,7 @@ class Turns:
 
         Args:
             boxes_of: the boxes that a detector gave for the photo at a path.
-            answered: called with each answer that was noted, and the seconds that it took from reading on.
+            answered: called with each answer that was noted, and the seconds of work: reading, answering, noting.
 
         Raises:
             LedgerError, StorageError: that cannot be noted.
@@ -198,7 +198,7 @@ class Turns:
         self._after_decision(file)
 
     def _answer(self, read: Read, photo: Photo) -> None:
-        file, is_frame = read.file, isinstance(read.reading, Frame)
+        file, is_frame, began = read.file, isinstance(read.reading, Frame), time.monotonic()
         if is_decided(self._ledger, photo.sha256):  # by another file that was read at the same time
             self._known(file, photo.sha256, is_frame)
             return
@@ -219,7 +219,7 @@ class Turns:
         )
         self._waits.pop(file.id, None)
         self.answered += 1
-        seconds = time.monotonic() - read.began
+        seconds = read.seconds + time.monotonic() - began
         log.info(
             "%s: %s (%.2f s)",
             shown(file.path) if not is_frame else f"{shown(os.path.dirname(file.path))}/{photo.name}",

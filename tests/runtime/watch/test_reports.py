@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.reports import Reports
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -95,3 +96,13 @@ def test_side_cars_go_below_a_folder_of_their_own(
     assert {path.suffix for path in folder.iterdir()} == {".jpg"}
     beside = (tmp_path / "xmp").joinpath(*folder.parts[1:])
     assert {path.name for path in beside.iterdir()} == {path.name + ".xmp" for path in folder.iterdir()}
+
+
+def test_a_page_about_a_herd_is_bounded_so_that_the_watchdog_of_systemd_does_not_end_it(ledger: Ledger, tmp_path: Path) -> None:
+    event = ledger.database.insert("event", camera="c", closed=1, revision=1)
+    animals = [{"verdict": "new", "photos": [f"{number}-{photo}" for photo in range(5)]} for number in range(30)]
+    reports = Reports(ledger, None, None, tmp_path / "reports", 10**6)  # type: ignore[arg-type]  # nothing is answered here
+    ledger.post("event", "event:1:1", "c", {"event": event, "revision": 1, "closed": True, "animals": animals})
+    photos = reports._photos(ledger.messages_after(0)[0])
+    assert len(photos) == 12
+    assert photos[:4] == ["0-0", "0-1", "0-2", "1-0"]

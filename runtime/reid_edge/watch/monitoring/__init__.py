@@ -5,7 +5,7 @@ What the daemon calls:
     monitor = Monitor(configuration, deliveries.states)
     server = MonitoringServer(configuration.http, monitor)    # from monitoring.http_server, where http is configured
     monitor.beat()                                            # in every turn of the loop, also while it waits for room on the disk
-    monitor.answered(seconds)                                 # after each photo: from reading it to its commit
+    monitor.answered(seconds)                                 # after each photo: reading, answering and committing it
     monitor.absent(paths)                                     # watched folders that are unmounted or gone, whenever that changes
     monitor.configuration = configuration                     # after SIGHUP
     server.close()                                            # at the end
@@ -80,7 +80,7 @@ class Monitor:
         page.gauge("loop_age_seconds", "Since the loop last came round.", ({}, time.monotonic() - self._beat))
         if self._last_answer is not None:
             page.gauge("last_photo_age_seconds", "Since the last answer of this run.", ({}, time.monotonic() - self._last_answer))
-        page.histogram("answer_seconds", "From reading a photo to its committed answer.", self._answers)
+        page.histogram("answer_seconds", "Reading a photo, answering and committing it.", self._answers)
         states = self._deliveries()
         page.gauge(
             "delivery_failing_seconds",
@@ -131,7 +131,7 @@ def _ledger_metrics(page: Exposition, status: Status) -> None:
         ({"state": "closed"}, counts.events - counts.events_open),
     )
     page.gauge("lag_photos", "Files that are still to be answered.", ({}, counts.waiting))
-    page.gauge("lag_seconds", "How long the oldest of them has been known, by the device's clock.", ({}, counts.lag_seconds))
+    page.gauge("lag_seconds", "Since when the oldest change of one waits, by the device's clock.", ({}, counts.lag_seconds))
     page.gauge(
         "delivery_backlog",
         "Messages that wait for a sink.",

@@ -1,14 +1,20 @@
 """The daemon's files: what the ledger tells, as JSON Lines, CSV, a Camtrap DP package and XMP side-cars.
 
-All of them are derived: whichever is deleted is made again from the ledger when the daemon starts, except for side-cars.
+All of them are derived: whichever is deleted is made again from the ledger when the daemon starts, except for side-cars. So a table that
+a person saved from a spreadsheet, or that is of another ledger, is kept under another name and does not keep the daemon from starting.
 """
 
 from __future__ import annotations
 
+import itertools
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reid_edge.gallery.connection import translated
 from reid_edge.watch.configuration import Configuration
+from reid_edge.watch.sinks import SinkError
 
 if TYPE_CHECKING:
     from reid_edge.watch.ledger import Ledger
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
 
 JSON_LINES, CSV, CAMTRAP_DP, SIDECARS = "answers.jsonl", "answers.csv", "camtrap-dp", "sidecars"
 DEPLOYMENTS, PACKAGE = "deployments.csv", "datapackage.json"
+
+log = logging.getLogger(__name__)
 
 
 def open_sinks(configuration: Configuration, out: Path, ledger: Ledger) -> list[Sink]:
@@ -28,18 +36,17 @@ def open_sinks(configuration: Configuration, out: Path, ledger: Ledger) -> list[
         ledger: what the sinks are derived from.
 
     Raises:
-        SinkError: a file belongs to something else. StorageError: a file cannot be opened. UsageError: a person's own table or
-            package for Camtrap DP cannot be used.
+        StorageError: a file cannot be opened. UsageError: a person's own table or package for Camtrap DP cannot be used.
     """
     sinks: list[Sink] = []
     if configuration.json_lines:
         from reid_edge.watch.outputs.json_lines import JsonLines
 
-        sinks.append(JsonLines(out / JSON_LINES, ledger))
+        sinks.append(_opened(JsonLines, out / JSON_LINES, ledger))
     if configuration.csv:
         from reid_edge.watch.outputs.csv_file import CsvFile
 
-        sinks.append(CsvFile(out / CSV, ledger))
+        sinks.append(_opened(CsvFile, out / CSV, ledger))
     if configuration.camtrap_dp:
         from reid_edge.watch.outputs.camtrap_dp import CamtrapDp
 
@@ -50,3 +57,15 @@ def open_sinks(configuration: Configuration, out: Path, ledger: Ledger) -> list[
         beside = configuration.sidecar_dir is None
         sinks.append(Sidecars(ledger, configuration.sidecar_dir or out / SIDECARS, beside))
     return sinks
+
+
+def _opened(sink: Callable[[Path, Ledger], Sink], path: Path, ledger: Ledger) -> Sink:
+    try:
+        return sink(path, ledger)
+    except SinkError as error:
+        names = (path.with_name(f"{path.stem}-kept-{number}{path.suffix}") for number in itertools.count(1))
+        kept = next(name for name in names if not name.exists())
+        with translated(path):
+            path.rename(kept)
+        log.warning("%s It is kept as %s, and made again from the ledger.", error.message, kept.name)
+        return sink(path, ledger)

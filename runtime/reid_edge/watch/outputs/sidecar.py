@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from reid_edge.gallery.connection import translated
 from reid_edge.gallery.replacing import replacing, sync_folder
-from reid_edge.watch.ledger import Ledger, Message, shown
+from reid_edge.watch.ledger import Ledger, LedgerPhoto, Message, shown
 
 SUFFIX = ".xmp"
 _META, _RDF = "adobe:ns:meta/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -49,7 +49,7 @@ class Sidecars:
         self._beside = beside
 
     def deliver(self, messages: Sequence[Message]) -> int:
-        """Write the side-cars of photos; a photo that several files carry has one beside each.
+        """Write the side-cars of photos; a photo that several files carry has one beside each, a video one for all its frames.
 
         Raises:
             StorageError: the daemon's own folder is full or fails.
@@ -57,8 +57,10 @@ class Sidecars:
         for number, message in enumerate(messages):
             photo = self._ledger.photo(message.body["photo"]["sha256"]) if message.kind == "photo" else None
             try:
-                for path in photo.paths if photo else ():
-                    self._write(Path(os.fsdecode(path)), message.body)
+                if photo is not None:
+                    body = _of_all(dict(message.body), self._ledger.frames_until(photo.id))
+                    for path in photo.paths:
+                        self._write(Path(os.fsdecode(path)), body)
             except Exception:
                 if number:
                     return number
@@ -93,6 +95,18 @@ class Sidecars:
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             sync_folder(folder.parent)
+
+
+def _of_all(body: dict[str, Any], frames: Sequence[LedgerPhoto]) -> dict[str, Any]:
+    """What a video's side-car says: each individual once, as the frame says that is surest of it, the known ones first."""
+    if len(frames) > 1:
+        surest: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+        animals = (animal for frame in frames for animal in frame.animals)
+        for animal in sorted(animals, key=lambda each: (each["verdict"] != "known", -each["probability"])):
+            surest.setdefault((animal["verdict"], animal["identity"]), animal)
+        body["animals"] = list(surest.values())
+        body["verdict"] = body["animals"][0]["verdict"] if surest else "empty"
+    return body
 
 
 class UnknownSidecarError(ValueError):

@@ -114,9 +114,12 @@ _HARDENING = (
 )
 
 
+_TEMPORARY = ("/tmp", "/var/tmp")  # reports are put together there, and ProtectSystem=strict closes them
+
+
 def _system_hardening(unit: Unit) -> list[str]:
     # With - before it, a path may be missing when the service starts: a card that is not put in.
-    paths = " ".join(_quoted(f"-{path}") for path in unit.writable)
+    paths = " ".join(_quoted(f"-{path}") for path in (*unit.writable, *_TEMPORARY))
     return [
         "CapabilityBoundingSet=",
         "ProtectSystem=strict",

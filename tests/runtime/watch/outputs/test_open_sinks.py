@@ -9,7 +9,7 @@ import pytest
 from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.outputs import CAMTRAP_DP, CSV, JSON_LINES, SIDECARS, open_sinks
-from reid_edge.watch.sinks import SinkError, deliver_waiting
+from reid_edge.watch.sinks import deliver_waiting
 
 ALL = {"json_lines": True, "csv": True, "camtrap_dp": True, "sidecar": True}
 BOX = (64, 48, 320, 240)
@@ -51,11 +51,23 @@ def test_all_outputs_tell_the_same_and_deleted_ones_come_back(ledger, configurat
         assert path.read_bytes() == before[path] or path.name == "datapackage.json"  # which says when it was made
 
 
-def test_files_that_stand_in_the_way_are_said_at_the_start(ledger, configuration, memory_folder):
-    (memory_folder / JSON_LINES).write_text("my notes\n")
-    with pytest.raises(SinkError, match=r"answers\.jsonl"):
-        deliver(ledger, configuration, **ALL)
-    (memory_folder / JSON_LINES).unlink()
+def test_a_table_that_was_saved_from_a_spreadsheet_is_kept_and_made_again(
+    ledger, configuration, commit, answer_for, memory_folder
+):
+    """A daemon that did not start for it would answer nothing for the rest of the season."""
+    commit(ledger, memory_folder / "cards" / "1.jpg", [answer_for(0, "Asha", 0.97, BOX)], close=True)
+    deliver(ledger, configuration)
+    table = memory_folder / CSV
+    whole = table.read_bytes()
+    for number in (1, 2):
+        saved = whole.replace(b",", b";") + b"%d" % number
+        table.write_bytes(saved)
+        deliver(ledger, configuration)
+        assert table.read_bytes() == whole
+        assert (memory_folder / f"answers-kept-{number}.csv").read_bytes() == saved
+
+
+def test_a_persons_table_that_cannot_be_used_is_said_at_the_start(ledger, configuration, memory_folder):
     (memory_folder / "deployments.csv").write_text("camera\nnorth\n")
     with pytest.raises(UsageError, match="unknown column 'camera'"):
         deliver(ledger, configuration, **ALL)

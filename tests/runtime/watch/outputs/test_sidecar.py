@@ -180,3 +180,18 @@ def test_exiftool_reads_it(tmp_path, there):
     assert told["XMP:Subject"] == (["waterhole", "night"] if there else []) + ["Asha", "new individual"]
     assert told["XMP:OrganismID"] == "Asha"
     assert told.get("XMP:Rating") == (4 if there else None)
+
+
+def test_the_side_car_of_a_video_names_the_animals_of_all_its_frames(ledger, tmp_path, commit, answer_for):
+    video = tmp_path / "card" / "night.mp4"
+    video.parent.mkdir()
+    video.write_bytes(b"video")
+    commit(ledger, video, [answer_for(0, "Asha", 0.97, BOX)])
+    commit(ledger, tmp_path / "2", [answer_for(0, None, 0.9, BOX)])
+    commit(ledger, tmp_path / "3", [])
+    ledger.database.execute("UPDATE photo SET frame_of = 1")
+    ledger.database.execute("UPDATE file SET photo_id = NULL")
+    deliver_waiting(ledger, Sidecars(ledger, tmp_path / "side"))
+    data = video.with_name("night.mp4.xmp").read_bytes()
+    assert keywords(data) == ["Asha", "new individual"]
+    assert organism(data) == ["Asha"]

@@ -82,6 +82,7 @@ def test_the_daemon_is_watched_restarted_and_allowed_to_write_where_it_must(tmp_
         assert text[key] == value, key
     assert f'"-{tmp_path}/o"' in text["ReadWritePaths"]
     assert f'"-{tmp_path}/g"' in text["ReadWritePaths"]
+    assert '"-/tmp"' in text["ReadWritePaths"]  # where reports are put together
     assert f'"-{tmp_path}/card"' not in text["ReadWritePaths"]  # a photo is only ever read
 
 
