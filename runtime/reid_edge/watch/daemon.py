@@ -145,7 +145,8 @@ class Daemon:
         That is 1 where, with `once`, something is in quarantine or a folder is not there, else 0.
 
         Raises:
-            EngineError: with `once`, the engine kept failing; what is not answered waits in the ledger.
+            EngineError: the gallery cannot be described, or with `once` the engine kept failing; what is not answered waits in the ledger.
+            GalleryError, StorageError: with `once`, the gallery cannot be described.
         """
         with self._closing:
             run = self._noted_run()
@@ -190,13 +191,25 @@ class Daemon:
         return None
 
     def _describe_gallery(self) -> None:
-        missing = self._answerer.undescribed()
-        if missing:
-            log.info("The pack has not described %d photos of the gallery yet; describing them now.", len(missing))
-            with self._tolerant("They are left out"):
+        """Nothing is answered before: beside a gallery that is described in part, known animals would be strangers."""
+        wait = Backoff(longest=_LONGEST_STORAGE_WAIT)
+        while not self._stopping.is_set():
+            try:
+                missing = self._answerer.undescribed()
+                if not missing:
+                    return
+                log.info("The pack has not described %d photos of the gallery yet; describing them now.", len(missing))
                 left_out = self._answerer.describe_gallery(self._beating(missing))
+            except (GalleryError, StorageError) as error:
+                if self.configuration.once:
+                    raise
+                log.warning("%s It is tried again; photos wait.", error.message)
+                self._beat()
+                self._stopping.wait(wait.failed())
+            else:
                 if left_out:
                     log.warning("%d photos of the gallery could not be described and are compared with nothing.", left_out)
+                return
 
     def _turn(self) -> bool:
         """Once round; returns whether, with `once`, everything is done."""

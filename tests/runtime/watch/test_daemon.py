@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -265,6 +267,25 @@ def test_what_a_person_enrols_is_known_to_the_running_daemon(
     )
     (root / "2.jpg").write_bytes(photo(2, "Dalila", 5000))
     wait_until(out, lambda ledger: ledger.counts().verdicts.get("known", 0) == 1)
+
+
+def test_nothing_is_answered_beside_a_gallery_that_is_not_described(
+    folder: Path, tmp_path: Path, light: Any, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    gallery, out = tmp_path / "gallery.sqlite", tmp_path / "out"
+    shutil.copy(light.gallery, gallery)
+    with contextlib.closing(sqlite3.connect(gallery, isolation_level=None)) as other:
+        other.execute("DELETE FROM feature")
+        other.execute("BEGIN IMMEDIATE")  # nobody else can write to it
+        process = start(folder, out, "--gallery", gallery)
+        assert process.stderr is not None
+        while "photos wait" not in (line := process.stderr.readline()):
+            assert line, "the daemon ended"
+        assert not _messages(out)
+    for _ in range(5):
+        while ": known" not in (line := process.stderr.readline()) and ": empty" not in line and "quarantine" not in line:
+            assert line, "the daemon ended"
+            assert ": new" not in line
 
 
 def test_outputs_are_made_again_from_the_ledger(
