@@ -232,7 +232,7 @@ def exported(weights_folder: Path, photos: list[np.ndarray], tmp_path_factory: p
 def test_keynet_exports_with_plain_operators_and_passes_its_comparison(exported: ExportedNetwork) -> None:
     assert exported.size < 2_500_000  # bytes
     assert exported.licence == "MIT"
-    assert exported.entry.parameters == {**OPTIONS, "dimension": 128}
+    assert exported.entry.parameters == {**OPTIONS, "dimension": 128, "frames": True}
     assert exported.entry.preprocessing.colour == "grey"
     assert exported.parity["keypoints_repeated"] >= 0.97
     assert exported.parity["descriptors_cosine_p1"] >= 0.998

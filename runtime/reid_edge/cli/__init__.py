@@ -106,15 +106,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ReidEdgeError as error:
         _leave(error.message, error.hint, error.exit_code)
     except (_ReaderGone, BrokenPipeError):
-        # Nobody is left to tell, and Python must not try again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _leave(
             f"{error.strerror or error}{where}.", "Check that disk: its free space and its permissions.", StorageError.exit_code
         )
+    finally:
+        _let_go_of_broken_streams()
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _let_go_of_broken_streams() -> None:
+    """What cannot be written now must not be tried again at exit: Python would make exit code 120 of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _leave(message: str, hint: str, code: int) -> None:

@@ -63,7 +63,7 @@ def test_energy_and_the_machine_are_told_or_said_to_be_missing(output: tuple[str
     assert facts["machine"]["libraries"]["torch"]
     assert facts["kind"] == "latency"
     assert facts["pack"]["name"] == "field"
-    assert facts["command"].startswith("reid-edge ")
+    assert facts["command"].startswith("reid-edge")
 
 
 def test_plots_are_small_pictures(output: tuple[str, dict[str, Any], Path]) -> None:
