@@ -19,6 +19,9 @@ BUSY_SECONDS = 5.0
 WAL_SINCE = (3, 51, 3)
 
 
+Migrations = Sequence[tuple[str, str]]
+
+
 class Database:
     """An open gallery file. Every statement goes through here, so every failure is a ReidEdgeError.
 
@@ -44,9 +47,8 @@ class Database:
 
     def insert(self, table: str, **columns: Any) -> int:
         """Insert one row; returns its id."""
-        row = self.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values())
-        )
+        names = ", ".join(f'"{name}"' for name in columns)
+        row = self.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values()))
         return int(row.lastrowid or 0)
 
     @contextlib.contextmanager
@@ -99,9 +101,7 @@ def create_database(path: Path) -> None:
     with contextlib.closing(database), database.transaction():
         if database.rows("PRAGMA schema_version") != [(0,)]:
             raise taken
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute("CREATE TABLE migration (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)")
-        _migrate(database)
+        make_tables(database, APPLICATION_ID, MIGRATIONS)
 
 
 def open_database(path: Path, writable: bool) -> Database:
@@ -252,7 +252,7 @@ def _set_up(database: Database, writable: bool) -> None:
     applied = {name for (name,) in database.rows("SELECT name FROM migration")}
     if len(applied) < len(MIGRATIONS):
         with database.transaction():
-            _migrate(database)
+            migrate(database, MIGRATIONS)
     if not writable:
         database.execute("PRAGMA query_only = ON")
         database.writable = False
@@ -262,9 +262,21 @@ def _set_up(database: Database, writable: bool) -> None:
         database.rows(f"PRAGMA journal_mode = {journal}")
 
 
-def _migrate(database: Database) -> None:
+def make_tables(database: Database, application_id: int, migrations: Migrations) -> None:
+    """Make an empty file a database of this kind; call it in a transaction."""
+    database.execute(f"PRAGMA application_id = {application_id}")
+    database.execute("CREATE TABLE migration (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)")
+    migrate(database, migrations)
+
+
+def migrate(database: Database, migrations: Migrations) -> None:
+    """Bring the tables to this version; call it in a transaction.
+
+    Args:
+        migrations: (name, SQL script), in their order; those that `database` has are left out.
+    """
     applied = {name for (name,) in database.rows("SELECT name FROM migration")}
-    for name, script in MIGRATIONS:
+    for name, script in migrations:
         if name in applied:
             continue
         for statement in _statements(script):

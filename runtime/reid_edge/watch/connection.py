@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reid_edge.errors import GalleryError, StorageError
-from reid_edge.gallery.connection import BUSY_SECONDS, WAL_SINCE, now, translated
+from reid_edge.gallery.connection import BUSY_SECONDS, WAL_SINCE, Database, make_tables, migrate, translated
 from reid_edge.watch.schema import APPLICATION_ID, MIGRATIONS
 
 _JOURNAL_BYTES = 1 << 20
@@ -22,56 +22,34 @@ class LedgerError(GalleryError):
     """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
 
 
-class LedgerDatabase:
-    """An open ledger file, which several threads may use: each statement, and each transaction, has it for itself.
-
-    Attributes:
-        path: of the SQLite file.
-    """
+class LedgerDatabase(Database):
+    """An open ledger file, which several threads may use: each statement, and each transaction, has it for itself."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock_file: BinaryIO | None) -> None:
-        self.path = path
-        self._connection = connection
+        """The lock is held as long as the ledger is open; None for a reader."""
+        super().__init__(path, connection, writable=lock_file is not None)
         self._lock_file = lock_file
         self._turn = threading.RLock()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with self._turn, _meant(self.path):
-            return self._connection.execute(sql, parameters).fetchall()
+            return super().rows(sql, parameters)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one changing statement; its cursor tells `rowcount`."""
         with self._turn, _meant(self.path):
-            return self._connection.execute(sql, parameters)
-
-    def insert(self, table: str, **columns: Any) -> int:
-        """Insert one row; returns its id."""
-        names = ", ".join(f'"{name}"' for name in columns)
-        row = self.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values()))
-        return int(row.lastrowid or 0)
+            return super().execute(sql, parameters)
 
     @contextlib.contextmanager
-    def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-        """All changes inside reach the disk together or not at all; one inside another joins it."""
-        with self._turn:
-            if self._connection.in_transaction:
-                yield
-                return
-            self.execute(begin)
-            try:
-                yield
-                self.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # SQLite has already rolled back by itself after some failures
-                    with contextlib.suppress(sqlite3.Error):
-                        self._connection.rollback()
-                raise
+    def _within(self, begin: str) -> Iterator[None]:
+        with self._turn, super()._within(begin):
+            yield
 
     def close(self) -> None:
         """Close the file and let another daemon have it."""
         with self._turn:
-            self._connection.close()
+            super().close()
             if self._lock_file is not None:
                 self._lock_file.close()
 
@@ -153,12 +131,10 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 def _prepare(database: LedgerDatabase) -> None:
     if database.rows("PRAGMA schema_version") == [(0,)]:
         with database.transaction():
-            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            database.execute("CREATE TABLE migration (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)")
-            _migrate(database)
+            make_tables(database, APPLICATION_ID, MIGRATIONS)
     _check(database)
     with database.transaction():
-        _migrate(database)
+        migrate(database, MIGRATIONS)
     # Where the journal is deleted to commit, a power cut can bring it back, and with it what was before the commit
     # (https://www.sqlite.org/pragma.html#pragma_synchronous, EXTRA). One that persists is overwritten and synced.
     journal = "wal" if sqlite3.sqlite_version_info >= WAL_SINCE else "persist"
@@ -173,32 +149,13 @@ def _check(database: LedgerDatabase) -> None:
         raise LedgerError(f"The ledger {database.path} was made by a newer version of reid-edge.", "Update reid-edge here.")
 
 
-def _migrate(database: LedgerDatabase) -> None:
-    applied = {name for (name,) in database.rows("SELECT name FROM migration")}
-    for name, script in MIGRATIONS:
-        if name not in applied:
-            for statement in _statements(script):
-                database.execute(statement)
-            database.execute("INSERT INTO migration VALUES (?, ?)", (name, now()))
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: `executescript` would commit the transaction they belong to."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
 @contextlib.contextmanager
 def _meant(path: Path) -> Iterator[None]:
     """The failures of SQLite in the words of a ledger."""
     try:
         with translated(path):
             yield
-    except StorageError:
+    except (StorageError, LedgerError):
         raise
     except GalleryError as error:
         text = str(error.__cause__ or error)

@@ -180,7 +180,7 @@ class Ledger:
 
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """All reads inside see one state; other threads wait meanwhile."""
-        return self.database.transaction("BEGIN")
+        return self.database.snapshot()
 
     def start_run(self, version: str, pack: str, gallery: str) -> int:
         """Note that a daemon began; returns the number of its run."""

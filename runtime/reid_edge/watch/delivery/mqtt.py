@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Mqtt
 from reid_edge.watch.delivery.failure import DeliveryError
+from reid_edge.watch.delivery.in_order import deliver_in_order
 from reid_edge.watch.delivery.payload import payload
 from reid_edge.watch.ledger import Message
 
@@ -69,14 +70,7 @@ class MqttSink:
         Raises:
             DeliveryError: the first one was not.
         """
-        for count, message in enumerate(messages):
-            try:
-                self._publish(message)
-            except DeliveryError:
-                if count == 0:
-                    raise
-                return count
-        return len(messages)
+        return deliver_in_order(messages, self._publish)
 
     def close(self) -> None:
         """Say good-bye to the broker."""

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from reid_edge import __version__
 from reid_edge.watch.configuration import Webhook
 from reid_edge.watch.delivery.failure import DeliveryError
+from reid_edge.watch.delivery.in_order import deliver_in_order
 from reid_edge.watch.delivery.payload import payload
 from reid_edge.watch.ledger import Message
 
@@ -54,14 +55,7 @@ class WebhookSink:
         Raises:
             DeliveryError: the first one did not.
         """
-        for count, message in enumerate(messages):
-            try:
-                self._post(message)
-            except DeliveryError:
-                if count == 0:
-                    raise
-                return count
-        return len(messages)
+        return deliver_in_order(messages, self._post)
 
     def close(self) -> None:
         """Nothing stays open between two messages."""
