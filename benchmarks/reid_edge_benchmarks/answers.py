@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Entry
-from reid_edge.calibration.identities import score_identities
+from reid_edge.decide.calibration import Entry
+from reid_edge.decide.calibration.identities import score_identities
 from reid_edge_calibration.metrics import NEW, baks, baus, geomean, geomean_interval, rank_k
 from reid_edge_calibration.score_table import ScoreTable
 

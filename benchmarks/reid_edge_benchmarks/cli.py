@@ -69,7 +69,7 @@ def accuracy(
     With --ablate also what each stage contributes; with --html the worst mistakes as pictures: that page holds photos.
     """
     from reid_edge.errors import UsageError
-    from reid_edge.identification import Identifier
+    from reid_edge.identify.identifier import Identifier
     from reid_edge.pack import find_pack, open_pack
     from reid_edge_benchmarks.accuracy.command import Request, measure_accuracy
     from reid_edge_calibration.labels.labelled_set import of_the_same_species, read_labelled_sets
@@ -168,7 +168,7 @@ def embedders(
     from dataclasses import asdict
 
     from reid_edge.errors import UsageError
-    from reid_edge.identification import Identifier
+    from reid_edge.identify.identifier import Identifier
     from reid_edge.pack import find_pack, open_pack
     from reid_edge_benchmarks.embedders import embedder_table, measure_embedders
     from reid_edge_benchmarks.embedding_networks import catalogue_embedders, parse_embedder

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.describe.segmentation import find_animals
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
-from reid_edge.segmentation import find_animals
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder
 from reid_edge_benchmarks.markdown_table import markdown_table
 from reid_edge_calibration.labels.labelled_set import LabelledSet

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import reid_edge
 from reid_edge.engines import Device, open_engine
+from reid_edge.engines.network_input import to_network_input
 from reid_edge.errors import UsageError
-from reid_edge.network_input import to_network_input
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import list_photos, read_photo
 

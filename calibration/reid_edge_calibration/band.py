@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 from reid_edge_calibration.identity import fit_identity, fit_unknown, natural_weight
 from reid_edge_calibration.trials import Trials
 

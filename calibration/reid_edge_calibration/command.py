@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reid_edge.cli.progress import progress
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.entry import FitOptions
 from reid_edge_calibration.fit import Fitted, fit_with_facts

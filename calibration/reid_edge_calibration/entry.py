@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Calibrator, Entry, Pooling
+from reid_edge.decide.calibration import Calibrator, Entry, Pooling
 from reid_edge_calibration.band import Band, Confidence, ask_band, confidence_of
 from reid_edge_calibration.calibrators import KINDS, FittedCalibrator, choose_calibrator
 from reid_edge_calibration.evidence import FittedEvidence, Standing, fit_evidence, fused_alone

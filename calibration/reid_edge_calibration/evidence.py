@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from reid_edge.calibration import Evidence, QualityTerm
-from reid_edge.calibration.fusion import log_odds
-from reid_edge.photo.quality import QUALITY
+from reid_edge.decide.calibration import Evidence, QualityTerm
+from reid_edge.decide.calibration.fusion import log_odds
+from reid_edge.describe.quality import QUALITY
 
 PRIOR = 3.0
 """Standard deviation of a weight about 0, for a feature of standard deviation 1."""
@@ -45,10 +45,10 @@ class Standing:
 
     Attributes:
         fused: float64 [T], its fused score, calibrated and fused without the fold of its trial.
-        leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+        leads: float64 [T, S], see `reid_edge.decide.calibration.evidence.leads`.
         photos: int [T], how many photos of it were compared.
         quality: float64 [T, K], of the query photo.
-        rivals: float64 [S], see `reid_edge.calibration.Evidence`.
+        rivals: float64 [S], see `reid_edge.decide.calibration.Evidence`.
     """
 
     fused: NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from reid_edge.calibration import CalibrationModel, Entry
+from reid_edge.decide.calibration import CalibrationModel, Entry
 from reid_edge.errors import UsageError
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import Band, sure_enough

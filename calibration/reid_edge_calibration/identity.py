@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 from reid_edge_calibration.calibrators.knots import thin
 from reid_edge_calibration.trials import Trials
 

@@ -1,12 +1,12 @@
-"""The calibration file of a pack, as `reid_edge.calibration.read_calibration` reads it."""
+"""The calibration file of a pack, as `reid_edge.decide.calibration.read_calibration` reads it."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from reid_edge.calibration import CalibrationModel, Calibrator, Entry, Fusion, FusionNetwork, Stacking
-from reid_edge.calibration.reading import FORMAT_VERSION
+from reid_edge.decide.calibration import CalibrationModel, Calibrator, Entry, Fusion, FusionNetwork, Stacking
+from reid_edge.decide.calibration.reading import FORMAT_VERSION
 
 
 def model_to_json(model: CalibrationModel) -> str:

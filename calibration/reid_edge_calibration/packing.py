@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_edge.calibration import CalibrationModel, read_calibration
+from reid_edge.decide.calibration import CalibrationModel, read_calibration
 from reid_edge.errors import UsageError
-from reid_edge.identification import CALIBRATION
+from reid_edge.identify.identifier import CALIBRATION
 from reid_edge.pack import NewFile, Pack, write_pack
 from reid_edge.pack.members import MANIFEST
 from reid_edge_calibration.model_file import model_to_json

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.describe.quality import QUALITY
 from reid_edge.errors import StorageError, UsageError
-from reid_edge.photo.quality import QUALITY
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ScoreTable:
         raw: float32 [P, S], the scores, higher is more alike, NaN where one was not computed.
         raw_without: float32 [P, S], the same in the gallery without the query's own individual; NaN also for pairs that show the same
             individual, and for all pairs of a query that has no such trial.
-        quality: float32 [Q, K], of the query photos, in the order of `reid_edge.photo.quality.QUALITY`.
+        quality: float32 [Q, K], of the query photos, in the order of `reid_edge.describe.quality.QUALITY`.
 
     Raises:
         UsageError: lengths that differ, an index out of range, a pair that is there twice, an infinite score, or

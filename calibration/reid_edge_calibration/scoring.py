@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.comparison import Comparison, compare
-from reid_edge.description import DescribedAnimal
-from reid_edge.enrolment import EnrolmentResult, enrol
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.compare.comparison import Comparison, compare
+from reid_edge.describe.description import DescribedAnimal
+from reid_edge.describe.features import Features
+from reid_edge.describe.quality import QUALITY
 from reid_edge.errors import PhotoError, UsageError
-from reid_edge.features import Features
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier
+from reid_edge.identify.enrolment import EnrolmentResult, enrol
+from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
-from reid_edge.photo.quality import QUALITY
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.score_table import ScoreTable

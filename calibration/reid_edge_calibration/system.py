@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Entry, WeightedMean
-from reid_edge.consensus import score_by_recipe
+from reid_edge.decide.calibration import Entry, WeightedMean
+from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import confidence_of
 from reid_edge_calibration.calibrators import FittedCalibrator, fit_isotonic

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Fusion, Pooling
-from reid_edge.calibration.evidence import CHANCE, level_of, lowered_by
+from reid_edge.decide.calibration import Fusion, Pooling
+from reid_edge.decide.calibration.evidence import CHANCE, level_of, lowered_by
 from reid_edge_calibration.score_table import ScoreTable
 
 BEST_PHOTO = Pooling()
@@ -187,10 +187,11 @@ class TrialPlan:
 
         Args:
             fused, pooling: as for `run`.
-            rivals: float64 [S], what it is ahead of where there is no other one, see `reid_edge.calibration.Evidence`; None: found here.
+            rivals: float64 [S], what it is ahead of where there is no other one, see `reid_edge.decide.calibration.Evidence`;
+                None: found here.
 
         Returns:
-            leads: float64 [T, S], see `reid_edge.calibration.evidence.leads`.
+            leads: float64 [T, S], see `reid_edge.decide.calibration.evidence.leads`.
             photos: int64 [T], how many photos of it were compared, 1 where there was no candidate.
             rivals: float64 [S], as given, or the median over the trials of the best other individual's level.
         """

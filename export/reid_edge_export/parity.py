@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.describe.segmentation.instances import CELL, animal_scores, decode_masks
 from reid_edge.errors import EngineError
-from reid_edge.segmentation.instances import CELL, animal_scores, decode_masks
 from reid_edge_export.catalogue import Network
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.network_input import resize
+from reid_edge.engines.network_input import resize
 from reid_edge.photo import read_photo
 
 LARGEST_SIDE = 2048

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.describe.segmentation.box_prompt import centre_box
+from reid_edge.engines.network_input import content_size, to_network_input
 from reid_edge.errors import UsageError
-from reid_edge.network_input import content_size, to_network_input
-from reid_edge.segmentation.box_prompt import centre_box
 from reid_edge_export import sift
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import load_network

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import reid_edge
-from reid_edge.enrolment import enrol
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import read_source
-from reid_edge.identification import Identifier
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.session import Session
 from reid_edge.pack import find_pack, open_pack
-from reid_edge.session import Session
 
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
 # Three individuals by two photos, and queries of two of them and of Kito, whom the gallery does not know.

@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Identifier, Question
+from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
-from reid_edge.session import Session
 from reid_edge_benchmarks.accuracy.answering import Answer, Answers, Measured
 from reid_edge_benchmarks.accuracy.mistakes import draw_mistakes, worst
 from reid_edge_benchmarks.accuracy.tables import ROWS, print_figures

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reid_edge.describe.quality import QUALITY
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
-from reid_edge.photo.quality import QUALITY
 from reid_edge_benchmarks.accuracy.ablation import Rung, ablate, with_recipe, without_crop_and_mask
 from reid_edge_benchmarks.accuracy.page import write_page
 from reid_edge_benchmarks.accuracy.tables import print_rungs

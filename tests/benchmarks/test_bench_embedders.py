@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.cli import bench

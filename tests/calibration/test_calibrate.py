@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from reid_edge.describe.quality import QUALITY
 from reid_edge.errors import UsageError
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
-from reid_edge.photo.quality import QUALITY
 from reid_edge_calibration.cli import calibrate
 from reid_edge_calibration.labels.labelled_set import read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from reid_edge.calibration import read_calibration
+from reid_edge.decide.calibration import read_calibration
 from reid_edge.errors import UsageError
 from reid_edge_calibration.entry import FitOptions
 from reid_edge_calibration.fit import fit_calibration, fit_with_facts

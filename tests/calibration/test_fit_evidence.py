@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reid_edge.calibration.evidence import CHANCE
-from reid_edge.calibration.fusion import log_odds
+from reid_edge.decide.calibration.evidence import CHANCE
+from reid_edge.decide.calibration.fusion import log_odds
 from reid_edge_calibration.evidence import Standing, fit_evidence
 
 NAMES = ("matches",)

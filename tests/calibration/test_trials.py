@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from reid_edge.calibration import Calibrator, Entry, Evidence, Pooling, QualityTerm, WeightedMean
-from reid_edge.calibration.identities import score_identities
+from reid_edge.decide.calibration import Calibrator, Entry, Evidence, Pooling, QualityTerm, WeightedMean
+from reid_edge.decide.calibration.identities import score_identities
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.trials import Pairs, TrialPlan
 

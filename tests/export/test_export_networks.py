@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from reid_edge.engines.network_input import to_network_input
 from reid_edge.errors import UsageError
-from reid_edge.network_input import to_network_input
 from reid_edge_export.catalogue import network_named, resolve_parameters
 from reid_edge_export.networks import load_network
 from reid_edge_export.samples import make_inputs

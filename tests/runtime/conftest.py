@@ -18,18 +18,18 @@ import pytest
 from numpy.typing import NDArray
 
 import reid_edge
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.decision import Decision
-from reid_edge.enrolment import EnrolmentResult, enrol
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.compare.matching import AffinePoints
+from reid_edge.decide.decision import Decision
+from reid_edge.describe.orientation import Chip
+from reid_edge.describe.sift import extract_sift
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import read_source
-from reid_edge.identification import Identifier, Question
-from reid_edge.matching import AffinePoints
-from reid_edge.orientation import Chip
+from reid_edge.identify.enrolment import EnrolmentResult, enrol
+from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.pack import Pack, find_pack, open_pack
 from reid_edge.photo import Photo, decode_photo, read_photo
 from reid_edge.recipe import Extract
-from reid_edge.sift import extract_sift
 
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reid_edge.calibration import CalibrationModel
+from reid_edge.decide.calibration import CalibrationModel
 from reid_edge.errors import UsageError
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.accuracy.answering import Progress
 from reid_edge_benchmarks.answers import answer_table, with_scores

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.decision import Decision
-from reid_edge.enrolment import enrol
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.decide.decision import Decision
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier, Question
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet

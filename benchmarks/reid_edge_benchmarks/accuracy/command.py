@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge_benchmarks.accuracy.ablation import Rung, ablate
 from reid_edge_benchmarks.accuracy.answering import Answers, Measured, Progress, measure
 from reid_edge_benchmarks.accuracy.mistakes import draw_mistakes, worst

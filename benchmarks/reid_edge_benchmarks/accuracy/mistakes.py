@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.decision import Decision, RankedIdentity
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.decide.decision import Decision, RankedIdentity
 from reid_edge.gallery import Gallery, Sighting
-from reid_edge.identification import Identifier, Question
+from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.photo import read_photo
 from reid_edge.report.markup import define, name, percent, text
 from reid_edge.report.pair import confidences, define_outline, draw_pair

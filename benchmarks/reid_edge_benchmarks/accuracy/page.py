@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 
 import reid_edge
-from reid_edge.gallery.replacing import replacing
-from reid_edge.pack.disk import storage_errors
 from reid_edge.report.markup import bar, page_head, text
+from reid_edge.storage.disk import storage_errors
+from reid_edge.storage.replacing import replacing
 from reid_edge_benchmarks.accuracy.ablation import Rung
 from reid_edge_benchmarks.accuracy.answering import ERRORS, Measured
 from reid_edge_benchmarks.accuracy.diagrams import reliability_diagram, risk_coverage_diagram

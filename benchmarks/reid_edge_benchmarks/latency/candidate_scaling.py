@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reid_edge.compare.matching.pair_scores import match_keypoints
 from reid_edge.gallery import Sighting
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Question
-from reid_edge.matching.pair_scores import match_keypoints
+from reid_edge.identify.identifier import Question
+from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe
-from reid_edge.session import Session
 from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians
 
 if TYPE_CHECKING:

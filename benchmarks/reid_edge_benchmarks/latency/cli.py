@@ -13,7 +13,7 @@ from reid_edge.cli.options import DEFAULT_PACK, device_options, pack_option
 from reid_edge.cli.progress import progress
 
 if TYPE_CHECKING:
-    from reid_edge.identification import Identifier
+    from reid_edge.identify.identifier import Identifier
 
 _AGAINST = ("torch", "wildfusion")
 

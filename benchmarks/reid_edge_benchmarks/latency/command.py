@@ -12,8 +12,8 @@ import numpy as np
 
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Identifier
-from reid_edge.session import Session
+from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.session import Session
 from reid_edge_benchmarks.energy import energy_meter
 from reid_edge_benchmarks.latency.galleries import enrol_photos, gallery_of, whole_individuals
 from reid_edge_benchmarks.latency.measuring import Plan, evenly, measure_gallery

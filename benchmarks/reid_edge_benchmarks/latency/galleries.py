@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.enrolment import enrol
+from reid_edge.describe.features import keypoint_arrays, vector_array
 from reid_edge.errors import UsageError
-from reid_edge.features import keypoint_arrays, vector_array
 from reid_edge.gallery import Gallery, NewSighting, Sighting
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 
 Progress = Callable[..., Any]
@@ -47,7 +47,7 @@ def enrol_photos(folder: Path, rows: Sequence[Enrolment], identifier: Identifier
     """A gallery of all these photos; one that a run before has left in the folder is continued.
 
     Raises:
-        EngineError, GalleryError, StorageError: see `reid_edge.enrolment.enrol`.
+        EngineError, GalleryError, StorageError: see `reid_edge.identify.enrolment.enrol`.
     """
     path = folder / f"enrolled-{_stem([str(row) for row in rows], identifier)}.sqlite"
     with Gallery.open_or_create(path) as gallery:

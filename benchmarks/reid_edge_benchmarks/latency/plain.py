@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.comparison import Comparison
-from reid_edge.identification import CALIBRATION, Identifier
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.compare.comparison import Comparison
+from reid_edge.identify.identifier import CALIBRATION, Identifier
 
 Answer = dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from reid_edge.gallery import Gallery
-from reid_edge.identification import Identifier
-from reid_edge.session import Session
+from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.candidate_scaling import measure_candidates, measure_pairs
 from reid_edge_benchmarks.latency.command import Photos
 from reid_edge_benchmarks.latency.galleries import enrol_photos

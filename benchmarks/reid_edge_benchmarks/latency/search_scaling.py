@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.features import vector_array
+from reid_edge.describe.features import vector_array
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.search import VectorIndex
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge_benchmarks.latency.galleries import vector_gallery
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
 from reid_edge_benchmarks.memory import memory_now

@@ -27,22 +27,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from reid_edge.candidates import Selection
-from reid_edge.comparison import Comparison
-from reid_edge.description import DescribedAnimal, describe
+from reid_edge.compare.candidates import Selection
+from reid_edge.compare.comparison import Comparison
+from reid_edge.compare.matching import Matches
+from reid_edge.decide.ranking import Ranking, rank
+from reid_edge.decide.verdict import Verdict, judge
+from reid_edge.describe.description import DescribedAnimal, describe
+from reid_edge.describe.features import Features
+from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines import Provenance, TensorSpec
+from reid_edge.engines.networks import LoadedNetwork, Networks
 from reid_edge.errors import UsageError
-from reid_edge.features import Features
-from reid_edge.identification import Question
-from reid_edge.keypoints import Keypoints
-from reid_edge.matching import Matches
-from reid_edge.networks import LoadedNetwork, Networks
+from reid_edge.identify.identifier import Question
+from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
-from reid_edge.ranking import Ranking, rank
 from reid_edge.recipe import Match, Recipe
-from reid_edge.session import Session
 from reid_edge.timings import Timings
-from reid_edge.verdict import Verdict, judge
 from reid_edge_benchmarks.latency.plain import is_calibrated, plain_scores, undecided
 from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
 from reid_edge_export.catalogue import network_named, resolve_parameters, resolve_shape
@@ -150,7 +150,7 @@ class TorchReference:
         self._gallery = _GalleryTensors(session)
 
     def identify(self, path: Path, question: Question, timings: Timings) -> list[ReferenceAnswer]:
-        """Answer for each animal of a photo file, largest first; see `reid_edge.session.Session.identify`."""
+        """Answer for each animal of a photo file, largest first; see `reid_edge.identify.session.Session.identify`."""
         animals, selection = self._describe(path, question, timings)
         return [self._answer(animal, selection, question, timings) for animal in animals]
 
@@ -170,7 +170,7 @@ class TorchReference:
         return answers, timings.milliseconds
 
     def match(self, match: Match, query: Keypoints, candidates: Sequence[Keypoints]) -> list[Matches]:
-        """Match one query with many candidates; see `reid_edge.matching`."""
+        """Match one query with many candidates; see `reid_edge.compare.matching`."""
         with torch.inference_mode():
             return self._match(match, _Points.of(query), [_Points.of(candidate) for candidate in candidates])
 

@@ -25,13 +25,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reid_edge.describe.segmentation import find_animals
+from reid_edge.engines.network_input import to_network_input
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Sighting
-from reid_edge.network_input import to_network_input
+from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Match
-from reid_edge.segmentation import find_animals
-from reid_edge.session import Session
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.measuring import DATABASE_FEATURES
 from reid_edge_benchmarks.latency.torch_reference import TorchNetwork

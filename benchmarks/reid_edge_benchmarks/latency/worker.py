@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from reid_edge.comparison import compare
-from reid_edge.decision import Decision
+from reid_edge.compare.comparison import compare
+from reid_edge.decide.decision import Decision
 from reid_edge.errors import PhotoError, ReidEdgeError
-from reid_edge.identification import Question
+from reid_edge.identify.identifier import Question
+from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
-from reid_edge.session import Session
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.plain import is_calibrated, undecided
 from reid_edge_benchmarks.memory import memory_now, peak_memory

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reid_edge.calibration import WeightedMean
+from reid_edge.decide.calibration import WeightedMean
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.pack import Pack
 from reid_edge_benchmarks.parity.differences import (

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid_edge.network_input import content_size, input_size, to_network_input
+from reid_edge.engines.network_input import content_size, input_size, to_network_input
 from reid_edge.pack import Pack
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import Photo

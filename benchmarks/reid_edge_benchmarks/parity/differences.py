@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from reid_edge.calibration import Entry
+from reid_edge.decide.calibration import Entry
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.parity.calibrating import IsotonicCurve
 from reid_edge_benchmarks.parity.deciding import ReferenceAnswer

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 import reid_edge
-from reid_edge.enrolment import enrol
 from reid_edge.gallery import Gallery
-from reid_edge.identification import Identifier
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Pack, open_pack
 from reid_edge.pack.members import MANIFEST
 from reid_edge.photo import list_photos

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reid_edge.describe.quality import QUALITY
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.heads.labels import Labels, labels_file, parse_labels
 from reid_edge.pack import Pack
+from reid_edge.pack.head_labels import Labels, labels_file, parse_labels
 from reid_edge.photo import read_photo
-from reid_edge.photo.quality import QUALITY
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Head, Match
 from reid_edge_benchmarks.parity.describing import Described, Describer

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.decision import Decision
-from reid_edge.description import DescribedAnimal
-from reid_edge.enrolment import enrol
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.decide.decision import Decision
+from reid_edge.describe.description import DescribedAnimal
 from reid_edge.gallery import Gallery
-from reid_edge.identification import Identifier, Question
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.pack import Pack, open_pack
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Recipe

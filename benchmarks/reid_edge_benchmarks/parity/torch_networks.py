@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import reid_edge
-from reid_edge.network_input import to_network_input
+from reid_edge.engines.network_input import to_network_input
 from reid_edge.pack import Pack
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.photo import list_photos

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from reid_edge.identification import CALIBRATION
+from reid_edge.identify.identifier import CALIBRATION
 from reid_edge.pack import Manifest, Network, NewFile, Preprocessing, find_pack, open_pack, write_pack
 
 _SIZE, _GRID = 32, 4

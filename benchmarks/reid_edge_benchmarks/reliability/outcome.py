@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reid_edge.enrolment import enrol
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import open_pack
 from reid_edge_benchmarks.reliability.conservation import Conservation
 from reid_edge_benchmarks.reliability.daemon import SETTLE_SECONDS, Daemon

@@ -56,7 +56,7 @@ def measure(
     Heads that the recipe wants are trained first, on the database photos of both folds.
     """
     from reid_edge.errors import UsageError
-    from reid_edge.identification import Identifier
+    from reid_edge.identify.identifier import Identifier
     from reid_edge.pack import find_pack, open_pack
     from reid_edge_benchmarks.machine import machine_facts
     from reid_edge_benchmarks.parity.packs import exported_pack, with_trained_heads

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from reid_edge.calibration import Entry
-from reid_edge.consensus import score_by_recipe
+from reid_edge.decide.calibration import Entry
+from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.errors import UsageError
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Fuse, Group
 from reid_edge_benchmarks.accuracy.ablation import with_recipe, without_crop_and_mask

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 from reid_edge.errors import UsageError
 from reid_edge_calibration.calibrators.beta import fit_beta
 from reid_edge_calibration.calibrators.isotonic import fit_isotonic

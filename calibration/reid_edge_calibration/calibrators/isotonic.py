@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 from reid_edge_calibration.calibrators.knots import flat, thin
 from reid_edge_calibration.calibrators.levels import seen_pairs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 
 GRID = 257
 """Scores at which a smooth curve is taken before it is thinned."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.special import expit, logit
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 from reid_edge_calibration.calibrators.knots import TOLERANCE, flat, score_grid, thin
 from reid_edge_calibration.calibrators.levels import Levels, take_levels
 from reid_edge_calibration.calibrators.likelihood import fit_slopes

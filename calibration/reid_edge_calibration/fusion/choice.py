@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Fusion, WeightedMean
+from reid_edge.decide.calibration import Fusion, WeightedMean
 from reid_edge_calibration.fusion.network import fit_network
 from reid_edge_calibration.fusion.powell import fit_weights
 from reid_edge_calibration.fusion.stacking import fit_stacking

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration.fusion import log_odds
+from reid_edge.decide.calibration.fusion import log_odds
 from reid_edge_calibration.trials import Pairs
 
 MOST_DIFFERENT = 10

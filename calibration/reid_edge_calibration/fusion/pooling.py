@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Pooling
+from reid_edge.decide.calibration import Pooling
 from reid_edge_calibration.judging import gain, geomean_of, held_out_answers
 from reid_edge_calibration.trials import BEST_PHOTO, Trials
 

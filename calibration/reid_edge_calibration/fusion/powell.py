@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from reid_edge.calibration import WeightedMean
+from reid_edge.decide.calibration import WeightedMean
 from reid_edge_calibration.threshold import best_threshold
 from reid_edge_calibration.trials import Pairs, TrialPlan
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from reid_edge.calibration import Stacking
+from reid_edge.decide.calibration import Stacking
 from reid_edge_calibration.fusion.learning import pairs_to_learn_from
 from reid_edge_calibration.trials import Pairs, TrialPlan
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, first_few
 from reid_edge_calibration.labels.leakage import find_leakage
 from reid_edge_calibration.labels.request import LabelRequest

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from reid_edge.embedding import project
-from reid_edge.enrolment import enrol
+from reid_edge.describe.embedding import project
+from reid_edge.describe.features import vector_array
 from reid_edge.errors import UsageError
-from reid_edge.features import vector_array
 from reid_edge.gallery import Gallery
-from reid_edge.identification import CALIBRATION, Identifier
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import CALIBRATION, Identifier
 from reid_edge.pack import NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_calibration.labels.labelled_set import LabelledSet

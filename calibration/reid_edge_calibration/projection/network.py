@@ -20,7 +20,7 @@ _OPSET, _IR_VERSION = 18, 8
 def projection_network(projection: Projection, name: str, licence: str) -> bytes:
     """The bytes of an ONNX file; the same projection gives the same bytes.
 
-    Input ``vector`` float32 [batch, D] and output ``embedding`` float32 [batch, D]; see `reid_edge.embedding.project`.
+    Input ``vector`` float32 [batch, D] and output ``embedding`` float32 [batch, D]; see `reid_edge.describe.embedding.project`.
 
     Args:
         projection: fitted.

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from reid_edge.calibration import FusionNetwork
+from reid_edge.decide.calibration import FusionNetwork
 from reid_edge.pack import Pack
 from reid_edge_calibration.fit import Fit, Fitted
 from reid_edge_calibration.judging import geomean_interval_of

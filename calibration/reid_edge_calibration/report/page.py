@@ -7,9 +7,9 @@ from importlib import resources
 from pathlib import Path
 
 import reid_edge
-from reid_edge.gallery.replacing import replacing
-from reid_edge.pack.disk import storage_errors
 from reid_edge.report.markup import page_head
+from reid_edge.storage.disk import storage_errors
+from reid_edge.storage.replacing import replacing
 from reid_edge_calibration.metrics import calibration_error
 from reid_edge_calibration.report.content import CalibrationReport, ReportedEntry
 from reid_edge_calibration.report.markup import number, percent, plain, table

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.calibration import Calibrator
+from reid_edge.decide.calibration import Calibrator
 from reid_edge_calibration.report.chart import Chart, axis
 from reid_edge_calibration.report.content import ReportedChoice, ReportedEntry, ReportedScore
 from reid_edge_calibration.report.markup import figure, number, percent, plain, table

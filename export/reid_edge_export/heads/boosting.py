@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.heads import Labels, boosting_features
+from reid_edge.compare.heads import Labels, boosting_features
 from reid_edge_export.heads.fitting import Curve, Fitted, score
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say
@@ -49,7 +49,7 @@ def features_of(photos: LabelledPhotos, among: LabelledPhotos, labels: Labels) -
     A photo is no neighbour of its own, and nor is one that was taken together with it: a query will not have such a one either.
 
     Returns:
-        float32 [N, F], see `reid_edge.heads.boosting_features`.
+        float32 [N, F], see `reid_edge.compare.heads.boosting_features`.
     """
     distance = 1 - photos.vectors @ among.vectors.T
     comparable = photos.comparable(among)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reid_edge.compare.heads import Labels, labels_file, parse_labels
 from reid_edge.errors import UsageError
-from reid_edge.heads import Labels, labels_file, parse_labels
 from reid_edge.pack import Manifest, Network, NewFile, Pack, write_pack
 from reid_edge.pack.tables import Scalar
 from reid_edge.recipe import Recipe, parse_recipe

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.describe.features import vector_array
 from reid_edge.errors import UsageError
-from reid_edge.features import vector_array
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.pack import Pack
 from reid_edge.recipe import Recipe
@@ -147,7 +147,7 @@ def _leaves(embedding: str, parts: Parts) -> list[str]:
 
 
 def _vector(arrays: Mapping[str, NDArray[np.generic]], embedding: str, parts: Parts) -> NDArray[np.float32] | None:
-    """float32 [D] of length 1, or None where it is not there, is zero or no number; see `reid_edge.embedding.concatenate`."""
+    """float32 [D] of length 1, or None where it is not there, is zero or no number; see `reid_edge.describe.embedding.concatenate`."""
     stored = arrays.get(vector_array(embedding))
     if stored is None:
         found = [_vector(arrays, part, parts) for part in parts.get(embedding, ())]

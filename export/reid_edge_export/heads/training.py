@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.compare.heads import Labels
 from reid_edge.errors import EngineError
-from reid_edge.heads import Labels
 from reid_edge_export.heads.network_file import network_file, run_network
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say

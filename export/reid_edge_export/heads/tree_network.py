@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
-from reid_edge.heads import Labels
+from reid_edge.compare.heads import Labels
 
 if TYPE_CHECKING:
     from xgboost import Booster

@@ -91,9 +91,9 @@ def _devices(pack_name: str) -> list[dict[str, Any]]:
 
 def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, Any]:
     from reid_edge.engines.contract import DeviceAbsentError
+    from reid_edge.engines.networks import network_files
     from reid_edge.engines.selection import find_device, is_ready, self_test
     from reid_edge.engines.tensorrt_engine import missing_for_tensorrt
-    from reid_edge.networks import network_files
 
     try:
         device = find_device(name)

@@ -13,7 +13,7 @@ from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.progress import progress
 
 if TYPE_CHECKING:
-    from reid_edge.enrolment import EnrolmentResult
+    from reid_edge.identify.enrolment import EnrolmentResult
 
 _SHOWN = 20
 
@@ -46,10 +46,10 @@ def add(
     --identity a photo. A gallery that does not exist is made. Photos that are enrolled already are skipped, so a run that was stopped
     is continued by running it again. Exits 1 when some photos could not be read.
     """
-    from reid_edge.enrolment import enrol
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.sources import read_source
-    from reid_edge.identification import Identifier
+    from reid_edge.identify.enrolment import enrol
+    from reid_edge.identify.identifier import Identifier
     from reid_edge.pack import find_pack, open_pack
 
     enrolments = read_source(source, identity, species, viewpoint, split, fold)

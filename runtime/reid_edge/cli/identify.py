@@ -16,7 +16,7 @@ from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from reid_edge.session import Session
+    from reid_edge.identify.session import Session
 
 _SHOWN = 20
 
@@ -56,7 +56,7 @@ def identify(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other.", "Give one of them.")
     from reid_edge.cli.answers import answers_for
-    from reid_edge.identification import Question
+    from reid_edge.identify.identifier import Question
     from reid_edge.report import Report
 
     if explain and not (explain.parent.is_dir() and os.access(explain.parent, os.W_OK)):
@@ -95,9 +95,9 @@ def identify(
 
 def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) -> Session:
     """Open the gallery and the pack; gallery photos that another pack described are described anew first."""
-    from reid_edge.enrolment import describe_again
     from reid_edge.gallery import Gallery
-    from reid_edge.session import Session
+    from reid_edge.identify.enrolment import describe_again
+    from reid_edge.identify.session import Session
 
     session = Session.open(gallery_path, pack_name, device, threads)
     _ = session.identifier.calibration  # a pack that cannot decide is said before any photo is described

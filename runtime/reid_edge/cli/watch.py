@@ -165,7 +165,7 @@ def _signals(holder: list[Daemon]) -> Iterator[None]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per event and line.")
 def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> None:
     """List the events: who was where and when, and in which photos."""
-    from reid_edge.watch.ledger import LEDGER_NAME, Ledger
+    from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.listing import listed_events
 
     with Ledger.read(out / LEDGER_NAME) as ledger:
@@ -199,7 +199,7 @@ def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, s
     """Write the answers of a ledger again: everything but the ledger itself is derived from it. The daemon may be running."""
     from reid_edge.gallery.connection import translated
     from reid_edge.watch.configuration import Configuration
-    from reid_edge.watch.ledger import LEDGER_NAME, Ledger
+    from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.outputs import open_sinks
 
     if not (csv or json_lines or camtrap_dp or sidecar):

@@ -11,7 +11,7 @@ import click
 from reid_edge.cli.gallery import printable
 
 if TYPE_CHECKING:
-    from reid_edge.watch.ledger import Counts
+    from reid_edge.watch.ledger.ledger import Counts
     from reid_edge.watch.monitoring.status import Run, Status
 
 

@@ -20,8 +20,8 @@ from typing import Any
 from reid_edge.engines.contract import TensorSpec
 from reid_edge.engines.profiles import AxisRanges
 from reid_edge.engines.tensorrt_build import OPTIONS, BuiltEngine, Library
-from reid_edge.pack.disk import storage_errors, sync_folder, write_synced
 from reid_edge.pack.store import default_store
+from reid_edge.storage.disk import storage_errors, sync_folder, write_synced
 
 if sys.platform != "win32":
     import fcntl

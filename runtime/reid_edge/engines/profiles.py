@@ -26,7 +26,7 @@ from reid_edge.pack.manifest import Manifest, Network, Preprocessing
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.recipe import Recipe
 
-# Candidates that reid_edge.matching.lightglue matches in one run.
+# Candidates that reid_edge.compare.matching.lightglue matches in one run.
 _MATCHING_BATCH = 4
 _USUAL_POINTS, _MOST_POINTS = 512, 2048
 

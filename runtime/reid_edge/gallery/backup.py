@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.connection import BUSY_SECONDS, Database, open_database, translated
-from reid_edge.gallery.replacing import TEMPORARY, sync_folder
+from reid_edge.storage.replacing import TEMPORARY, sync_folder
 
 _PAGES = 1024  # copied at a time; between them writers get their turn
 _REST_SECONDS = 0.005

@@ -16,7 +16,6 @@ import numpy as np
 from reid_edge.errors import UsageError
 from reid_edge.gallery.connection import translated
 from reid_edge.gallery.records import Sighting
-from reid_edge.gallery.replacing import replacing
 from reid_edge.gallery.store import DuplicateSighting, Gallery
 from reid_edge.gallery.zip_archive import (
     ARCHIVE_FORMAT,
@@ -27,6 +26,7 @@ from reid_edge.gallery.zip_archive import (
     feature_member,
     thumbnail_member,
 )
+from reid_edge.storage.replacing import replacing
 
 _COLUMNS = (
     *("image_id", "identity", "path", "date", "orientation", "species", "split", "dataset"),  # AnimalCLEF

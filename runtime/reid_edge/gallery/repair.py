@@ -29,9 +29,9 @@ from reid_edge.errors import GalleryError
 from reid_edge.gallery.arrays import StoredArray, damage
 from reid_edge.gallery.check import check
 from reid_edge.gallery.connection import BUSY_SECONDS, create_database, translated
-from reid_edge.gallery.replacing import TEMPORARY, sync_folder
 from reid_edge.gallery.schema import APPLICATION_ID
 from reid_edge.gallery.store import Gallery
+from reid_edge.storage.replacing import TEMPORARY, sync_folder
 
 _COLUMNS = {
     "individual": ("id", "name", "live"),

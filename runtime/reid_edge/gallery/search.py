@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.arrays import check_feature_key, check_feature_name
-from reid_edge.gallery.replacing import TEMPORARY, replacing
 from reid_edge.gallery.store import Gallery
+from reid_edge.storage.replacing import TEMPORARY, replacing
 
 _ROWS = 512  # vectors read from the gallery at a time while the cache is built
 _SEARCH_ROWS = 16384  # vectors in one matrix product

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reid_edge.errors import PackError, StorageError
-from reid_edge.pack.disk import storage_errors, sync_folder
 from reid_edge.pack.members import MANIFEST, nearest
 from reid_edge.pack.reading import open_pack
 from reid_edge.pack.writing import lay_down
+from reid_edge.storage.disk import storage_errors, sync_folder
 
 if sys.platform != "win32":
     import fcntl

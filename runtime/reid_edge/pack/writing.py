@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reid_edge.errors import StorageError
-from reid_edge.pack.disk import storage_errors, sync_folder, write_synced
 from reid_edge.pack.manifest import Manifest, PackedFile
 from reid_edge.pack.manifest_toml import parse_manifest, write_manifest
 from reid_edge.pack.members import MANIFEST, check_path
 from reid_edge.pack.reading import Pack, open_pack
+from reid_edge.storage.disk import storage_errors, sync_folder, write_synced
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 

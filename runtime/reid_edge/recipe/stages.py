@@ -148,7 +148,7 @@ class Match:
 
 @dataclass(frozen=True)
 class EarlyExit:
-    """Let the last matcher stop once the candidates that it has not seen cannot change the answer, see `reid_edge.early_exit`.
+    """Let the last matcher stop once the candidates that it has not seen cannot change the answer, see `reid_edge.decide.early_exit`.
 
     Attributes:
         tolerance: how far the probabilities of the answer may still move, 0..1.

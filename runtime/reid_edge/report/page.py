@@ -12,14 +12,14 @@ from importlib import resources
 from pathlib import Path
 
 import reid_edge
-from reid_edge.decision import Decision
+from reid_edge.decide.decision import Decision
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.replacing import replacing
-from reid_edge.pack.disk import storage_errors
 from reid_edge.photo import Photo
 from reid_edge.report.markup import define, page_head, percent, text
 from reid_edge.report.pictures import Picture, candidate_picture, overview_picture, query_picture
 from reid_edge.report.section import BADGES, AnimalPictures, badge, headline, photo_title, write_section
+from reid_edge.storage.disk import storage_errors
+from reid_edge.storage.replacing import replacing
 
 # Sections beyond this many bytes wait on the disk.
 _KEPT_IN_MEMORY = 4_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reid_edge.decision import MatchedPoints, RankedIdentity
+from reid_edge.decide.decision import MatchedPoints, RankedIdentity
 from reid_edge.report.markup import text
 from reid_edge.report.pictures import Picture
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reid_edge.decision import Decision, PairEvidence, RankedIdentity
+from reid_edge.decide.decision import Decision, PairEvidence, RankedIdentity
 from reid_edge.gallery import Sighting
 from reid_edge.report.markup import bar, define, name, percent, text
 from reid_edge.report.pair import COLOURS, Confidences, confidences, define_outline, draw_outline, draw_pair

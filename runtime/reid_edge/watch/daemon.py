@@ -16,30 +16,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from reid_edge import __version__
+from reid_edge.describe.segmentation import Box
 from reid_edge.errors import EngineError, GalleryError, ReidEdgeError, StorageError
 from reid_edge.gallery.connection import translated
 from reid_edge.photo import Photo
-from reid_edge.segmentation import Box
+from reid_edge.storage.folders import make_folder
 from reid_edge.watch import outputs
-from reid_edge.watch.answering import Answer, Answerer
-from reid_edge.watch.arrivals import Arrivals
-from reid_edge.watch.committing import Committed, is_decided
+from reid_edge.watch.answer.answering import Answer, Answerer
+from reid_edge.watch.answer.committing import Committed, is_decided
+from reid_edge.watch.answer.turns import EngineFailingError, Turns
+from reid_edge.watch.answer.under_work import UnderWork
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.delivery import Deliveries
 from reid_edge.watch.delivery.backoff import Backoff
-from reid_edge.watch.durable import make_folder
-from reid_edge.watch.file_delivery import FileDelivery
-from reid_edge.watch.hints import file_hints
 from reid_edge.watch.housekeeping import Housekeeping, picture_bytes
-from reid_edge.watch.ledger import LEDGER_NAME, Ledger
+from reid_edge.watch.intake.arrivals import Arrivals
+from reid_edge.watch.intake.hints import file_hints
+from reid_edge.watch.intake.megadetector import read_megadetector
+from reid_edge.watch.intake.reading import Reader
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
 from reid_edge.watch.logging import set_up_logging
-from reid_edge.watch.megadetector import read_megadetector
 from reid_edge.watch.monitoring import Monitor
-from reid_edge.watch.reading import Reader
+from reid_edge.watch.outputs.file_delivery import FileDelivery
+from reid_edge.watch.outputs.thumbnails import Thumbnails
 from reid_edge.watch.service.notify import Notifier
-from reid_edge.watch.thumbnails import Thumbnails
-from reid_edge.watch.turns import EngineFailingError, Turns
-from reid_edge.watch.under_work import UnderWork
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ import time
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.backup import Rings, back_up
-from reid_edge.watch.answering import Answerer, BoxesOf
+from reid_edge.watch.answer.answering import Answerer, BoxesOf
+from reid_edge.watch.answer.enrolling import enrol_pending, has_pending
+from reid_edge.watch.answer.events import OpenEvent, close_event, open_events
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.enrolling import enrol_pending, has_pending
-from reid_edge.watch.events import OpenEvent, close_event, open_events
-from reid_edge.watch.ledger import Ledger
-from reid_edge.watch.reports import Reports
+from reid_edge.watch.ledger.ledger import Ledger
+from reid_edge.watch.outputs.reports import Reports
 
 log = logging.getLogger(__name__)
 

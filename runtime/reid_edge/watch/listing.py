@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.gallery import Gallery
-from reid_edge.watch.ledger import Ledger, shown
+from reid_edge.watch.ledger.ledger import Ledger, shown
 
 
 def listed_events(ledger: Ledger, new: bool, gallery: Path | None) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.session import Session
+from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.torch_reference import TorchReference
 from reid_edge_export.catalogue import network_named
 from reid_edge_export.sources import obtain

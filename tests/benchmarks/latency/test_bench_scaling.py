@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from reid_edge.session import Session
+from reid_edge.identify.session import Session
 from reid_edge_benchmarks.cli import bench
 from reid_edge_benchmarks.latency.candidate_scaling import measure_pairs
 from reid_edge_benchmarks.latency.scaling import law_text, nearest_to_recipe, search_law, search_table

@@ -10,7 +10,7 @@ import pytest
 import reid_edge
 from reid_edge.errors import EngineError, UsageError
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.session import Session
+from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, cold_seconds
 from reid_edge_benchmarks.latency.worker import Runtime
 

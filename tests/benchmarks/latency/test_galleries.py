@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_edge.features import vector_array
+from reid_edge.describe.features import vector_array
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.search import VectorIndex
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import Identifier
-from reid_edge.session import Session
+from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency import galleries
 from reid_edge_benchmarks.latency.galleries import gallery_of, vector_gallery, whole_individuals
 from reid_edge_benchmarks.latency.search_scaling import like_enrolled

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from reid_edge.decision import Decision
+from reid_edge.compare.matching import match_lightglue, match_mutual_nearest
+from reid_edge.decide.decision import Decision
+from reid_edge.describe.features import Features
 from reid_edge.errors import UsageError
-from reid_edge.features import Features
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.identification import CALIBRATION, Question
-from reid_edge.matching import match_lightglue, match_mutual_nearest
+from reid_edge.identify.identifier import CALIBRATION, Question
+from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
-from reid_edge.session import Session
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels

@@ -11,7 +11,7 @@ import torch
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment
-from reid_edge.session import Session
+from reid_edge.identify.session import Session
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.torch_reference import TorchReference
 from reid_edge_benchmarks.latency.wildfusion import WildFusion, _database

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 
 import reid_edge
-from reid_edge.description import DescribedAnimal
+from reid_edge.describe.description import DescribedAnimal
 from reid_edge.errors import UsageError
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import read_photo
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reid_edge.calibration import Calibrator, Entry, Evidence, Pooling, WeightedMean
-from reid_edge.consensus import score_by_recipe
+from reid_edge.compare.reranking import jaccard_distances
+from reid_edge.decide.calibration import Calibrator, Entry, Evidence, Pooling, WeightedMean
+from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Embed, Extract, Match, Recipe, Retrieve
 from reid_edge.recipe.stages import Agree, Decide, Fuse, Gate, Group, Head
-from reid_edge.reranking import jaccard_distances
 
 pytest.importorskip("kornia")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reid_edge.consensus import score_by_recipe
-from reid_edge.photo.quality import QUALITY
+from reid_edge.decide.consensus import score_by_recipe
+from reid_edge.describe.quality import QUALITY
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Embed, Extract, Fuse, Group, Match, Retrieve
 from reid_edge_calibration.fit import fit_with_facts

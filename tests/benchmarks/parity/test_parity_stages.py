@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reid_edge.matching import match_lightglue, match_mutual_nearest
+from reid_edge.compare.matching import match_lightglue, match_mutual_nearest
 from reid_edge.recipe.stages import Match
 
 pytest.importorskip("kornia")
@@ -58,9 +58,9 @@ def test_matchers_count_the_same_on_the_same_keypoints(imara, field_runtime) -> 
 
 @pytest.mark.parametrize("matcher", ["adalam", "fginn"])
 def test_the_geometric_matchers_count_as_kornia_does(matcher: str, imara) -> None:
-    from reid_edge.matching.adalam import match_adalam
-    from reid_edge.matching.affine_points import AffinePoints
-    from reid_edge.matching.geometry_aware import match_fginn
+    from reid_edge.compare.matching.adalam import match_adalam
+    from reid_edge.compare.matching.affine_points import AffinePoints
+    from reid_edge.compare.matching.geometry_aware import match_fginn
 
     run = {"adalam": match_adalam, "fginn": match_fginn}[matcher]
     one, other = (

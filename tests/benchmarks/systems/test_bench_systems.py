@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import reid_edge
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import NewFile, write_pack
 from reid_edge_benchmarks.cli import bench
 

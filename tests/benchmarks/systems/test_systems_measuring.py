@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reid_edge.calibration import Entry
-from reid_edge.photo.quality import QUALITY
+from reid_edge.decide.calibration import Entry
+from reid_edge.describe.quality import QUALITY
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Embed, Fuse, Group, Match, Retrieve
 from reid_edge_benchmarks.answers import TableAnswers

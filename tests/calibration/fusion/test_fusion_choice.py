@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from reid_edge.calibration import Pooling, WeightedMean
+from reid_edge.decide.calibration import Pooling, WeightedMean
 from reid_edge_calibration.calibrators import fit_isotonic
 from reid_edge_calibration.fusion import choose_fusion, choose_pooling
 from reid_edge_calibration.fusion.choice import FITS

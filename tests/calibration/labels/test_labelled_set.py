@@ -10,7 +10,7 @@ import pytest
 
 import reid_edge
 from reid_edge.errors import UsageError
-from reid_edge.identification import Identifier
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.labels.labelled_set import LabelledSet, of_the_same_species, read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_edge.features import vector_array
+from reid_edge.describe.features import vector_array
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.pack import Pack, find_pack, open_pack
 from reid_edge.recipe import parse_recipe

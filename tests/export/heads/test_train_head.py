@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 
 from click.testing import CliRunner
 
+from reid_edge.compare.heads import parse_labels
 from reid_edge.errors import UsageError
-from reid_edge.heads import parse_labels
 from reid_edge.pack import open_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_export.heads.cli import train_head

@@ -11,7 +11,7 @@ from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError
 from reid_edge.gallery.connection import now
 from reid_edge.watch.delivery.rejected import RejectedMessages
-from reid_edge.watch.ledger import LEDGER_NAME, Ledger, LedgerError
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger, LedgerError
 
 
 @pytest.fixture

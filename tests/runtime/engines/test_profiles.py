@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from reid_edge.compare.matching import lightglue
+from reid_edge.engines.network_input import input_size
 from reid_edge.engines.profiles import SizeRange, axis_ranges, ranges_of_file, ranges_of_network
-from reid_edge.matching import lightglue
-from reid_edge.network_input import input_size
 from reid_edge.recipe import parse_recipe
 
 

@@ -17,11 +17,11 @@ from reid_edge.engines import Device, select_device, selection, tensorrt_engine
 from reid_edge.engines.contract import DeviceAbsentError, TensorSpec
 from reid_edge.engines.engine_cache import EngineCache, key_of
 from reid_edge.engines.gpu import Gpu
+from reid_edge.engines.networks import Networks, network_files
 from reid_edge.engines.provider_options import TENSORRT_PROVIDER, has_built, providers, tensorrt_options
 from reid_edge.engines.selection import find_device, is_ready
 from reid_edge.engines.tensorrt_build import BuiltEngine
 from reid_edge.errors import StorageError
-from reid_edge.networks import Networks, network_files
 from reid_edge.recipe import parse_recipe
 
 GPU = Gpu(0, "Orin", "8.7", "540.4.0 CUDA 12.6", 12)

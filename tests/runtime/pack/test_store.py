@@ -26,7 +26,7 @@ from reid_edge.pack import (
     write_pack,
     write_zip,
 )
-from reid_edge.pack.disk import storage_errors
+from reid_edge.storage.disk import storage_errors
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 IMPORT = """

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from reid_edge.decision import Decision, MatchedPoints, PairEvidence, RankedIdentity
-from reid_edge.enrolment import thumbnail
+from reid_edge.decide.decision import Decision, MatchedPoints, PairEvidence, RankedIdentity
 from reid_edge.gallery import Gallery, NewSighting
+from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
 
 VOID = {"meta", "link", "input", "br"}

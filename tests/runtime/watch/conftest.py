@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.watch.folders import Folder, watched_folder
-from reid_edge.watch.ledger import Ledger
-from reid_edge.watch.scanning import Scanner
-from reid_edge.watch.settling import Settling
+from reid_edge.watch.intake.folders import Folder, watched_folder
+from reid_edge.watch.intake.scanning import Scanner
+from reid_edge.watch.intake.settling import Settling
+from reid_edge.watch.ledger.ledger import Ledger
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.ledger.ledger import Ledger
 
 Finished = subprocess.CompletedProcess[str]
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import reid_edge
-from reid_edge.candidates import GalleryCandidates
-from reid_edge.enrolment import enrol
+from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identification import Identifier, Question
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.reliability.arriving import arrive

@@ -18,8 +18,8 @@ from reid_edge.watch.configuration import Configuration
 
 if TYPE_CHECKING:
     from reid_edge.watch.delivery.courier import Courier, DeliveryState
-    from reid_edge.watch.ledger import Ledger
-    from reid_edge.watch.sinks import Sink
+    from reid_edge.watch.ledger.ledger import Ledger
+    from reid_edge.watch.outputs.sinks import Sink
 
 STOP_SECONDS = 2.0
 

@@ -22,8 +22,8 @@ from reid_edge.errors import ReidEdgeError
 from reid_edge.watch.delivery.backoff import Backoff
 from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.rejected import RejectedMessages
-from reid_edge.watch.ledger import Ledger, Message
-from reid_edge.watch.sinks import Sink
+from reid_edge.watch.ledger.ledger import Ledger, Message
+from reid_edge.watch.outputs.sinks import Sink
 
 REFUSALS = 10
 REFUSALS_AGAIN = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reid_edge.watch.sinks import SinkError
+from reid_edge.watch.outputs.sinks import SinkError
 
 
 class DeliveryError(SinkError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from reid_edge.watch.delivery.failure import DeliveryError
-from reid_edge.watch.ledger import Message
+from reid_edge.watch.ledger.ledger import Message
 
 
 def deliver_in_order(messages: Sequence[Message], send: Callable[[Message], None]) -> int:

@@ -18,7 +18,7 @@ from reid_edge.watch.configuration import Mqtt
 from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.in_order import deliver_in_order
 from reid_edge.watch.delivery.payload import payload
-from reid_edge.watch.ledger import Message
+from reid_edge.watch.ledger.ledger import Message
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client

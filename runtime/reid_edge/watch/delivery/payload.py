@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from reid_edge.watch.ledger import Message
+from reid_edge.watch.ledger.ledger import Message
 
 
 def payload(message: Message) -> bytes:

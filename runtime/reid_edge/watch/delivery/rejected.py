@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import StorageError
-from reid_edge.watch.ledger import Message
+from reid_edge.watch.ledger.ledger import Message
 
 FOLDER = "rejected"
 

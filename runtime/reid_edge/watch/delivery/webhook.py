@@ -19,7 +19,7 @@ from reid_edge.watch.configuration import Webhook
 from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.in_order import deliver_in_order
 from reid_edge.watch.delivery.payload import payload
-from reid_edge.watch.ledger import Message
+from reid_edge.watch.ledger.ledger import Message
 
 # Answers of a receiver that is busy, behind a broken gateway, or wants less: they say nothing about the message.
 _BUSY = frozenset({408, 425, 429, 502, 503, 504})

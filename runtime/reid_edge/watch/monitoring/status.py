@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.watch.delivery.rejected import Rejected, all_rejected
-from reid_edge.watch.ledger import LEDGER_NAME, Counts, Ledger, shown
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Counts, Ledger, shown
 
 SHOWN_QUARANTINED = 20
 

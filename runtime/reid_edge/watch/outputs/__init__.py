@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from reid_edge.gallery.connection import translated
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.sinks import SinkError
+from reid_edge.watch.outputs.sinks import SinkError
 
 if TYPE_CHECKING:
-    from reid_edge.watch.ledger import Ledger
-    from reid_edge.watch.sinks import Sink
+    from reid_edge.watch.ledger.ledger import Ledger
+    from reid_edge.watch.outputs.sinks import Sink
 
 JSON_LINES, CSV, CAMTRAP_DP, SIDECARS = "answers.jsonl", "answers.csv", "camtrap-dp", "sidecars"
 DEPLOYMENTS, PACKAGE = "deployments.csv", "datapackage.json"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reid_edge.gallery.connection import translated
-from reid_edge.gallery.replacing import sync_folder
-from reid_edge.watch.ledger import Ledger, Message
-from reid_edge.watch.sinks import SinkError
+from reid_edge.storage.replacing import sync_folder
+from reid_edge.watch.ledger.ledger import Ledger, Message
+from reid_edge.watch.outputs.sinks import SinkError
 
 BATCH_BYTES = 1 << 20
 TAIL_BYTES = 4 * BATCH_BYTES  # more than a batch that grew over the limit by its last message

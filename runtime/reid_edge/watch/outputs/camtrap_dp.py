@@ -29,8 +29,8 @@ from urllib.parse import quote_from_bytes
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge.gallery.connection import now, translated
-from reid_edge.gallery.replacing import TEMPORARY, replacing
-from reid_edge.watch.ledger import Ledger, LedgerPhoto, Message, shown
+from reid_edge.storage.replacing import TEMPORARY, replacing
+from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 from reid_edge.watch.outputs import deployments
 from reid_edge.watch.outputs.deployments import NO_PLACE, Deployment, Deployments, read_deployments, timestamp
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reid_edge.watch.ledger import Ledger, Message
+from reid_edge.watch.ledger.ledger import Ledger, Message
 from reid_edge.watch.outputs.appended_file import AppendedFile, Line
 
 COLUMNS = (

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from reid_edge.watch.delivery.payload import payload
-from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.outputs.appended_file import AppendedFile, Line
 
 

@@ -17,8 +17,8 @@ from typing import Any, cast
 from xml.etree import ElementTree
 
 from reid_edge.gallery.connection import translated
-from reid_edge.gallery.replacing import replacing, sync_folder
-from reid_edge.watch.ledger import Ledger, LedgerPhoto, Message, shown
+from reid_edge.storage.replacing import replacing, sync_folder
+from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 
 SUFFIX = ".xmp"
 _META, _RDF = "adobe:ns:meta/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.ledger.ledger import Ledger
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from reid_edge.watch.delivery.backoff import Backoff
 from reid_edge.watch.delivery.courier import REFUSALS, Courier
 from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.rejected import RejectedMessages, all_rejected
-from reid_edge.watch.ledger import Ledger, Message
-from reid_edge.watch.sinks import SinkError
+from reid_edge.watch.ledger.ledger import Ledger, Message
+from reid_edge.watch.outputs.sinks import SinkError
 
 # What a network can do to one message: take it; lose it on the way; lose the answer; say no; lose power before or after it arrived.
 OUTCOMES = ("taken", "lost", "answer lost", "refused", "disk full", "stopped before", "stopped after")

@@ -19,7 +19,7 @@ from reid_edge.watch.delivery.backoff import Backoff
 from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.mqtt import MqttSink
 from reid_edge.watch.delivery.rejected import all_rejected
-from reid_edge.watch.ledger import Ledger, Message
+from reid_edge.watch.ledger.ledger import Ledger, Message
 
 Fill = Callable[..., list[str]]
 Wait = Callable[..., None]

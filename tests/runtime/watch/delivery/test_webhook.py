@@ -15,7 +15,7 @@ from reid_edge.watch.delivery import Deliveries
 from reid_edge.watch.delivery.backoff import Backoff
 from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.webhook import WebhookSink
-from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.ledger.ledger import Ledger
 
 Fill = Callable[..., list[str]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.watch.delivery.rejected import RejectedMessages
-from reid_edge.watch.ledger import LEDGER_NAME, Ledger
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
 
 _AT = "2026-05-01T06:00:00+00:00"
 

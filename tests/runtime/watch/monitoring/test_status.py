@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_edge.watch.ledger import LEDGER_NAME, Ledger, LedgerError
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger, LedgerError
 from reid_edge.watch.monitoring.status import Folder, Quarantined, read_status
 
 
@@ -27,7 +27,7 @@ def test_a_daemon_that_was_killed_is_told_from_one_that_is_at_work(out: Path) ->
     """The process that began the run is this one, and it is alive; but it has let the ledger go."""
     assert read_status(out).run.running is False  # type: ignore[union-attr]
     program = (
-        "import sys; from pathlib import Path; from reid_edge.watch.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from reid_edge.watch.ledger.ledger import Ledger\n"
         "ledger = Ledger.open(Path(sys.argv[1])); ledger.start_run('1.0', 'field 1', 'g'); print('open', flush=True)\n"
         "sys.stdin.read()"
     )

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reid_edge.decision import Decision, RankedIdentity
+from reid_edge.decide.decision import Decision, RankedIdentity
 from reid_edge.photo import Photo
-from reid_edge.watch.answering import Answer
-from reid_edge.watch.committing import SettledFile, commit_answer
-from reid_edge.watch.events import close_event
-from reid_edge.watch.ledger import Ledger, shown
-from reid_edge.watch.settling import FileState
+from reid_edge.watch.answer.answering import Answer
+from reid_edge.watch.answer.committing import SettledFile, commit_answer
+from reid_edge.watch.answer.events import close_event
+from reid_edge.watch.intake.settling import FileState
+from reid_edge.watch.ledger.ledger import Ledger, shown
 
 NAMES = ("IMG_0001.JPG", "Löwe am Wasser.jpg", 'a,"b"\\nc;=1+1.jpg', "ohne\\xff.jpg", "a\nb\u2028c.jpg")
 

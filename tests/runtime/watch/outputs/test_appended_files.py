@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reid_edge.errors import StorageError
-from reid_edge.watch.ledger import Ledger
+from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.outputs import appended_file
 from reid_edge.watch.outputs.csv_file import COLUMNS, CsvFile
 from reid_edge.watch.outputs.json_lines import JsonLines
-from reid_edge.watch.sinks import SinkError, deliver_waiting
+from reid_edge.watch.outputs.sinks import SinkError, deliver_waiting
 
 KINDS = [JsonLines, CsvFile]
 
@@ -169,10 +169,10 @@ def test_a_full_disk_leaves_whole_messages_and_the_rest_comes_when_there_is_room
 DELIVERER = """
     import sys
     from pathlib import Path
-    from reid_edge.watch.ledger import Ledger
+    from reid_edge.watch.ledger.ledger import Ledger
     from reid_edge.watch.outputs.csv_file import CsvFile
     from reid_edge.watch.outputs.json_lines import JsonLines
-    from reid_edge.watch.sinks import deliver_waiting
+    from reid_edge.watch.outputs.sinks import deliver_waiting
     place = Path(sys.argv[1])
     with Ledger.open(place / "ledger.sqlite") as ledger:
         sinks = [JsonLines(place / "a.jsonl", ledger), CsvFile(place / "a.csv", ledger)]

@@ -14,7 +14,7 @@ import pytest
 from reid_edge.errors import StorageError, UsageError
 from reid_edge.watch.outputs import camtrap_dp
 from reid_edge.watch.outputs.camtrap_dp import CamtrapDp, write_package
-from reid_edge.watch.sinks import deliver_waiting
+from reid_edge.watch.outputs.sinks import deliver_waiting
 
 SCHEMAS = Path(__file__).parent / "camtrap_dp_1.0"
 DEPLOYMENTS = (

@@ -9,7 +9,7 @@ import pytest
 from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.outputs import CAMTRAP_DP, CSV, JSON_LINES, SIDECARS, open_sinks
-from reid_edge.watch.sinks import deliver_waiting
+from reid_edge.watch.outputs.sinks import deliver_waiting
 
 ALL = {"json_lines": True, "csv": True, "camtrap_dp": True, "sidecar": True}
 BOX = (64, 48, 320, 240)

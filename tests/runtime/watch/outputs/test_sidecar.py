@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reid_edge.errors import StorageError
 from reid_edge.watch.outputs.sidecar import Sidecars, UnknownSidecarError, merged, write_sidecar
-from reid_edge.watch.sinks import deliver_waiting
+from reid_edge.watch.outputs.sinks import deliver_waiting
 
 BOX = (64, 48, 320, 240)
 LIGHTROOM = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>

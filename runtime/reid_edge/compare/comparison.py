@@ -1,0 +1,211 @@
+"""The second half of the way of a photo: shortlist gallery animals by their vectors and score each against the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.compare.heads import boosting_features, classify, of_candidates
+from reid_edge.compare.matching import Matches
+from reid_edge.compare.matching.pair_scores import highest_score, match_keypoints, match_pictures, pair_score, pairs_at_a_time
+from reid_edge.compare.reranking import jaccard_distances
+from reid_edge.describe.features import Features
+from reid_edge.describe.keypoints import Keypoints
+from reid_edge.engines.networks import Networks
+from reid_edge.recipe import EarlyExit, Match, Recipe
+from reid_edge.recipe.species import concerns
+from reid_edge.recipe.stages import PICTURE_MATCHERS, Head
+from reid_edge.timings import Timings
+
+
+class CandidateSource(Protocol):
+    """Where candidates come from: a gallery, seen through one pack."""
+
+    def identity_of(self, sighting_id: int) -> str:
+        """The individual's name."""
+
+    def nearest(
+        self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        """The sighting ids of the nearest `count` animals by cosine, nearest first, among the allowed ids (None: all)."""
+
+    def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [N, D], in the order of the ids."""
+
+    def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
+        """One set per id, in their order."""
+
+    def pictures(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """One picture uint8 [S, S] per id, in their order."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A query against its shortlist.
+
+    Attributes:
+        sighting_ids: int64 [B], the shortlist, nearest first.
+        score_names: S names, the columns of `raw`.
+        raw: float64 [B, S], cosines, match counts, shares of neighbours in common, probabilities; NaN where a matcher was not run on a
+            candidate, or a head does not know its individual or the species.
+        matches: by matcher name, by row of the shortlist.
+    """
+
+    sighting_ids: NDArray[np.int64]
+    score_names: tuple[str, ...]
+    raw: NDArray[np.float64]
+    matches: dict[str, dict[int, Matches]] = field(default_factory=dict)
+
+
+class Settled(Protocol):
+    """Says of a comparison that is not finished whether its answer is, see `reid_edge.decide.early_exit.Settled`."""
+
+    def __call__(self, comparison: Comparison, column: int, ceilings: Mapping[int, float]) -> bool:
+        """Whether the answer stays, whatever the rows of `ceilings` score up to these in the column."""
+
+
+def compare(
+    query: Features,
+    source: CandidateSource,
+    recipe: Recipe,
+    networks: Networks,
+    timings: Timings,
+    allowed: NDArray[np.int64] | None = None,
+    species: str = "",
+    viewpoint: str = "",
+    settled: Settled | None = None,
+) -> Comparison:
+    """Shortlist and score.
+
+    Args:
+        query: the animal's features.
+        source: the gallery.
+        recipe: how many candidates, which matchers.
+        networks: for the matchers that are networks, and for the heads with their labels.
+        timings: gets the stages ``retrieve``, ``load`` and one per matcher, re-ranking and head.
+        allowed: sighting ids to choose among; None for all.
+        species: of the query, for heads; empty where unknown.
+        viewpoint: of the query, for heads; empty where unknown.
+        settled: lets the last matcher stop early where the recipe says so; all candidates are matched without it.
+
+    Raises:
+        EngineError: a network failed.
+        PackError: a head gives other probabilities than its labels say.
+    """
+    names = recipe.score_names
+    with timings.stage("retrieve"):
+        wanted = recipe.retrieve
+        ids = source.nearest(wanted.embedding, query.vectors[wanted.embedding], wanted.candidates, allowed)
+        raw = np.full((len(ids), len(names)), np.nan)
+        comparison = Comparison(ids, names, raw)
+        if not len(ids):
+            return comparison
+        vectors = {name: source.vectors(name, ids) for name in recipe.embedding_names}
+        for name, each in vectors.items():
+            raw[:, names.index(name)] = each @ query.vectors[name]
+    with timings.stage("load"):
+        stored = _Stored.of(ids, source, recipe)
+    for match in recipe.match:
+        with timings.stage(match.name):
+            early = recipe.early_exit if settled and match is recipe.match[-1] else None
+            rows = _rows_to_match(match, comparison)
+            size = pairs_at_a_time(match, networks) if early else max(1, len(rows))
+            for start in range(0, len(rows), size):
+                _score(match, rows[start : start + size], query, stored, recipe, networks, comparison)
+                left = rows[start + size :]
+                if early and settled and left:
+                    ceilings = _ceilings(match, left, query, stored, early, comparison)
+                    if settled(comparison, names.index(match.name), ceilings):
+                        break
+    for rerank in recipe.rerank:
+        with timings.stage(rerank.name):
+            distances = jaccard_distances(query.vectors[rerank.embedding], vectors[rerank.embedding], rerank.k1, rerank.k2)
+            raw[:, names.index(rerank.name)] = 1 - distances
+    owners = [source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
+    for head in recipe.head:
+        if concerns(head.species, species):
+            with timings.stage(head.name):
+                labels = networks.labels[head.name]
+                features = _head_features(head, query, source, networks, allowed, species, viewpoint)
+                probabilities = classify(features, labels, networks[head.network].engine)
+                raw[:, names.index(head.name)] = of_candidates(probabilities, labels, owners)
+    return comparison
+
+
+def _head_features(
+    head: Head,
+    query: Features,
+    source: CandidateSource,
+    networks: Networks,
+    allowed: NDArray[np.int64] | None,
+    species: str,
+    viewpoint: str,
+) -> NDArray[np.float32]:
+    """What a head takes; the neighbours of boosting are the nearest of all that the query may be compared with, on the shortlist or not."""
+    vector = query.vectors[head.embedding]
+    if head.kind == "classifier":
+        return vector
+    labels = networks.labels[head.name]
+    ids = source.nearest(head.embedding, vector, labels.neighbours, allowed)
+    distances = 1 - source.vectors(head.embedding, ids) @ vector
+    shown = [source.identity_of(int(sighting)) for sighting in ids]
+    return boosting_features(vector, distances, shown, viewpoint, species, labels)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the gallery holds of the shortlist: by extraction, one set of keypoints or one picture per row."""
+
+    keypoints: Mapping[str, list[Keypoints]]
+    pictures: Mapping[str, list[NDArray[np.uint8]]]
+
+    @classmethod
+    def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe) -> _Stored:
+        looks = {match.keypoints for match in recipe.match if match.matcher in PICTURE_MATCHERS}
+        others = {match.keypoints for match in recipe.match} - looks
+        return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
+
+
+def _score(
+    match: Match,
+    rows: list[int],
+    query: Features,
+    stored: _Stored,
+    recipe: Recipe,
+    networks: Networks,
+    comparison: Comparison,
+) -> None:
+    """Match these rows of the shortlist and enter their scores."""
+    if match.matcher in PICTURE_MATCHERS:
+        found = match_pictures(match, query, [stored.pictures[match.keypoints][row] for row in rows], networks)
+        scores = [float(len(matches)) for matches in found]
+    else:
+        own, sets = query.keypoints[match.keypoints], [stored.keypoints[match.keypoints][row] for row in rows]
+        found = match_keypoints(match, own, sets, recipe, networks)
+        scores = [pair_score(match, own, *pair) for pair in zip(sets, found, strict=True)]
+    comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
+    comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+
+
+def _ceilings(
+    match: Match, rows: list[int], query: Features, stored: _Stored, early: EarlyExit, comparison: Comparison
+) -> dict[int, float]:
+    """The highest score that each of these rows may reach, or is taken to reach, see `reid_edge.recipe.EarlyExit`."""
+    own = query.keypoints[match.keypoints]
+    ceilings = {row: highest_score(match, own, stored.keypoints[match.keypoints][row]) for row in rows}
+    if not early.per_match:
+        return ceilings
+    orders = comparison.raw[:, comparison.score_names.index(match.order)]
+    return {row: min(most, early.per_match * float(orders[row]) + early.spare) for row, most in ceilings.items()}
+
+
+def _rows_to_match(match: Match, comparison: Comparison) -> list[int]:
+    """Rows of the shortlist that this matcher sees: all, or the best by an earlier score, of equal ones the nearest."""
+    if not match.best:
+        return list(range(len(comparison.sighting_ids)))
+    score = np.nan_to_num(comparison.raw[:, comparison.score_names.index(match.order)], nan=-np.inf)
+    return [int(row) for row in np.argsort(-score, kind="stable")[: match.best]]

@@ -1,0 +1,44 @@
+"""Keypoints as the geometric matchers see them: in the pixels that they were found in, where their thresholds mean something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.describe.keypoints import Keypoints
+
+
+@dataclass(frozen=True)
+class AffinePoints:
+    """The keypoints of one picture.
+
+    Attributes:
+        xy: float32 [N, 2], pixels of the picture that the detector saw, x right, y down.
+        descriptors: float32 [N, D].
+        frames: float32 [N, 2, 2], affine shapes as in `Keypoints.frames`, in those pixels.
+    """
+
+    xy: NDArray[np.float32]
+    descriptors: NDArray[np.float32]
+    frames: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    @classmethod
+    def of(cls, keypoints: Keypoints, size: tuple[int, int]) -> AffinePoints:
+        """Keypoints of a chip that the detector saw at this size, (width, height) in pixels; upright unit frames where it gave none."""
+        scale = np.array(size, np.float32) / keypoints.chip_size
+        frames = keypoints.chip_frames
+        return cls(
+            (keypoints.chip_xy + np.float32(0.5)) * scale - np.float32(0.5),
+            keypoints.descriptors,
+            np.tile(np.eye(2, dtype=np.float32), (len(keypoints), 1, 1)) if frames is None else scale[:, None] * frames,
+        )
+
+
+def squared_distances(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Between all rows [N, D] and [M, D]: float32 [N, M]; of equal rows near 0, where rounding may leave it below 0."""
+    return np.asarray((one**2).sum(axis=1)[:, None] + (two**2).sum(axis=1) - 2 * one @ two.T, np.float32)

@@ -1,0 +1,104 @@
+"""What a pack's calibration says: per species, how pair scores become a fused score, evidence, a probability and a verdict."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reid_edge.decide.calibration.calibrator import Calibrator
+from reid_edge.decide.calibration.evidence import Evidence
+from reid_edge.decide.calibration.fusion import Fusion
+from reid_edge.decide.calibration.pooling import Pooling
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was fitted for one species, or for all of them together.
+
+    Attributes:
+        calibrators: by score name, in the order of the columns of `raw`: raw pair score -> probability that the pair shows
+            the same individual.
+        fusion: calibrated scores -> fused score of a candidate photo.
+        pooling: fused scores of an individual's photos -> fused score of the individual.
+        evidence: how clearly an identity stands out, from its fused score, its leads over the others, its photos and the query's quality.
+        identity: evidence for the identity at the top -> probability that it is right.
+        unknown: 1 - that evidence -> probability that the animal is none of the gallery's. Less than what `identity` leaves where the
+            right individual is often in the gallery and not found.
+        threshold: evidence from which the answer is `known`.
+        ask_low, ask_high: evidence between which the data cannot tell, and a person is asked; they enclose the threshold.
+    """
+
+    calibrators: Mapping[str, Calibrator]
+    fusion: Fusion
+    pooling: Pooling
+    evidence: Evidence
+    identity: Calibrator
+    unknown: Calibrator
+    threshold: float
+    ask_low: float
+    ask_high: float
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The score names in the order of the columns."""
+        return tuple(self.calibrators)
+
+    def fuse(self, raw: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """One fused score per candidate photo of one query.
+
+        A score may be absent for two reasons, told apart by the column. Absent for some candidates: an expensive matcher ran on
+        the most promising ones only, so its absence is evidence, and counts as the lowest value that the calibrator can give;
+        a candidate never beats another by not having been looked at. Absent for all: the matcher did not run for this query, so
+        nothing was learnt, and it is left out. Hence all candidates of a query are to be fused in one call. Raising a
+        score, or computing one for a candidate where others have it, never lowers the fused score.
+
+        Args:
+            raw: [N, S] pair scores, columns as in `scores`, NaN where a score was not computed.
+
+        Returns:
+            calibrated: float64 [N, S] in [0, 1], NaN where raw is NaN.
+            fused: float64 [N] in [0, 1].
+        """
+        raw = np.asarray(raw, np.float64)
+        if raw.ndim != 2 or raw.shape[1] != len(self.calibrators):
+            raise ValueError(f"raw has shape {raw.shape}, expected [N, {len(self.calibrators)}]")
+        absent = np.isnan(raw)
+        filled = np.empty_like(raw)
+        for column, calibrator in enumerate(self.calibrators.values()):
+            filled[:, column] = calibrator(np.where(absent[:, column], -np.inf, raw[:, column]))
+        fused = self.fusion(filled, ~absent.all(axis=0))
+        return np.where(absent, np.nan, filled), fused
+
+
+@dataclass(frozen=True)
+class CalibrationModel:
+    """A whole calibration file.
+
+    Attributes:
+        scores: the names of the pair scores, in the order of the columns.
+        species: the entries by species name.
+        generic: the entry for any other species, or when it is not known.
+        data: what it was fitted on, free JSON.
+    """
+
+    scores: tuple[str, ...]
+    species: Mapping[str, Entry]
+    generic: Entry
+    data: Mapping[str, Any]
+
+    def entry(self, species: str | None) -> tuple[Entry, Literal["species", "generic"]]:
+        """The entry for a species, in any case of letters, and whether it is its own or the generic one."""
+        wanted = _plain(species or "")
+        for name, entry in self.species.items():
+            if _plain(name) == wanted:
+                return entry, "species"
+        return self.generic, "generic"
+
+
+def _plain(species: str) -> str:
+    return unicodedata.normalize("NFC", species).strip().casefold()

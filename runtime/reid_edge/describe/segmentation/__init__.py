@@ -1,0 +1,7 @@
+"""Find the animals in a photo as boxes, masks and crops, with a network that gives a saliency map or one that gives instances."""
+
+from reid_edge.describe.segmentation.animal import NO_ANIMAL, Animal, whole_frame
+from reid_edge.describe.segmentation.finding import find_animals
+from reid_edge.describe.segmentation.given_boxes import Box, animals_in_boxes
+
+__all__ = ["NO_ANIMAL", "Animal", "Box", "animals_in_boxes", "find_animals", "whole_frame"]

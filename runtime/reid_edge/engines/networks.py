@@ -1,0 +1,89 @@
+"""A pack's networks, each loaded once on the chosen device, with its preprocessing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reid_edge.engines import Engine, open_engine, select_device
+from reid_edge.engines.profiles import ranges_of_network
+from reid_edge.engines.selection import NetworkFile
+from reid_edge.errors import PackError
+from reid_edge.pack import Pack
+from reid_edge.pack.head_labels import Labels, labels_file, parse_labels
+from reid_edge.pack.manifest import Preprocessing
+from reid_edge.recipe import Recipe
+from reid_edge.recipe.stages import Head
+
+# What a network that takes no picture is given as preprocessing.
+_NO_PREPROCESSING = Preprocessing("stretch", 1, 1, "rgb", 1.0, (0.0,), (1.0,), "linear")
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network that can be run."""
+
+    engine: Engine
+    preprocessing: Preprocessing
+
+
+class Networks:
+    """The networks that a recipe needs, loaded when they are first asked for.
+
+    Attributes:
+        device: the one that was chosen.
+        labels: by the name of a head of the recipe, whom it names.
+    """
+
+    def __init__(self, pack: Pack, recipe: Recipe, requested_device: str, threads: int | None = None) -> None:
+        """Choose the device; the self-test is of the first network that the recipe opens.
+
+        Raises:
+            PackError: a head's labels are missing or broken, or not those of its network.
+            UsageError, EngineError: see `reid_edge.engines.select_device`.
+        """
+        self._pack = pack
+        self._recipe = recipe
+        self._loaded: dict[str, LoadedNetwork] = {}
+        self.labels = {head.name: _labels(pack, head) for head in recipe.head}
+        probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
+        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
+
+    def __getitem__(self, name: str) -> LoadedNetwork:
+        """The network of this name.
+
+        Raises:
+            EngineError: it cannot be loaded on the device.
+        """
+        if name not in self._loaded:
+            network = self._pack.manifest.networks[name]
+            model, ranges = _network_file(self._pack, self._recipe, name)
+            engine = open_engine(model, name, self.device, ranges)
+            self._loaded[name] = LoadedNetwork(engine, network.preprocessing or _NO_PREPROCESSING)
+        return self._loaded[name]
+
+
+def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
+    """Each network that the recipe opens, once, with the sizes that it is opened for; read one at a time.
+
+    Raises:
+        PackError: a file is not what the pack says.
+    """
+    for name in recipe.networks:
+        yield _network_file(pack, recipe, name)
+
+
+def _labels(pack: Pack, head: Head) -> Labels:
+    path = labels_file(head.network)
+    labels = parse_labels(pack.read_json(path), head.kind, path)
+    takes = pack.manifest.networks[head.network].parameters.get("input_dimension", labels.dimension)
+    if takes != labels.dimension:
+        raise PackError(
+            f"{path} is for vectors of {labels.dimension} values, but the head {head.name} takes {takes}.",
+            "Train the head again: reid-edge train-head.",
+        )
+    return labels
+
+
+def _network_file(pack: Pack, recipe: Recipe, name: str) -> NetworkFile:
+    return pack.read_bytes(pack.manifest.networks[name].file), ranges_of_network(pack.manifest, recipe, name)

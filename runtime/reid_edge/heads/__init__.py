@@ -1,7 +1,0 @@
-"""Trained heads: a second opinion on who an animal is, from the vectors that the pack computes anyway."""
-
-from reid_edge.heads.boosting import boosting_features
-from reid_edge.heads.classifier import classify, of_candidates
-from reid_edge.heads.labels import Labels, labels_file, parse_labels
-
-__all__ = ["Labels", "boosting_features", "classify", "labels_file", "of_candidates", "parse_labels"]

@@ -1,0 +1,1 @@
+"""The whole way of a photo: from pixels and a gallery to decisions."""

@@ -1,0 +1,1 @@
+"""Files and databases that survive a kill, a power cut and a full disk."""

@@ -1,0 +1,117 @@
+"""Moving answered photos out of the watched folder: after their decision is committed, never over another file, never half."""
+
+# File names are bytes here, which pathlib does not take.
+# ruff: noqa: PTH104, PTH108, PTH114, PTH119, PTH121, PTH122, PTH123
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from reid_edge.errors import ReidEdgeError
+from reid_edge.storage.folders import make_folder, sync_folder
+from reid_edge.watch.intake.settling import FileState, state_of
+from reid_edge.watch.ledger.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+DONE = "done"
+_TEMPORARY = b".part"
+
+
+def move_decided(ledger: Ledger, file_id: int, out: Path) -> bytes | None:
+    """Move one decided file to `out/done/<individual, new, ask or empty>/`; returns where to, None where it is not what was decided.
+
+    The place is noted first. A kill in between leaves the file where it was, and the next scan moves it to that very place; or it leaves
+    it in both places under two names of one file, or of one verified copy, and then the first name goes.
+
+    Raises:
+        StorageError, LedgerError: not noted. OSError: not moved; the file stays where it is.
+    """
+    rows = ledger.database.rows(
+        "SELECT path, size, mtime_ns, inode, moved_to, photo_id, verdict FROM file JOIN photo ON photo.id = photo_id "
+        "WHERE file.id = ? AND file.state = 'decided'",
+        (file_id,),
+    )
+    if not rows:
+        return None
+    path, size, mtime_ns, inode, target, photo, verdict = rows[0]
+    if state_of(path) != FileState(size, mtime_ns, inode) or os.path.islink(path):
+        return None
+    if target is None or _is_another(target, path):
+        folder = os.fsencode(out / DONE) + b"/" + _folder_name(ledger, photo, verdict)
+        target = _free_name(ledger, folder + b"/" + os.path.basename(path))
+        ledger.database.execute("UPDATE file SET moved_to = ? WHERE id = ?", (target, file_id))
+    make_folder(Path(os.fsdecode(target)).parent)
+    _move(path, target)
+    return bytes(target)
+
+
+def move_or_say(ledger: Ledger, file_id: int, out: Path) -> None:
+    """As `move_decided`, but a failure is only said: the next scan moves the file."""
+    try:
+        move_decided(ledger, file_id, out)
+    except (OSError, ReidEdgeError) as error:
+        log.warning("An answered photo stays where it is: %s", error)
+
+
+def _folder_name(ledger: Ledger, photo: int, verdict: str) -> bytes:
+    if verdict != "known":
+        return str(verdict).encode()
+    ((identity,),) = ledger.database.rows(
+        "SELECT identity FROM animal WHERE photo_id = ? ORDER BY animal_index LIMIT 1", (photo,)
+    )
+    name = str(identity).replace("/", "_").encode()[:200]
+    return name if name.strip(b".") and name not in (b"new", b"ask", b"empty") else b"_" + name
+
+
+def _free_name(ledger: Ledger, wanted: bytes) -> bytes:
+    stem, extension = os.path.splitext(wanted)
+    number, name = 1, wanted
+    while os.path.lexists(name) or ledger.database.rows("SELECT 1 FROM file WHERE moved_to = ? OR path = ?", (name, name)):
+        number += 1
+        name = b"%s-%d%s" % (stem, number, extension)
+    return name
+
+
+def _is_another(target: bytes, path: bytes) -> bool:
+    """Whether something else than this file, or its copy, lies at the place that was noted."""
+    return os.path.lexists(target) and not os.path.samefile(target, path) and _sha256(target) != _sha256(path)
+
+
+def _move(path: bytes, target: bytes) -> None:
+    try:
+        if not os.path.lexists(target):
+            os.link(path, target)  # unlike a rename it never replaces anything
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        _copy(path, target)
+    sync_folder(Path(os.fsdecode(target)).parent)
+    os.unlink(path)
+
+
+def _copy(path: bytes, target: bytes) -> None:
+    """A verified copy that is on the disk before the original goes."""
+    part = target + _TEMPORARY
+    with open(path, "rb") as source, open(part, "wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
+    shutil.copystat(path, part)
+    if _sha256(part) != _sha256(path):
+        os.unlink(part)
+        raise OSError(errno.EIO, "The copy is not what was copied", os.fsdecode(target))
+    os.rename(part, target)
+
+
+def _sha256(path: bytes) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""From watched folders to readable photos: scan, let files settle, decode in a process of its own."""

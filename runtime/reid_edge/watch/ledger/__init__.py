@@ -1,0 +1,1 @@
+"""The ledger: the daemon's only truth, in one SQLite file."""

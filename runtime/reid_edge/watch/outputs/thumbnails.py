@@ -1,0 +1,35 @@
+"""A small picture of each answered animal, for people; none is worth stopping for."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from reid_edge.errors import ReidEdgeError
+from reid_edge.identify.enrolment import thumbnail
+from reid_edge.photo import Photo
+from reid_edge.watch.answer.answering import Answer
+from reid_edge.watch.outputs.rotation import RotatingFolder
+
+log = logging.getLogger(__name__)
+
+
+class Thumbnails:
+    """JPEGs in a folder, made when the first one is kept; the oldest go when there are too many bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder
+        self._folder: RotatingFolder | None = None
+
+    def keep(self, photo: Photo, answer: Answer, keep_bytes: int) -> None:
+        """Keep one of each animal of a photo, where `keep_bytes` is not 0; a failure is said."""
+        if not keep_bytes or not answer.described:
+            return
+        try:
+            if self._folder is None:
+                self._folder = RotatingFolder(self._path, keep_bytes)
+            self._folder.keep_bytes = keep_bytes
+            for described in answer.described:
+                self._folder.add(f"{photo.sha256[:16]}-{described.animal.index}.jpg", thumbnail(described.animal.crop))
+        except ReidEdgeError as error:
+            log.warning("A thumbnail is not kept: %s", error.message)

@@ -1,0 +1,193 @@
+"""The whole way of a photo with the bundled pack: right answers, for the right reasons, with the evidence to check them."""
+
+from __future__ import annotations
+
+import csv
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.compare.comparison import compare
+from reid_edge.describe.segmentation import NO_ANIMAL
+from reid_edge.errors import PackError
+from reid_edge.gallery import Gallery
+from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.session import Session
+from reid_edge.pack import NewFile, write_pack
+from reid_edge.photo import read_photo
+from reid_edge.recipe import EarlyExit
+from reid_edge_benchmarks.sample_animals import Animal, render_animal, render_photo
+
+
+@pytest.fixture(scope="module")
+def truth(samples) -> dict[str, dict[str, str]]:
+    """The rows of metadata.csv for the photos to identify, by file name."""
+    with (samples / "metadata.csv").open(encoding="utf-8", newline="") as table:
+        return {row["path"].split("/")[-1]: row for row in csv.DictReader(table) if row["split"] == "query"}
+
+
+def test_every_sample_photo_of_a_known_animal_has_it_at_the_top(answers, truth, sample_gallery):
+    with Gallery.open(sample_gallery.path, writable=False) as gallery:
+        known = {individual.name for individual in gallery.individuals()}
+    asked = [name for name, row in truth.items() if row["identity"] in known]
+    assert len(asked) == 4
+    for name in asked:
+        decision = answers[name]
+        assert decision.ranking[0].identity == truth[name]["identity"], name
+        assert decision.verdict in ("known", "ask")
+        assert decision.identity == truth[name]["identity"]
+    assert sum(answers[name].verdict == "known" for name in asked) >= 3
+
+
+def test_no_sample_photo_of_a_new_animal_is_called_known(answers, truth, sample_gallery):
+    with Gallery.open(sample_gallery.path, writable=False) as gallery:
+        known = {individual.name for individual in gallery.individuals()}
+    new = [name for name, row in truth.items() if row["identity"] not in known]
+    assert len(new) == 2
+    for name in new:
+        assert answers[name].verdict != "known"
+    assert {answers[name].identity for name in new if answers[name].verdict == "new"} <= {None}
+
+
+def test_an_early_exit_matches_fewer_candidates_and_answers_the_same(answers, identifier, candidates, samples, monkeypatch):
+    early = copy(identifier)
+    early.recipe = replace(identifier.recipe, early_exit=EarlyExit(1.0, per_match=0.5, spare=5.0))
+    matcher, seen = identifier.recipe.match[-1], []
+
+    def compare_and_tell(*arguments):
+        seen.append(len((comparison := compare(*arguments)).matches[matcher.name]))
+        return comparison
+
+    monkeypatch.setattr(identifier, "compare", compare_and_tell)
+    for name, usual in answers.items():
+        (decision,) = early.identify(read_photo(samples / "photos" / name), candidates, Question(viewpoint="left"))
+        assert (decision.verdict, decision.identity) == (usual.verdict, usual.identity), name
+        assert decision.ranking[0].identity == usual.ranking[0].identity
+    assert min(seen) < matcher.best, seen
+
+
+def test_an_answer_tells_where_from_and_what_with(answers, identifier, field_pack, samples):
+    decision = answers["trail_1.jpg"]
+    assert decision.photo["path"] == str(samples / "photos" / "trail_1.jpg")
+    assert (decision.photo["width"], decision.photo["height"]) == (640, 480)
+    assert decision.pack == {"name": "field", "version": field_pack.manifest.version, "sha256": field_pack.sha256}
+    assert decision.engine["provider"] == "CPUExecutionProvider"
+    assert decision.engine["device"] == "cpu"
+    stages = [match.name for match in identifier.recipe.match]
+    assert list(decision.timings_ms) == ["segment", "embed", "extract", "retrieve", "load", *stages, "decide"]
+    assert decision.warnings == ()
+
+
+def test_evidence_is_matched_points_inside_both_photos_as_many_as_counted(answers, candidates):
+    for decision in answers.values():
+        x0, y0, x1, y1 = decision.animal["box"]
+        assert decision.animal["outline"]
+        for ranked in decision.ranking:
+            box = candidates.sighting(ranked.sighting).box
+            counts = {score.name: score.raw for score in ranked.scores}
+            for matched in ranked.matches:
+                assert len(matched.query_xy) == len(matched.candidate_xy) == len(matched.scores)
+                assert len(matched.scores) == (counts[matched.matcher] or 0)
+                assert all(x0 - 1 <= x <= x1 and y0 - 1 <= y <= y1 for x, y in matched.query_xy)
+                assert all(box[0] - 1 <= x <= box[2] and box[1] - 1 <= y <= box[3] for x, y in matched.candidate_xy)
+
+
+def test_without_a_wish_for_evidence_there_is_none(identifier, candidates, samples):
+    (decision,) = identifier.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates, Question(top=2))
+    assert "outline" not in decision.animal
+    assert len(decision.ranking) == 2
+    assert all(ranked.matches == () for ranked in decision.ranking)
+
+
+def test_two_animals_in_one_photo_have_an_answer_each(identifier, candidates, as_photo):
+    rendered = render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480))
+    decisions = identifier.identify(as_photo(rendered.rgb), candidates)
+    assert [decision.animal["index"] for decision in decisions] == [0, 1]
+    by_place = sorted(decisions, key=lambda decision: decision.animal["box"][0])
+    assert [decision.ranking[0].identity for decision in by_place] == ["Asha", "Enzi"]
+    assert [decision.verdict for decision in decisions] == ["known", "known"]
+    assert decisions[0].timings_ms == decisions[1].timings_ms
+
+
+def test_where_no_animal_stands_out_the_whole_frame_is_used_and_said(identifier, candidates, as_photo):
+    fog = np.linspace(90, 150, 480)[:, None, None] + np.random.default_rng(0).normal(0, 2, (480, 640, 1))
+    (decision,) = identifier.identify(as_photo(fog.repeat(3, axis=2).astype(np.uint8)), candidates)
+    assert not decision.animal["found"]
+    assert decision.animal["box"] == [0, 0, 640, 480]
+    assert NO_ANIMAL in decision.warnings
+    assert decision.verdict != "known"
+
+
+def test_the_very_photo_that_is_enrolled_is_known_and_said_to_be_there(identifier, candidates, samples):
+    (decision,) = identifier.identify(read_photo(samples / "gallery" / "Asha" / "asha_1.jpg"), candidates)
+    assert (decision.verdict, decision.identity) == ("known", "Asha")
+    assert decision.ranking[0].photo == "asha_1.jpg"
+    assert "This very photo is in the gallery, as Asha." in decision.warnings
+
+
+def test_a_viewpoint_compares_with_that_side_only(identifier, own_gallery, samples, as_photo):
+    # Another individual seen from the right: without the viewpoint the left flanks would be compared.
+    photo = as_photo(render_animal(1, 21, "spots", viewpoint="right")[0])
+    with Gallery.open(own_gallery) as gallery:
+        for sighting in gallery.sightings(individual="Baraka"):
+            gallery.database.execute("UPDATE sighting SET viewpoint = 'right' WHERE id = ?", (sighting.id,))
+        candidates = GalleryCandidates(gallery, identifier.feature_key)
+        (right,) = identifier.identify(photo, candidates, Question(viewpoint="right", top=50))
+        assert [ranked.identity for ranked in right.ranking] == ["Baraka"]
+        (any_side,) = identifier.identify(photo, candidates, Question(top=50))
+        assert len(any_side.ranking) == 8
+        assert any("Which side the photo shows" in warning for warning in any_side.warnings)
+        (front,) = identifier.identify(photo, candidates, Question(viewpoint="front"))
+        assert (front.verdict, front.identity, front.ranking) == ("ask", None, ())
+        assert "no photo from the front" in front.reason
+
+
+def test_a_species_compares_with_that_species_only(identifier, candidates, samples):
+    photo = read_photo(samples / "photos" / "trail_1.jpg")  # a striped animal
+    (spotted,) = identifier.identify(photo, candidates, Question(species="spotted sample animal", top=50))
+    assert {ranked.identity for ranked in spotted.ranking} == {"Asha", "Baraka", "Chipo", "Duma"}
+    assert spotted.verdict != "known"
+    (nobody,) = identifier.identify(photo, candidates, Question(species="nyala"))
+    assert (nobody.verdict, nobody.ranking) == ("new", ())
+    assert "holds no nyala" in nobody.reason
+
+
+def test_in_an_empty_gallery_every_animal_is_new(identifier, samples, memory_folder):
+    with Gallery.create(memory_folder / "empty.sqlite") as gallery:
+        candidates = GalleryCandidates(gallery, identifier.feature_key)
+        (decision,) = identifier.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates)
+    assert (decision.verdict, decision.identity, decision.probability, decision.ranking) == ("new", None, 1.0, ())
+    assert decision.reason == "The gallery is empty, so every animal is new to it."
+
+
+def test_a_session_answers_from_files_and_times_the_decoding(identifier, sample_gallery, samples):
+    with Session.open(sample_gallery.path, "field", "cpu") as session:
+        photo, (decision,) = session.identify(samples / "photos" / "trail_2.jpg")
+    assert photo.name == "trail_2.jpg"
+    assert decision.identity == "Chipo"
+    assert next(iter(decision.timings_ms)) == "decode"
+
+
+def pack_with(field_pack, folder, *, left_out=(), replaced=None, **manifest):
+    files = [
+        NewFile(file.path, (replaced or {}).get(file.path) or field_pack.read_bytes(file.path), file.licence, file.origin)
+        for file in field_pack.manifest.files
+        if file.path not in left_out
+    ]
+    return write_pack(folder, replace(field_pack.manifest, **manifest), files)
+
+
+def test_a_pack_without_calibration_describes_but_does_not_answer(field_pack, tmp_path, candidates, samples):
+    bare = Identifier(pack_with(field_pack, tmp_path / "bare", left_out=("calibration/scores.json",)), "cpu")
+    with pytest.raises(PackError, match="not calibrated"):
+        bare.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates)
+
+
+def test_a_calibration_made_for_other_scores_is_refused(field_pack, tmp_path):
+    text = field_pack.read_bytes("calibration/scores.json").replace(b'"xfeat-nearest"', b'"sift-nearest"')
+    other = pack_with(field_pack, tmp_path / "other", replaced={"calibration/scores.json": text})
+    with pytest.raises(PackError, match=r"made for the scores .*sift-nearest"):
+        _ = Identifier(other, "cpu").calibration

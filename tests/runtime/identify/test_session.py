@@ -1,0 +1,74 @@
+"""Photo files one after another: the next is described while one is compared, and nobody can tell from the answers."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from reid_edge.errors import EngineError, PhotoError
+from reid_edge.gallery import Gallery
+from reid_edge.identify.identifier import Question
+from reid_edge.identify.session import Session
+
+
+@pytest.fixture
+def session(sample_gallery, identifier):
+    with Session(Gallery.open(sample_gallery.path, writable=False), identifier) as opened:
+        yield opened
+
+
+def told(decision):
+    """A decision without what differs from run to run."""
+    return replace(decision, timings_ms={})
+
+
+def test_each_photo_is_answered_in_its_turn_as_it_is_alone(session, samples, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    good = sorted((samples / "photos").glob("*.jpg"))[:3]
+    paths = [good[0], broken, *good[1:], tmp_path / "missing.jpg"]
+    question = Question(viewpoint="left")
+    answered = list(session.identify_each(paths, question))
+    assert [path for path, _ in answered] == paths
+    for path, answer in answered:
+        if path in good:
+            photo, decisions = answer
+            assert photo.path == path
+            assert [told(one) for one in decisions] == [told(one) for one in session.identify(path, question)[1]]
+            assert list(decisions[0].timings_ms)[:2] == ["decode", "segment"]
+        else:
+            assert isinstance(answer, PhotoError)
+            with pytest.raises(PhotoError, match=str(path.name)):
+                session.identify(path, question)
+    assert list(session.identify_each([], question)) == []
+
+
+def test_one_photo_is_described_ahead_and_none_is_once_the_answers_are_left(session, samples):
+    (path, *_) = (samples / "photos").glob("*.jpg")
+    asked = []
+
+    def endless():
+        while True:
+            asked.append(path)
+            yield path
+
+    answers = session.identify_each(endless())
+    next(answers)
+    assert len(asked) == 2
+    next(answers)
+    assert len(asked) == 3
+    answers.close()
+    assert len(asked) == 3
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("describe")]
+
+
+def test_a_network_that_fails_is_told_and_leaves_nobody_waiting(session, samples, monkeypatch):
+    def fail(*_, **__):
+        raise EngineError("The network u2netp failed.", "Run: reid-edge doctor")
+
+    monkeypatch.setattr(session.identifier, "describe", fail)
+    with pytest.raises(EngineError, match="u2netp failed"):
+        list(session.identify_each([samples / "photos" / "trail_1.jpg"] * 3))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("describe")]

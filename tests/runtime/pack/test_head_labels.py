@@ -1,0 +1,51 @@
+"""The labels of a head are read strictly: what they cannot mean is refused, with the key's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from reid_edge.compare.heads import Labels, parse_labels
+from reid_edge.errors import PackError
+
+CLASSIFIER = {"format_version": 1, "identities": ["Asha", "Baraka"], "embedding_dimension": 8}
+BOOSTING = {**CLASSIFIER, "neighbours": 10, "viewpoints": ["Left", "right"], "species": ["lynx"]}
+
+
+def test_labels_say_whom_a_head_names_and_the_layout_of_its_features():
+    assert parse_labels(CLASSIFIER, "classifier", "heads/who.json") == Labels(("Asha", "Baraka"), 8)
+    boosting = parse_labels({**BOOSTING, "viewpoints": []}, "boosting", "heads/who.json")
+    assert boosting == Labels(("Asha", "Baraka"), 8, 10, (), ("lynx",))
+    assert parse_labels(BOOSTING, "boosting", "heads/who.json").viewpoints == ("left", "right")
+
+
+def without(key):
+    return {name: value for name, value in BOOSTING.items() if name != key}
+
+
+REFUSED = {
+    "no table": ([BOOSTING], r"must be a table"),
+    "an unknown key": ({**BOOSTING, "specie": []}, r"'specie' is an unknown key of a boosting; .*'species'"),
+    "no neighbours": (without("neighbours"), r"neighbours is missing; a boosting needs it"),
+    "a later format": ({**BOOSTING, "format_version": 2}, r"format_version is 2, this program reads 1"),
+    "a format of true": ({**BOOSTING, "format_version": True}, r"format_version is True"),
+    "nobody": ({**BOOSTING, "identities": []}, r"identities must name one individual or more"),
+    "a name twice": ({**BOOSTING, "identities": ["Asha", "Asha"]}, r"identities has a name twice"),
+    "a species in two cases": ({**BOOSTING, "species": ["Lynx", "lynx"]}, r"species has a name twice"),
+    "a name that is none": ({**BOOSTING, "identities": ["Asha", 3]}, r"identities must be a list of names"),
+    "names as text": ({**BOOSTING, "viewpoints": "left"}, r"viewpoints must be a list of names"),
+    "a dimension of nothing": ({**BOOSTING, "embedding_dimension": 0}, r"embedding_dimension must be an integer from 1"),
+    "half a neighbour": ({**BOOSTING, "neighbours": 0.5}, r"neighbours must be an integer from 1"),
+}
+
+
+@pytest.mark.parametrize(("data", "error"), REFUSED.values(), ids=REFUSED)
+def test_what_labels_cannot_mean_is_refused_with_its_name(data, error):
+    with pytest.raises(PackError, match=error) as refused:
+        parse_labels(data, "boosting", "heads/who.json")
+    assert "heads/who.json" in refused.value.message
+    assert refused.value.hint
+
+
+def test_a_classifier_has_no_neighbours():
+    with pytest.raises(PackError, match="'neighbours' is an unknown key of a classifier"):
+        parse_labels({**CLASSIFIER, "neighbours": 10}, "classifier", "heads/who.json")

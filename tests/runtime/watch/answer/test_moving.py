@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reid_edge.watch.answer.moving import move_decided
+from reid_edge.watch.intake.settling import state_of
+from reid_edge.watch.ledger.ledger import Ledger
+
+
+def _decided(ledger: Ledger, path: Path, content: bytes, identity: str = "Asha", verdict: str = "known") -> int:
+    path.write_bytes(content)
+    state = state_of(os.fsencode(path))
+    assert state is not None
+    folder = ledger.database.rows("SELECT id FROM folder") or [
+        (ledger.database.insert("folder", path=b"/w", present=1, device_id=""),)
+    ]
+    photo = ledger.database.insert(
+        "photo", sha256=os.urandom(8).hex(), state="decided", camera="A", width=1, height=1, verdict=verdict
+    )
+    ledger.database.insert(
+        "animal", photo_id=photo, animal_index=0, verdict=verdict, identity=identity, probability=1.0, decision="{}"
+    )
+    return ledger.database.insert(
+        "file", folder_id=folder[0][0], path=os.fsencode(path), size=state.size, mtime_ns=state.mtime_ns, inode=state.inode,
+        state="decided", photo_id=photo, first_seen_at="", changed_at="",
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["same disk", "other disk"])
+def out(request: pytest.FixtureRequest, tmp_path: Path, memory_folder: Path) -> Path:
+    place = tmp_path / "out" if request.param == "same disk" else memory_folder / "out"
+    if request.param == "other disk" and memory_folder.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one disk only")
+    place.mkdir()
+    return place
+
+
+def test_an_answered_photo_is_moved_to_its_individual(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    path = tmp_path / "a.jpg"
+    file = _decided(ledger, path, b"photo")
+    target = move_decided(ledger, file, out)
+    assert target == os.fsencode(out / "done" / "Asha" / "a.jpg")
+    assert not path.exists()
+    assert (out / "done" / "Asha" / "a.jpg").read_bytes() == b"photo"
+    assert [found.moved_to for found in ledger.files()] == [target]
+    assert move_decided(ledger, file, out) is None
+
+
+def test_nothing_is_ever_overwritten(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    for number, content in enumerate((b"one", b"two", b"three")):
+        (tmp_path / str(number)).mkdir()
+        move_decided(ledger, _decided(ledger, tmp_path / str(number) / "IMG_0001.JPG", content), out)
+    found = {path.name: path.read_bytes() for path in (out / "done" / "Asha").iterdir()}
+    assert found == {"IMG_0001.JPG": b"one", "IMG_0001-2.JPG": b"two", "IMG_0001-3.JPG": b"three"}
+
+
+def test_a_file_that_changed_since_it_was_decided_stays(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    path = tmp_path / "a.jpg"
+    file = _decided(ledger, path, b"photo")
+    path.write_bytes(b"another photo")
+    assert move_decided(ledger, file, out) is None
+    assert path.read_bytes() == b"another photo"
+
+
+@pytest.mark.parametrize("at", ["os.link", "os.unlink", "shutil.copyfileobj", "os.rename"])
+def test_a_move_that_breaks_off_is_finished_by_the_next(
+    ledger: Ledger, tmp_path: Path, out: Path, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    file = _decided(ledger, path, b"photo")
+
+    def stop(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"reid_edge.watch.answer.moving.{at}", stop)
+        try:
+            move_decided(ledger, file, out)
+        except OSError:
+            assert path.read_bytes() == b"photo"
+    move_decided(ledger, file, out)
+    found = {each.name: each.read_bytes() for each in (out / "done" / "Asha").iterdir() if each.suffix != ".part"}
+    assert (path.exists(), found) == (False, {"a.jpg": b"photo"})
+
+
+def test_names_of_individuals_make_safe_folders(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    names = {"../../etc": ".._.._etc", "new": "_new", "..": "_..", "a/b": "a_b"}
+    for number, (identity, folder) in enumerate(names.items()):
+        move_decided(ledger, _decided(ledger, tmp_path / f"{number}.jpg", b"x", identity), out)
+        assert (out / "done" / folder / f"{number}.jpg").is_file()
+    move_decided(ledger, _decided(ledger, tmp_path / "e.jpg", b"x", verdict="empty"), out)
+    assert (out / "done" / "empty" / "e.jpg").is_file()
+
+
+def test_whether_a_name_is_taken_is_asked_of_an_index(ledger: Ledger) -> None:
+    """With 100,000 files each question took 11 ms without it and 0.04 ms with it, and a name that 200 cards use takes 200 questions."""
+    plan = ledger.database.rows("EXPLAIN QUERY PLAN SELECT 1 FROM file WHERE moved_to = ? OR path = ?", (b"a", b"a"))
+    assert not any("SCAN" in str(row[-1]) for row in plan), plan
