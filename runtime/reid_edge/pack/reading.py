@@ -13,9 +13,10 @@ from typing import Any
 from reid_edge.errors import PackError
 from reid_edge.pack.manifest import Manifest, Network, PackedFile
 from reid_edge.pack.manifest_toml import parse_manifest
-from reid_edge.pack.members import EXPORT_AGAIN, MANIFEST, nearest, suffix
+from reid_edge.pack.members import EXPORT_AGAIN, MANIFEST, suffix
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.pack.sources import Source, open_source
+from reid_edge.suggestions import nearest
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reid_edge.errors import PackError, StorageError
-from reid_edge.pack.members import MANIFEST, nearest
+from reid_edge.pack.members import MANIFEST
 from reid_edge.pack.reading import open_pack
 from reid_edge.pack.writing import lay_down
 from reid_edge.storage.disk import storage_errors, sync_folder
+from reid_edge.suggestions import nearest
 
 if sys.platform != "win32":
     import fcntl

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.connection import translated
-from reid_edge.pack.members import nearest
+from reid_edge.suggestions import nearest
 
 COLUMNS = (
     *("deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty", "deploymentStart"),
