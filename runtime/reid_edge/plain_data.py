@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.suggestions import nearest
@@ -120,7 +120,8 @@ def decode(kind: type[T], data: object, path: str = "", context: Any = None) -> 
         InvalidValue: an unknown or missing key, or a value of another type or out of range. The caller makes it an error of its own.
     """
     with _below(f".{path}" if path else ""):
-        return _table(kind, data, context)
+        read: T = _table(kind, data, context)
+        return read
 
 
 def encode(value: Any, hint: Any = None) -> Any:
@@ -130,14 +131,14 @@ def encode(value: Any, hint: Any = None) -> Any:
         name = next(name for name, kind in tagged.kinds.items() if type(value) is kind)
         return {tagged.key: name, **encode(value)}
     if is_dataclass(value):
-        return {key: encode(getattr(value, key), hint) for key, (hint, _) in _declared(type(value)).items()}
+        return {key: encode(getattr(value, key), hint) for key, (hint, _) in _declared(cast(Any, type(value))).items()}
     items = get_args(hint) or (None,)
     if isinstance(value, Mapping):
         return {key: encode(item, items[-1]) for key, item in value.items()}
     return [encode(item, items[0]) for item in value] if isinstance(value, (tuple, list)) else value
 
 
-def _table(kind: type[T], data: object, context: Any) -> T:
+def _table(kind: Any, data: object, context: Any) -> Any:
     declared = _declared(kind)
     optional = {key for key, (hint, has_default) in declared.items() if has_default or _admits_none(hint)}
     table = _checked_keys(data, declared, [key for key in declared if key not in optional])

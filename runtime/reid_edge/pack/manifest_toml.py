@@ -50,7 +50,7 @@ def parse_manifest(text: str) -> Manifest:
 def write_manifest(manifest: Manifest) -> str:
     """The TOML text of a manifest; equal manifests give equal text. `parse_manifest` reads it back to an equal manifest."""
     data = encode(manifest)
-    document = {"format_version": FORMAT_VERSION}
+    document: dict[str, Any] = {"format_version": FORMAT_VERSION}
     document |= {key: data[key] for key in ("name", "version", "description", "licence")}
     document |= {key: _sorted(data[key]) for key in ("provenance",) if data[key]}
     document["networks"] = {name: _network_document(network) for name, network in sorted(data["networks"].items())}
