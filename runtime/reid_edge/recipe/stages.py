@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from reid_edge.errors import PackError
-from reid_edge.plain_data import InvalidValue, Pattern, Range, Tagged, Then
+from reid_edge.plain_data import Pattern, Range, Tagged, Then, each_once
 
 Matcher = Literal["mutual-nearest", "lightglue", "loftr", "adalam", "fginn"]
 Detector = Literal["network", "sift", "picture"]
@@ -21,17 +21,11 @@ NETWORK_MATCHERS = ("lightglue", "loftr")
 PICTURE_MATCHERS = ("loftr",)
 
 
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names or len(set(names)) < len(names):
-        raise InvalidValue(f"must be one name or more, each once, not {list(names)!r}", "Correct it.")
-    return names
-
-
 # Part of the names under which a gallery stores features.
 Name = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")]
-Names = Annotated[tuple[str, ...], Then(_each_once)]
+Names = Annotated[tuple[str, ...], Then(each_once)]
 Lowered = Annotated[str, Then(str.lower)]
-Species = Annotated[tuple[Lowered, ...], Then(_each_once)]
+Species = Annotated[tuple[Lowered, ...], Then(each_once)]
 Share = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0)]
 Boost = Annotated[float, Range(0, 100)]

@@ -1,110 +1,20 @@
-"""TOML or JSON tables to frozen dataclasses and back, by their type hints; an error names the path of the key that is wrong.
-
-A dataclass declares what a file may say, and `decode` reads exactly that:
-
-    @dataclass(frozen=True)
-    class Rerank:
-        name: Annotated[str, Pattern(r"[a-z]+")]
-        k1: Annotated[int, Range(1, 1000)]
-        weights: tuple[float, ...] = ()
-
-A field without a default must be there, unless it may be None. `Annotated` adds the rules below. A rule over several fields belongs in
-`__post_init__`; its ReidEdgeError gets the path as well. The types:
-
-    bool, int, float (finite), str (not empty, printable), Literal, Scalar, Any (any plain data)
-    a dataclass, T | None, tuple[T, ...], tuple[T, T], Mapping[str, T], a union of dataclasses with `Tagged`
-"""
+"""Reading a table by the type hints of a dataclass, and writing the dataclass as a table."""
 
 from __future__ import annotations
 
-import math
 import re
 import types
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from reid_edge.errors import ReidEdgeError
+from reid_edge.plain_data.rules import Convert, InvalidValue, Keys, Pattern, Range, Tagged, Then, must_be
 from reid_edge.suggestions import nearest
 
 T = TypeVar("T")
-Scalar: TypeAlias = "bool | int | float | str"
-
-
-class InvalidValue(Exception):
-    """A value that its declaration does not allow. As text, it is a sentence without its full stop: `recipe.match[0].best must be ...`.
-
-    Args:
-        problem: what follows the path in the sentence, such as `is missing`.
-        hint: what to do about it; empty where the caller knows better.
-        path: the key, with a dot or bracket in front: `.match[0].best`. Whoever reads the table around it puts its own key in front.
-    """
-
-    def __init__(self, problem: str, hint: str = "", path: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
-        self.path = path
-
-    def __str__(self) -> str:
-        path = self.path.removeprefix(".")
-        return f"{path}{self.problem}" if path and self.problem.startswith(":") else f"{path} {self.problem}".lstrip(": ")
-
-
-def must_be(wanted: str, value: object, secret: bool = False) -> InvalidValue:
-    """The error `must be WANTED, not VALUE`; a secret value is not shown."""
-    return InvalidValue(f"must be {wanted}, not {'(hidden)' if secret else repr(value)[:80]}")
-
-
-@dataclass(frozen=True, eq=False)
-class Range:
-    """Of a number: from `low` to `high`, both included."""
-
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __str__(self) -> str:
-        return f" from {self.low} to {self.high}" if self.high < math.inf else f" of {self.low} or more"
-
-
-@dataclass(frozen=True, eq=False)
-class Pattern:
-    """Of a text: what it matches as a whole, in words where the expression would not do, and whether it must be printable."""
-
-    regex: str
-    wanted: str = ""
-    printable: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Keys:
-    """Of a mapping: exactly these keys, in whose order it is read; a function makes them of the context of `decode`."""
-
-    names: Callable[[Any], Collection[str]]
-
-
-@dataclass(frozen=True, eq=False)
-class Tagged:
-    """Of a union of dataclasses: which one it is, is written under `key`."""
-
-    key: str
-    kinds: Mapping[str, type[Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class Convert:
-    """Of any type: `read(value, context)` stands in for the reading by type; it raises InvalidValue or a ReidEdgeError."""
-
-    read: Callable[[Any, Any], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Then:
-    """Of any type: what becomes of the value once it is read (`str.lower`); it raises InvalidValue or a ReidEdgeError."""
-
-    change: Callable[[Any], Any]
 
 
 def decode(kind: type[T], data: object, path: str = "", context: Any = None) -> T:
