@@ -17,8 +17,8 @@ from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
 from reid_edge.recipe import EarlyExit, Match, Recipe
-from reid_edge.recipe.species import concerns
-from reid_edge.recipe.stages import PICTURE_MATCHERS, Head
+from reid_edge.recipe.species import applies_to
+from reid_edge.recipe.stages import Head
 from reid_edge.timings import Timings
 
 
@@ -127,7 +127,7 @@ def compare(
             raw[:, names.index(rerank.name)] = 1 - distances
     owners = [source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
     for head in recipe.head:
-        if concerns(head.species, species):
+        if applies_to(head.species, species):
             with timings.stage(head.name):
                 labels = networks.labels[head.name]
                 features = _head_features(head, query, source, networks, allowed, species, viewpoint)
@@ -165,7 +165,7 @@ class _Stored:
 
     @classmethod
     def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe) -> _Stored:
-        looks = {match.keypoints for match in recipe.match if match.matcher in PICTURE_MATCHERS}
+        looks = {match.keypoints for match in recipe.match if match.rules.pictures}
         others = {match.keypoints for match in recipe.match} - looks
         return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
 
@@ -180,7 +180,7 @@ def _score(
     comparison: Comparison,
 ) -> None:
     """Match these rows of the shortlist and enter their scores."""
-    if match.matcher in PICTURE_MATCHERS:
+    if match.rules.pictures:
         found = match_pictures(match, query, [stored.pictures[match.keypoints][row] for row in rows], networks)
         scores = [float(len(matches)) for matches in found]
     else:
