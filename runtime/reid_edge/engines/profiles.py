@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 from reid_edge.pack.manifest import Manifest, Network, Preprocessing
 from reid_edge.pack.onnx_file import read_onnx
+from reid_edge.plain_data import InvalidValue, decode
 from reid_edge.recipe import Recipe
 
 # Candidates that reid_edge.compare.matching.lightglue matches in one run.
@@ -100,7 +101,7 @@ def ranges_of_file(model: bytes, name: str) -> AxisRanges:
     metadata = read_onnx(model, name).metadata
     try:
         facts = json.loads(metadata.get("preprocessing", "{}"))
-        preprocessing = Preprocessing(**facts) if facts else None
-    except (ValueError, TypeError):  # another exporter's metadata
+        preprocessing = decode(Preprocessing, facts) if facts else None
+    except (ValueError, InvalidValue):  # another exporter's metadata
         preprocessing = None
     return axis_ranges(metadata.get("task", ""), preprocessing)
