@@ -18,6 +18,7 @@ from reid_edge.gallery.sources import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
+from reid_edge.storage.durable import move_into_place
 
 Progress = Callable[..., Any]
 Row = TypeVar("Row", Enrolment, Sighting)
@@ -99,7 +100,7 @@ def gallery_of(
         being_made.unlink(missing_ok=True)
         with Gallery.create(being_made) as gallery:
             _fill(gallery, source, real, size, identifier, progress, seed)
-    being_made.replace(path)
+    move_into_place(being_made, path)
     return MeasuredGallery(path, size, made)
 
 
@@ -120,7 +121,7 @@ def vector_gallery(size: int, vectors: NDArray[np.float32], identifier: Identifi
             with gallery.database.transaction():
                 for number in range(start, min(size, start + _TOGETHER)):
                     gallery.add_sighting(_made_up(number), {name: vectors[number]}, identifier.feature_key, batch)
-    being_made.replace(path)
+    move_into_place(being_made, path)
     return path
 
 

@@ -7,20 +7,19 @@ were. To go back to one, put its file in the gallery's place while nothing uses 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from reid_edge.errors import GalleryError
-from reid_edge.gallery.connection import BUSY_SECONDS, Database, open_database, translated
-from reid_edge.storage.replacing import TEMPORARY, sync_folder
+from reid_edge.gallery.schema import GALLERY
+from reid_edge.storage.database import Database, open_database
+from reid_edge.storage.database_copy import copy_database
+from reid_edge.storage.durable import TEMPORARY
+from reid_edge.storage.errors import file_errors
 
-_PAGES = 1024  # copied at a time; between them writers get their turn
-_REST_SECONDS = 0.005
 _NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{6,})-(?P<when>\d{8}T\d{6})Z\.sqlite")
 
 
@@ -64,8 +63,8 @@ def back_up(gallery: Path, folder: Path, rings: Rings | None = None, now: dateti
         StorageError: the disk is full or fails, as above.
     """
     rings, now = rings or Rings(), now or datetime.now(timezone.utc)
-    database = open_database(gallery, writable=False)
-    with contextlib.closing(database), translated(folder):
+    database = open_database(GALLERY, gallery, writable=False)
+    with contextlib.closing(database), file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _take_away_leftovers(folder, gallery.stem)
         there = backups(folder, gallery.stem)
@@ -74,7 +73,7 @@ def back_up(gallery: Path, folder: Path, rings: Rings | None = None, now: dateti
         number = 1 + (there[-1].number if there else 0)
         when = now.astimezone(timezone.utc)
         path = folder / f"{gallery.stem}-{number:06d}-{when:%Y%m%dT%H%M%S}Z.sqlite"
-        copy_database(gallery, path)
+        copy_database(GALLERY, gallery, path)
         made = Backup(path, number, when.replace(microsecond=0))
         for old in set(there) - kept([*there, made], rings):
             old.path.unlink(missing_ok=True)
@@ -105,53 +104,6 @@ def kept(there: Iterable[Backup], rings: Rings) -> set[Backup]:
     return keeping
 
 
-def copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite file that may be in use to `target`, which appears whole, checked and on the disk, or not at all.
-
-    Raises:
-        GalleryError: the copy is damaged, because the source is. StorageError: the disk is full or fails.
-    """
-    temporary = target.with_name(f"{target.name}.{os.getpid()}{TEMPORARY}")
-    try:
-        with translated(source):
-            _copy(source, temporary)
-        with translated(target):
-            _check(temporary, source)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(target)
-            sync_folder(target.parent)
-    finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with (
-        contextlib.closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as reading,
-        contextlib.closing(sqlite3.connect(target)) as writing,
-    ):
-        reading.backup(writing, pages=_PAGES, sleep=_REST_SECONDS)
-        writing.execute("PRAGMA journal_mode = DELETE")  # one file, also of a gallery in WAL mode
-
-
-def _check(copy: Path, source: Path) -> None:
-    with contextlib.closing(sqlite3.connect(f"{copy.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        try:
-            problems = [text for (text,) in database.execute("PRAGMA integrity_check(5)") if text != "ok"]
-            problems += [
-                f"row {row} of {table} refers to a missing {parent}"
-                for table, row, parent, _ in database.execute("PRAGMA foreign_key_check")
-            ]
-        except sqlite3.DatabaseError as error:
-            problems = [str(error)]
-    if problems:
-        raise GalleryError(
-            f"{source} is damaged, so no backup was made of it: {problems[0]}.",
-            "Run `reid-edge gallery check`; the earlier backups stay.",
-        )
-
-
 def _state(database: Database) -> tuple[object, ...]:
     """What differs after every change: of what can be found, and of every decision."""
     (found,) = database.rows("SELECT revision, (SELECT coalesce(max(id), 0) FROM event) FROM gallery")
@@ -161,7 +113,7 @@ def _state(database: Database) -> tuple[object, ...]:
 def _state_of(backup: Path) -> tuple[object, ...] | None:
     """As `_state`; None where the backup cannot be read, so that a new one is made."""
     try:
-        with contextlib.closing(open_database(backup, writable=False)) as database:
+        with contextlib.closing(open_database(GALLERY, backup, writable=False)) as database:
             return _state(database)
     except GalleryError:
         return None

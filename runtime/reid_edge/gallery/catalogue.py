@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 from reid_edge.errors import GalleryError
-from reid_edge.gallery.connection import Database
 from reid_edge.gallery.records import Individual, Observation, Sighting, identity_name
+from reid_edge.storage.database import Database
 
 _FACTS = tuple(field.name for field in fields(Observation) if field.name != "identity")
 _SIGHTINGS = (

@@ -10,6 +10,7 @@ from typing import Literal
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.arrays import StoredArray, damage
 from reid_edge.gallery.store import Gallery
+from reid_edge.storage.database_copy import integrity_problems
 
 _ARRAYS = 64  # read at a time, so that a writer is never kept waiting for long and memory stays small
 _RESTORE = "Restore a backup, or keep what can be read: reid-edge gallery check --repair."
@@ -37,11 +38,8 @@ def check(gallery: Gallery) -> list[Finding]:
 
 
 def _file(gallery: Gallery) -> Iterator[Finding]:
-    for (problem,) in gallery.database.rows("PRAGMA integrity_check(20)"):
-        if problem != "ok":
-            yield Finding("damage", f"SQLite: {problem}.", _RESTORE)
-    for table, row, parent, _ in gallery.database.rows("PRAGMA foreign_key_check"):
-        yield Finding("damage", f"Row {row} of {table} refers to a missing {parent}.", _RESTORE)
+    for problem in integrity_problems(gallery.database):
+        yield Finding("damage", f"{problem}.", _RESTORE)
 
 
 def _arrays(gallery: Gallery) -> Iterator[Finding]:

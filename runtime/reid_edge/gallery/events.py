@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reid_edge.errors import GalleryError
-from reid_edge.gallery.connection import Database, now
 from reid_edge.gallery.records import Event
+from reid_edge.storage.database import Database
 
 # The only columns a decision may change. Undo reads its list from the file, so it is checked against this one.
 _CHANGEABLE = {("individual", "name"), ("individual", "live"), ("sighting", "individual_id"), ("sighting", "live")}
@@ -61,7 +61,7 @@ def recording(database: Database, batch: str, kind: str, payload: Mapping[str, A
         record = Recording(database)
         yield record
         database.insert(
-            "event", batch=batch, at=now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
+            "event", batch=batch, at=database.now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
         )
 
 

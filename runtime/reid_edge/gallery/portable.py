@@ -14,10 +14,7 @@ from typing import Any
 import numpy as np
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.connection import translated
-from reid_edge.gallery.records import Sighting
-from reid_edge.gallery.store import DuplicateSighting, Gallery
-from reid_edge.gallery.zip_archive import (
+from reid_edge.gallery.archive import (
     ARCHIVE_FORMAT,
     ARCHIVE_VERSION,
     INDEX,
@@ -26,7 +23,10 @@ from reid_edge.gallery.zip_archive import (
     feature_member,
     thumbnail_member,
 )
-from reid_edge.storage.replacing import replacing
+from reid_edge.gallery.records import Sighting
+from reid_edge.gallery.store import DuplicateSighting, Gallery
+from reid_edge.storage.durable import replacing
+from reid_edge.storage.errors import file_errors
 
 _COLUMNS = (
     *("image_id", "identity", "path", "date", "orientation", "species", "split", "dataset"),  # AnimalCLEF
@@ -64,7 +64,7 @@ def export_gallery(gallery: Gallery, out: str | Path) -> int:
     out = Path(out)
     if out.suffix.lower() not in (".csv", ".zip"):
         raise UsageError(f"A gallery cannot be exported as {out.name}.", "Name a .csv (the table) or a .zip (everything).")
-    with gallery.database.snapshot(), translated(out), replacing(out, durable=True) as file:
+    with gallery.database.snapshot(), file_errors(out), replacing(out) as file:
         sightings = gallery.sightings()
         if out.suffix.lower() == ".csv":
             file.write(_table(gallery, sightings).encode())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.arrays import check_feature_key, check_feature_name
 from reid_edge.gallery.store import Gallery
-from reid_edge.storage.replacing import TEMPORARY, replacing
+from reid_edge.storage.durable import TEMPORARY, replacing
 
 _ROWS = 512  # vectors read from the gallery at a time while the cache is built
 _SEARCH_ROWS = 16384  # vectors in one matrix product
@@ -120,7 +120,7 @@ class _CacheFiles:
         self.folder.mkdir(exist_ok=True)
         self._remove_abandoned()
         checksum = 0
-        with replacing(self.vectors) as file:
+        with replacing(self.vectors, durable=False) as file:
             # Written, not mapped: on a full disk a write fails, but touching a mapped page kills the process.
             header = {"descr": "<f4", "fortran_order": False, "shape": (len(ids), dimension)}
             np.lib.format.write_array_header_1_0(file, header)
@@ -130,9 +130,9 @@ class _CacheFiles:
                 file.write(data)
             file.flush()
             vectors = np.load(file.name, mmap_mode="r", allow_pickle=False)
-        with replacing(self.ids) as file:
+        with replacing(self.ids, durable=False) as file:
             np.save(file, ids)
-        with replacing(self.stamp) as file:
+        with replacing(self.stamp, durable=False) as file:
             file.write(json.dumps(self._stamp(revision, _checksum(ids), checksum)).encode())
         return ids, vectors
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import stored_facts
-from reid_edge.gallery.connection import Database, create_database, now, open_database
 from reid_edge.gallery.decisions import Decisions
 from reid_edge.gallery.events import recording
 from reid_edge.gallery.features import Features
 from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_name
+from reid_edge.gallery.schema import GALLERY
+from reid_edge.storage.database import Database, create_database, open_database
 
 
 class DuplicateSighting(GalleryError):
@@ -52,7 +53,7 @@ class Gallery(Features, Decisions):
             GalleryError: something lies there already, or the folder is missing.
             StorageError: the disk is full or read-only.
         """
-        create_database(Path(path))
+        create_database(GALLERY, Path(path))
         return cls.open(path)
 
     @classmethod
@@ -63,7 +64,7 @@ class Gallery(Features, Decisions):
             GalleryError: missing, no gallery, of a newer version, damaged, or locked.
             StorageError: it must be written and its disk is read-only.
         """
-        return cls(open_database(Path(path), writable))
+        return cls(open_database(GALLERY, Path(path), writable))
 
     @classmethod
     def open_or_create(cls, path: str | Path) -> Gallery:
@@ -118,7 +119,11 @@ class Gallery(Features, Decisions):
                 rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (new.identity,))
                 individual = rows[0][0] if rows else record.insert("individual", name=new.identity)
                 sighting_id = record.insert(
-                    "sighting", individual_id=individual, added_at=now(), thumbnail=new.thumbnail, **stored_facts(new)
+                    "sighting",
+                    individual_id=individual,
+                    added_at=self.database.now(),
+                    thumbnail=new.thumbnail,
+                    **stored_facts(new),
                 )
                 if features:
                     self.write_features(sighting_id, feature_key, features)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from reid_edge.errors import PackError, StorageError
 from reid_edge.pack.members import MANIFEST, nearest
 from reid_edge.pack.reading import open_pack
 from reid_edge.pack.writing import lay_down
-from reid_edge.storage.disk import storage_errors, sync_folder
-
-if sys.platform != "win32":
-    import fcntl
+from reid_edge.storage.durable import replace_folder
+from reid_edge.storage.errors import storage_errors
+from reid_edge.storage.locks import only_writer
 
 _BUNDLED = Path(__file__).parent.parent / "packs"
 _IMPORTED = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)-[0-9a-f]{12}")
@@ -90,17 +86,14 @@ def import_pack(zip_or_dir: Path, store: Path | None = None) -> Path:
     paths = [MANIFEST, *(file.path for file in pack.manifest.files)]
     with storage_errors(f"import the pack {zip_or_dir} into {store}"):
         store.mkdir(parents=True, exist_ok=True)
-        with _only_importer(store):
+        with only_writer(store, f"{_UNFINISHED}*"):
             if _is_intact(target, pack.sha256):
                 return target
             with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=store) as workplace:
                 copy = Path(workplace) / "copy"
                 lay_down(copy, ((path, pack.read_bytes(path)) for path in paths))
                 open_pack(copy)
-                if os.path.lexists(target):
-                    target.rename(Path(workplace) / "damaged")
-                copy.rename(target)
-                sync_folder(store)
+                replace_folder(copy, target, aside=Path(workplace) / "damaged")
     return target
 
 
@@ -109,14 +102,3 @@ def _is_intact(directory: Path, sha256: str) -> bool:
         return open_pack(directory).sha256 == sha256
     except PackError:
         return False
-
-
-@contextmanager
-def _only_importer(store: Path) -> Iterator[None]:
-    """Wait for other imports into this store, then clear away what killed ones have left."""
-    with (store / ".lock").open("a") as lock:
-        if sys.platform != "win32":
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for folder in store.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(folder, ignore_errors=True)
-        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -15,7 +14,8 @@ from reid_edge.pack.manifest import Manifest, PackedFile
 from reid_edge.pack.manifest_toml import parse_manifest, write_manifest
 from reid_edge.pack.members import MANIFEST, check_path
 from reid_edge.pack.reading import Pack, open_pack
-from reid_edge.storage.disk import storage_errors, sync_folder, write_synced
+from reid_edge.storage.durable import replace_folder, replacing, sync_folder, write_synced
+from reid_edge.storage.errors import storage_errors
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 
@@ -56,16 +56,7 @@ def write_pack(directory: Path, manifest: Manifest, files: Iterable[NewFile], al
             fresh = Path(workplace) / "fresh"
             lay_down(fresh, {MANIFEST: text.encode("utf-8"), **{file.path: file.content for file in files}}.items())
             pack = open_pack(fresh, allow_random)
-            former = Path(workplace) / "former"
-            if directory.exists():
-                directory.rename(former)
-            try:
-                fresh.rename(directory)
-            except OSError:
-                if former.exists():
-                    former.rename(directory)
-                raise
-            sync_folder(directory.parent)
+            replace_folder(fresh, directory, aside=Path(workplace) / "former")
     return replace(pack, source=directory)
 
 
@@ -91,18 +82,13 @@ def write_zip(pack_directory: Path, zip_path: Path, allow_random: bool = False) 
     """
     pack = open_pack(pack_directory, allow_random)
     paths = sorted([MANIFEST, *(file.path for file in pack.manifest.files)])
-    unfinished = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
-    with storage_errors(f"write {zip_path}"):
-        try:
-            with unfinished.open("xb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    for path in paths:
-                        archive.writestr(_entry(path), pack.read_bytes(path))
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(zip_path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with (
+        storage_errors(f"write {zip_path}"),
+        replacing(zip_path) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for path in paths:
+            archive.writestr(_entry(path), pack.read_bytes(path))
 
 
 def _entry(path: str) -> zipfile.ZipInfo:

@@ -172,7 +172,7 @@ def test_on_a_full_disk_what_was_enrolled_stays_and_with_room_it_goes_on(run_cli
     path = disk / "gallery.sqlite"
     full = run_cli("gallery", "add", source, "--gallery", path)
     assert full.returncode == 5
-    assert full.stderr.splitlines()[-2] == f"reid-edge: The disk that holds {path} is full."
+    assert full.stderr.splitlines()[-2] == f"reid-edge: Could not write {path}: the disk is full."
     kept = sightings(path)
     assert 0 < len(kept) < 14
     small_disk("size=16m")

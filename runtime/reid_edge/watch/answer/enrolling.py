@@ -16,9 +16,9 @@ from pathlib import Path
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.gallery.connection import now
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
+from reid_edge.storage.clock import now
 from reid_edge.watch.answer.answering import Answer, Answerer, BoxesOf
 from reid_edge.watch.intake.rereading import read_again
 from reid_edge.watch.ledger.ledger import Ledger
