@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo

@@ -12,7 +12,7 @@ import numpy as np
 
 from reid_edge.compare.matching.pair_scores import match_keypoints
 from reid_edge.gallery import Sighting
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Question
 from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe

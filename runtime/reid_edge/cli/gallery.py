@@ -173,7 +173,7 @@ def history(limit: int, as_json: bool, gallery_path: Path) -> None:
     from dataclasses import asdict
 
     from reid_edge.gallery import Gallery
-    from reid_edge.gallery.events import describe
+    from reid_edge.gallery.history import describe
 
     with Gallery.open(gallery_path, writable=False) as opened:
         events = opened.history(limit)
@@ -272,9 +272,9 @@ def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, galler
 
     A gallery that did not change since its newest backup gets none. To go back to one, put its file in the gallery's place.
     """
-    from reid_edge.gallery.backup import Rings, back_up, backups
+    from reid_edge.gallery.backup import RetentionPolicy, back_up, backups
 
-    made = back_up(gallery_path, folder, Rings(last, hourly, daily, weekly))
+    made = back_up(gallery_path, folder, RetentionPolicy(last, hourly, daily, weekly))
     there = len(backups(folder, gallery_path.stem))
     if made is None:
         _say(f"Nothing changed since the newest of {_number(there, 'backup')} in {folder}.")

@@ -47,7 +47,7 @@ def add(
     is continued by running it again. Exits 1 when some photos could not be read.
     """
     from reid_edge.gallery import Gallery
-    from reid_edge.gallery.sources import read_source
+    from reid_edge.gallery.enrolment_list import read_source
     from reid_edge.identify.enrolment import enrol
     from reid_edge.identify.identifier import Identifier
     from reid_edge.pack import find_pack, open_pack

@@ -15,16 +15,17 @@ from pathlib import Path
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.schema import GALLERY
-from reid_edge.storage.database import Database, open_database
+from reid_edge.storage.database import Database
 from reid_edge.storage.database_copy import copy_database
 from reid_edge.storage.durable import TEMPORARY
 from reid_edge.storage.errors import file_errors
+from reid_edge.storage.opening import open_database
 
 _NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{6,})-(?P<when>\d{8}T\d{6})Z\.sqlite")
 
 
 @dataclass(frozen=True)
-class Rings:
+class RetentionPolicy:
     """How many backups are kept: the newest `last`, and of each of the newest so many hours, days and weeks the newest one.
 
     Hours, days and weeks are those of the device's clock when the backup was made, and may be wrong; the newest ones are told by their
@@ -46,7 +47,7 @@ class Backup:
     made_at: datetime
 
 
-def back_up(gallery: Path, folder: Path, rings: Rings | None = None, now: datetime | None = None) -> Backup | None:
+def back_up(gallery: Path, folder: Path, rings: RetentionPolicy | None = None, now: datetime | None = None) -> Backup | None:
     """Make a backup of the gallery in `folder`, and take those away that the rings no longer keep.
 
     Args:
@@ -62,7 +63,7 @@ def back_up(gallery: Path, folder: Path, rings: Rings | None = None, now: dateti
         GalleryError: no gallery, damaged, or locked for long; the earlier backups stay, all of them.
         StorageError: the disk is full or fails, as above.
     """
-    rings, now = rings or Rings(), now or datetime.now(timezone.utc)
+    rings, now = rings or RetentionPolicy(), now or datetime.now(timezone.utc)
     database = open_database(GALLERY, gallery, writable=False)
     with contextlib.closing(database), file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def backups(folder: Path, stem: str) -> list[Backup]:
     return sorted(found, key=lambda backup: backup.number)
 
 
-def kept(there: Iterable[Backup], rings: Rings) -> set[Backup]:
+def kept(there: Iterable[Backup], rings: RetentionPolicy) -> set[Backup]:
     """Those of the backups that the rings keep."""
     newest_first = sorted(there, key=lambda backup: backup.number, reverse=True)
     keeping = set(newest_first[: max(1, rings.last)])

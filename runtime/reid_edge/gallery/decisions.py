@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import Catalogue
-from reid_edge.gallery.events import UndoneBatch, read_events, recording, undo_batches
+from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batches
 from reid_edge.gallery.records import Event, Sighting, identity_name
 
 

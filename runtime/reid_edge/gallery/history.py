@@ -1,4 +1,4 @@
-"""Every decision as an event that remembers what each row held before, and undo, which puts that back."""
+"""The history of a gallery: every decision is an event with the earlier value of each changed cell, which undo writes back."""
 
 from __future__ import annotations
 

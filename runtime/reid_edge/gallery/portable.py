@@ -64,7 +64,7 @@ def export_gallery(gallery: Gallery, out: str | Path) -> int:
     out = Path(out)
     if out.suffix.lower() not in (".csv", ".zip"):
         raise UsageError(f"A gallery cannot be exported as {out.name}.", "Name a .csv (the table) or a .zip (everything).")
-    with gallery.database.snapshot(), file_errors(out), replacing(out) as file:
+    with gallery.snapshot(), file_errors(out), replacing(out) as file:
         sightings = gallery.sightings()
         if out.suffix.lower() == ".csv":
             file.write(_table(gallery, sightings).encode())
@@ -85,7 +85,7 @@ def import_gallery(gallery: Gallery, archive: str | Path) -> ImportReport:
         StorageError: it cannot be read, or the disk is full.
     """
     batch, added, present, conflicts = gallery.new_batch(), 0, 0, []
-    with ArchiveReader(Path(archive)) as reader, gallery.database.transaction():
+    with ArchiveReader(Path(archive)) as reader, gallery.transaction():
         for name in reader.individuals:
             gallery.add_individual(name, batch)
         for entry in reader.entries:

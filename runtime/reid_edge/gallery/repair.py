@@ -25,9 +25,10 @@ from reid_edge.gallery.check import check
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.store import Gallery
 from reid_edge.storage.clock import system_clock
-from reid_edge.storage.database import Database, create_database, open_database
+from reid_edge.storage.database import Database
 from reid_edge.storage.database_copy import SIDE_FILES, delete_database
 from reid_edge.storage.durable import TEMPORARY, move_into_place, sync_file
+from reid_edge.storage.opening import create_database, open_database
 from reid_edge.storage.salvage import DamagedDatabase
 
 _COLUMNS = {

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from reid_edge.storage import database
-from reid_edge.storage.database import Database, DatabaseKind, open_database
+from reid_edge.storage import opening
+from reid_edge.storage.database import Database, DatabaseKind
 from reid_edge.storage.durable import TEMPORARY, move_into_place, sync_file
+from reid_edge.storage.opening import open_database
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 """Suffixes of the files that SQLite puts beside a database."""
@@ -61,7 +62,7 @@ def delete_database(path: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     with (
         contextlib.closing(
-            sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=database.BUSY_SECONDS)
+            sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=opening.BUSY_SECONDS)
         ) as reading,
         contextlib.closing(sqlite3.connect(target)) as writing,
     ):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from reid_edge.storage import database
+from reid_edge.storage import opening
 from reid_edge.storage.database import DatabaseKind
 
 _PAGE = 200  # rows read at a time, until one of them cannot be
@@ -40,7 +40,7 @@ class DamagedDatabase:
             raise kind.error(f"There is no {kind.noun} at {path}.", "Check the path.")
         with self.errors():
             self._connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=database.BUSY_SECONDS, isolation_level=None
+                f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=opening.BUSY_SECONDS, isolation_level=None
             )
             try:
                 self._lock_exclusive()

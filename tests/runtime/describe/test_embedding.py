@@ -19,7 +19,7 @@ from reid_edge.describe.features import vector_array
 from reid_edge.engines import open_engine, select_device
 from reid_edge.errors import EngineError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier, Question
 from reid_edge.pack import Network, NewFile, write_pack

@@ -16,7 +16,7 @@ from reid_edge.describe.description import describe
 from reid_edge.describe.orientation import NOT_TURNED, Chip, lacks_viewpoint, turn_frames, turn_of, turn_picture, turn_points
 from reid_edge.describe.segmentation import Animal
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import describe_again, enrol
 from reid_edge.identify.identifier import Question
 from reid_edge.photo import read_photo

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 
 HEADER = "image_id,identity,path,date,orientation,species,split,dataset,encounter,fold\n"
 

@@ -20,7 +20,7 @@ from reid_edge.gallery import Gallery, store
 from reid_edge.gallery.check import check
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.search import VectorIndex
-from reid_edge.storage import database
+from reid_edge.storage import opening
 from reid_edge.storage.database import sql_script
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -103,7 +103,7 @@ def test_a_cut_off_file_is_damage_and_not_a_traceback(gallery, add):
 
 
 def test_a_gallery_locked_by_another_process_is_named_and_can_still_be_read(gallery, add, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.2)
     add(gallery, 1, "Zoe")
     script = f"""
 import sqlite3, sys

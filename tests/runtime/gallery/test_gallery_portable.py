@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from reid_edge.errors import GalleryError, ReidEdgeError, StorageError, UsageError
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.gallery.portable import Conflict, export_gallery, import_gallery
-from reid_edge.gallery.sources import read_source
 
 KEY = "0123456789abcdef0123456789abcdef"
 

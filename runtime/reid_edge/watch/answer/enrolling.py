@@ -78,7 +78,7 @@ def _enrol(
         ledger.database.execute("UPDATE enrolment SET identity = ? WHERE event_id = ? AND animal_index = ?", (name, event, index))
     with Gallery.open(answerer.path) as gallery:
         batch = gallery.new_batch()
-        with gallery.database.transaction():
+        with gallery.transaction():
             for sight, photo, answer in answers:
                 if sight.animal_index >= len(answer.described) or gallery.has_photo(sight.sha256, sight.animal_index):
                     continue

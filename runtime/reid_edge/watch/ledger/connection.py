@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_edge.storage.database import Database, open_database
+from reid_edge.storage.database import Database
 from reid_edge.storage.errors import file_errors
 from reid_edge.storage.locks import lock_file
+from reid_edge.storage.opening import open_database
 from reid_edge.watch.ledger.schema import LEDGER, LedgerError
 
 
