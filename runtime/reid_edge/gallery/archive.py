@@ -1,4 +1,4 @@
-"""The zip of an exported gallery, read without trust: nothing is unpacked to the disk, every size is checked first."""
+"""The zip of an exported gallery, read without trust: every name, size and value is checked before the gallery gets it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ArchiveReader:
 
     Attributes:
         individuals: names, each one that an individual may have.
-        entries: one per sighting, as gallery.json tells it; `sighting` and `features` turn it into what the gallery takes.
+        entries: one per sighting, as in gallery.json; `sighting` and `features` convert it for the gallery.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class ArchiveReader:
             raise self._refused(error.message) from None
         except (KeyError, TypeError, ValueError, AttributeError):
             self._zip.close()
-            raise self._refused("it does not say what a gallery is") from None
+            raise self._refused(f"{INDEX} lacks what a gallery has") from None
 
     def __enter__(self) -> ArchiveReader:
         return self
@@ -98,11 +98,11 @@ class ArchiveReader:
         return index
 
     def _check_members(self) -> None:
-        """Every file that is named is there, and no other: a file nobody names is a sign of a changed archive."""
+        """Refuse missing files, and files that gallery.json does not list: they show that somebody changed the archive."""
         expected = {INDEX, TABLE}
         for entry in self.entries:
             if _of(entry, dict).keys() != _ENTRY_KEYS or type(entry["thumbnail"]) is not bool:
-                raise self._refused("a sighting has other fields than it must")
+                raise self._refused("a sighting has missing or unknown fields")
             seen = checked(_observed(entry))
             members = [feature_member(seen, check_feature_key(key), check_feature_name(name)) for key, name in entry["features"]]
             members += [thumbnail_member(seen)] if entry["thumbnail"] else []
@@ -110,7 +110,7 @@ class ArchiveReader:
                 raise self._refused("it holds a sighting twice")
             expected.update(members)
         for name in expected ^ self._zip.sizes.keys():
-            raise self._refused(f"{name!r} is {'missing' if name in expected else 'a file that no gallery has'}")
+            raise self._refused(f"{name!r} is {'missing' if name in expected else 'not part of a gallery'}")
 
     def _read(self, member: str, most: int) -> bytes:
         if self._zip.sizes[member] > most:
@@ -122,7 +122,7 @@ class ArchiveReader:
             raise self._refused(error.message) from None
 
     def _refused(self, reason: str) -> GalleryError:
-        return GalleryError(f"{self._path} is not a whole export of a gallery: {reason.rstrip('.')}.", _EXPORT_AGAIN)
+        return GalleryError(f"{self._path} is not a complete export of a gallery: {reason.rstrip('.')}.", _EXPORT_AGAIN)
 
 
 def thumbnail_member(seen: Observation) -> str:
@@ -145,13 +145,13 @@ def _with(seen: NewSighting, thumbnail: bytes) -> NewSighting:
 
 
 def _array(data: bytes) -> NDArray[Any]:
-    """The array of a .npy file, whose size is checked against its header before anything is made of it."""
+    """The array of a .npy file, its size checked against its header before it is used."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("another version of npy")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
     if fortran_order or dtype.hasobject or len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
-        raise ValueError("not the bytes that its header promises")
+        raise ValueError("another size or type than its header gives")
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
 
 

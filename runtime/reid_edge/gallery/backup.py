@@ -1,7 +1,7 @@
-"""Backups of a gallery: whole, checked copies of the one file, taken while it is in use, the older the sparser.
+"""Backups of a gallery: complete, checked copies of its file, made while it is in use; fewer are kept of older times.
 
-A backup is made by SQLite's online backup, checked, and only then given its name; a kill or a full disk leaves the earlier ones as they
-were. To go back to one, put its file in the gallery's place while nothing uses the gallery.
+A backup is made by SQLite's online backup, checked, and only then given its name; after a kill or on a full disk the earlier ones stay.
+To restore one, put its file in the gallery's place while nothing uses the gallery.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{6,})-(?P<when>\d{8}T\d{6})Z\.sql
 class RetentionPolicy:
     """How many backups are kept: the newest `last`, and of each of the newest so many hours, days and weeks the newest one.
 
-    Hours, days and weeks are those of the device's clock when the backup was made, and may be wrong; the newest ones are told by their
-    number, which only grows.
+    Hours, days and weeks are those of the device's clock when the backup was made, and may be wrong; which ones are the
+    newest is decided by their number, which only grows.
     """
 
     last: int = 3
@@ -47,13 +47,13 @@ class Backup:
     made_at: datetime
 
 
-def back_up(gallery: Path, folder: Path, rings: RetentionPolicy | None = None, now: datetime | None = None) -> Backup | None:
-    """Make a backup of the gallery in `folder`, and take those away that the rings no longer keep.
+def back_up(gallery: Path, folder: Path, retention: RetentionPolicy | None = None, now: datetime | None = None) -> Backup | None:
+    """Make a backup of the gallery in `folder`, and delete those that the policy no longer keeps.
 
     Args:
         gallery: its file; may be in use.
-        folder: made where it is missing; may hold backups of other galleries, which are told by their name.
-        rings: what is kept.
+        folder: made where it is missing; may hold backups of other galleries, which have other names.
+        retention: which backups are kept.
         now: for the name, with a zone; the device's clock where None.
 
     Returns:
@@ -63,20 +63,20 @@ def back_up(gallery: Path, folder: Path, rings: RetentionPolicy | None = None, n
         GalleryError: no gallery, damaged, or locked for long; the earlier backups stay, all of them.
         StorageError: the disk is full or fails, as above.
     """
-    rings, now = rings or RetentionPolicy(), now or datetime.now(timezone.utc)
+    retention, now = retention or RetentionPolicy(), now or datetime.now(timezone.utc)
     database = open_database(GALLERY, gallery, writable=False)
     with contextlib.closing(database), file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _take_away_leftovers(folder, gallery.stem)
-        there = backups(folder, gallery.stem)
-        if there and _state_of(there[-1].path) == _state(database):
+        _delete_leftovers(folder, gallery.stem)
+        earlier = backups(folder, gallery.stem)
+        if earlier and _state_of(earlier[-1].path) == _state(database):
             return None
-        number = 1 + (there[-1].number if there else 0)
+        number = 1 + (earlier[-1].number if earlier else 0)
         when = now.astimezone(timezone.utc)
         path = folder / f"{gallery.stem}-{number:06d}-{when:%Y%m%dT%H%M%S}Z.sqlite"
         copy_database(GALLERY, gallery, path)
         made = Backup(path, number, when.replace(microsecond=0))
-        for old in set(there) - kept([*there, made], rings):
+        for old in set(earlier) - kept([*earlier, made], retention):
             old.path.unlink(missing_ok=True)
     return made
 
@@ -93,20 +93,20 @@ def backups(folder: Path, stem: str) -> list[Backup]:
     return sorted(found, key=lambda backup: backup.number)
 
 
-def kept(there: Iterable[Backup], rings: RetentionPolicy) -> set[Backup]:
-    """Those of the backups that the rings keep."""
-    newest_first = sorted(there, key=lambda backup: backup.number, reverse=True)
-    keeping = set(newest_first[: max(1, rings.last)])
-    for count, form in ((rings.hourly, "%Y-%m-%d %H"), (rings.daily, "%Y-%m-%d"), (rings.weekly, "%G-%V")):
-        ring: dict[str, Backup] = {}
+def kept(existing: Iterable[Backup], retention: RetentionPolicy) -> set[Backup]:
+    """The backups that the policy keeps."""
+    newest_first = sorted(existing, key=lambda backup: backup.number, reverse=True)
+    keeping = set(newest_first[: max(1, retention.last)])
+    for count, form in ((retention.hourly, "%Y-%m-%d %H"), (retention.daily, "%Y-%m-%d"), (retention.weekly, "%G-%V")):
+        newest_of: dict[str, Backup] = {}
         for backup in newest_first:
-            ring.setdefault(backup.made_at.strftime(form), backup)
-        keeping.update(list(ring.values())[:count])
+            newest_of.setdefault(backup.made_at.strftime(form), backup)
+        keeping.update(list(newest_of.values())[:count])
     return keeping
 
 
 def _state(database: Database) -> tuple[object, ...]:
-    """What differs after every change: of what can be found, and of every decision."""
+    """A value that differs after every change of what can be found, and after every decision."""
     (found,) = database.rows("SELECT revision, (SELECT coalesce(max(id), 0) FROM event) FROM gallery")
     return found
 
@@ -120,8 +120,8 @@ def _state_of(backup: Path) -> tuple[object, ...] | None:
         return None
 
 
-def _take_away_leftovers(folder: Path, stem: str) -> None:
-    """What a kill left of an unfinished backup."""
+def _delete_leftovers(folder: Path, stem: str) -> None:
+    """Delete the unfinished backup of a killed process."""
     for left in folder.glob(f"*{TEMPORARY}*"):
         if left.name.startswith(f"{stem}-"):
             left.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from reid_edge.gallery.records import Sighting
 
 
 class StoredFeatures(Catalogue):
-    """Stores and reads features. They are derived from photos and a pack, so they are no decisions and have no events."""
+    """Stores and reads features. They are computed from photos by a pack, so they are not decisions and have no events."""
 
     def put_features(self, sighting_id: int, feature_key: str, features: Mapping[str, NDArray[Any]]) -> None:
         """Replace what a live sighting has under this key by `features`, in one transaction.
@@ -33,7 +33,7 @@ class StoredFeatures(Catalogue):
             self.write_features(sighting_id, feature_key, features)
 
     def write_features(self, sighting_id: int, feature_key: str, features: Mapping[str, NDArray[Any]]) -> None:
-        """As `put_features`, for a sighting that the caller knows to be there."""
+        """As `put_features`, for a sighting that the caller knows to exist."""
         check_feature_key(feature_key)
         stored = {check_feature_name(name): to_stored(name, array) for name, array in features.items()}
         with self.database.transaction():

@@ -1,4 +1,4 @@
-"""A gallery as a file to carry: a CSV for people and spreadsheets, or a zip that holds everything another gallery needs."""
+"""Export and import: a CSV for people and spreadsheets, or a zip that holds everything another gallery needs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """How many sightings were added, how many were here already, and which contradict this gallery."""
+    """How many sightings were added, how many this gallery had already, and which contradict it."""
 
     added: int
     present: int
@@ -77,8 +77,8 @@ def export_gallery(gallery: Gallery, out: str | Path) -> int:
 def import_gallery(gallery: Gallery, archive: str | Path) -> ImportReport:
     """Add what an exported zip holds and this gallery does not, all or nothing and in one batch, so that one undo takes it back.
 
-    Individuals are the same where their names are; sightings where photo and animal are. Where the two disagree whom a photo
-    shows, this gallery is kept and the report tells.
+    Individuals with the same name are the same; so are sightings of the same animal of the same photo. Where the two disagree about who
+    a photo shows, this gallery stays as it is and the report lists the conflict.
 
     Raises:
         GalleryError: no archive of a gallery, unsafe, damaged, or of a newer version.

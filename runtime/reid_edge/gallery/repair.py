@@ -4,7 +4,7 @@ The damaged file is kept as it was. The new one gets every row that SQLite can r
 
 - features that are damaged, or incomplete because a part of them cannot be read, are left out with all features of their sighting under
   the same key, so that they are made again from the photo;
-- a sighting whose individual is gone gets an individual of its own, for a person to name;
+- a sighting whose individual is missing gets a new individual, for a person to name;
 - of two live sightings of one animal in one photo, or two live individuals of one name, the second one is hidden or renamed.
 """
 
@@ -52,8 +52,8 @@ class Salvage:
         unreadable: whether any row could not be read.
         undescribed: sightings without their damaged features; `unphotographed` of them have a photo that is no longer where it was
             enrolled from.
-        recovered: names given to individuals that were gone, and new names of those that were there twice.
-        hidden: sightings that were there twice.
+        recovered: names given to individuals that were missing, and new names of those that were stored twice.
+        hidden: sightings that were stored twice.
     """
 
     individuals: int
@@ -208,7 +208,7 @@ class _Copy:
             self._photos[row["id"]] = str(row["photo_path"])
 
     def _need_individual(self, number: int, live: bool) -> None:
-        """Make the individual of a sighting where she is gone, and live where a live sighting needs her."""
+        """Make the individual of a sighting where it is missing, and make it live where a live sighting needs it."""
         if number not in self._names:
             name = self._free_name(f"recovered {number}")
             self._new.insert("individual", id=number, name=name, live=1)
@@ -241,7 +241,7 @@ class _Copy:
         return {sighting for sighting, _ in damaged}
 
     def _incomplete(self, kept: dict[tuple[int, str], set[str]]) -> set[tuple[int, str]]:
-        """Where a row could not be read, nobody knows whose: the sightings and keys that lack what most others have."""
+        """An unreadable row may be of any sighting: the sightings and keys that lack what the others have."""
         usual: dict[str, Counter[frozenset[str]]] = {}
         for (_, key), names in kept.items():
             usual.setdefault(key, Counter())[frozenset(names)] += 1
@@ -282,7 +282,7 @@ class _Copy:
 
 
 def _keep_aside(path: Path) -> Path:
-    """A copy of the damaged file, with its journal, under a name that says so."""
+    """A copy of the damaged file, with its journal, under a name with `damaged` and the time."""
     number = 0
     while True:
         mark = f"damaged-{system_clock():%Y%m%dT%H%M%SZ}{f'-{number}' if number else ''}"

@@ -57,7 +57,7 @@ class Gallery(StoredFeatures, Decisions):
         """A new, empty gallery.
 
         Raises:
-            GalleryError: something lies there already, or the folder is missing.
+            GalleryError: the path is taken, or its folder is missing.
             StorageError: the disk is full or read-only.
         """
         create_database(GALLERY, Path(path))
@@ -75,7 +75,7 @@ class Gallery(StoredFeatures, Decisions):
 
     @classmethod
     def open_or_create(cls, path: str | Path) -> Gallery:
-        """The gallery at `path`, made where there is none yet; errors as `create` and `open`."""
+        """The gallery at `path`, made where it is missing; errors as `create` and `open`."""
         path = Path(path)
         # An empty file is what a creation leaves that was killed in its first moment.
         return cls.open(path) if path.exists() and (path.is_dir() or path.stat().st_size) else cls.create(path)
@@ -103,7 +103,7 @@ class Gallery(StoredFeatures, Decisions):
         return VectorIndex.open(self, feature_key, name)
 
     def add_individual(self, name: str, batch: str) -> None:
-        """Add an individual that has no sighting yet; does nothing where the gallery has her."""
+        """Add an individual without sightings; does nothing where the gallery has that name."""
         name = identity_name(name)
         with self.database.transaction():
             if not self.database.rows("SELECT 1 FROM individual WHERE name = ? AND live = 1", (name,)):
@@ -111,12 +111,12 @@ class Gallery(StoredFeatures, Decisions):
                     record.insert("individual", name=name)
 
     def add_sighting(self, sighting: NewSighting, features: Mapping[str, NDArray[Any]], feature_key: str, batch: str) -> int:
-        """Add one animal of one photo, with her individual where she is new; once this returns, it is on the disk.
+        """Add one animal of one photo, and its individual where that is new; once this returns, both are on the disk.
 
         Args:
-            sighting: what the photo shows, and whom.
+            sighting: what the photo shows, and which individual.
             features: arrays by name, as `put_features` takes them.
-            feature_key: names the part of the pack that made them.
+            feature_key: of the pack that made them.
             batch: of the command, from `new_batch`: one undo takes the whole command back.
 
         Returns:
@@ -124,7 +124,7 @@ class Gallery(StoredFeatures, Decisions):
 
         Raises:
             DuplicateSighting: this animal of this photo is in the gallery.
-            UsageError: a field of the sighting that cannot be.
+            UsageError: a field of the sighting has an invalid value.
             GalleryError: an array that cannot be stored, or a locked gallery.
             StorageError: the disk is full or read-only.
         """

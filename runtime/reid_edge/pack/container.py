@@ -37,7 +37,7 @@ def open_container(path: Path) -> Iterator[Container]:
     """List a folder or a zip.
 
     Raises:
-        PackError: nothing there, neither of the two, without pack.toml at its root, or an unsafe listing; likewise, inside, what
+        PackError: nothing at that path, neither of the two, without pack.toml at its root, or an unsafe listing; likewise, inside, what
             the container raises.
     """
     try:

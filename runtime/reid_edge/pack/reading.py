@@ -46,7 +46,7 @@ class Pack:
         wanted = self.sha256 if path == MANIFEST else self.manifest.file(path).sha256
         with _opened(self.source) as container:
             if path not in container.sizes:
-                raise PackError(f"{path!r} has gone.", EXPORT_AGAIN)
+                raise PackError(f"{path!r} is missing.", EXPORT_AGAIN)
             content = container.read(path)
             if hashlib.sha256(content).hexdigest() != wanted:
                 raise PackError(f"{path!r} has changed since the pack was opened.", "Open the pack again.")
@@ -134,7 +134,7 @@ def _manifest(container: Container) -> tuple[Manifest, str]:
 
 
 def _check_files(container: Container, manifest: Manifest) -> None:
-    """What is there is what is listed, in paths and sizes."""
+    """The files in the pack are those of the manifest, in paths and sizes."""
     for file in manifest.files:
         if file.path not in container.sizes:
             raise PackError(f"{file.path!r} is listed in {MANIFEST} but missing.", EXPORT_AGAIN)
@@ -150,7 +150,7 @@ def _check_files(container: Container, manifest: Manifest) -> None:
 
 
 def _check_file(file: PackedFile, content: bytes, manifest: Manifest) -> None:
-    """One file's bytes are those listed, and are what its extension says."""
+    """One file has the listed hash, and the format that its extension names."""
     if (found := hashlib.sha256(content).hexdigest()) != file.sha256:
         raise PackError(f"{file.path!r} has the sha256 {found[:12]}..., but {MANIFEST} lists {file.sha256[:12]}...", EXPORT_AGAIN)
     if suffix(file.path) == ".json":

@@ -31,17 +31,17 @@ class NewFile:
 
 
 def write_pack(directory: Path, manifest: Manifest, files: Iterable[NewFile], allow_random: bool = False) -> Pack:
-    """Write a pack as a directory, beside the place first; it takes the place of an old one when it is whole and verified.
+    """Write a pack as a directory. It is written under a temporary name, verified, and then replaces an old one.
 
     Args:
-        directory: where to; a pack that lies there is replaced.
+        directory: of the pack; a pack that has that name is replaced.
         manifest: all but `files`, which is made here from the next argument.
         files: the contents. To recalibrate a pack, pass its own files read with `Pack.read_bytes` and the new JSON.
         allow_random: as for `open_pack`.
 
     Raises:
         PackError: the result would not open.
-        StorageError: the disk is full or read-only, or something else than a pack lies there.
+        StorageError: the disk is full or read-only, or the directory holds something else than a pack.
     """
     directory = directory.absolute()
     files = tuple(files)
@@ -49,7 +49,7 @@ def write_pack(directory: Path, manifest: Manifest, files: Iterable[NewFile], al
     text = write_manifest(replace(manifest, files=packed))
     parse_manifest(text)
     if directory.exists() and not (directory / MANIFEST).is_file() and (not directory.is_dir() or any(directory.iterdir())):
-        raise StorageError(f"{directory} is there already and is not a pack.", "Choose a new or empty directory.")
+        raise StorageError(f"{directory} exists already and is not a pack.", "Choose a new or empty directory.")
     with storage_errors(f"write the pack {directory}"):
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as workplace:
@@ -93,6 +93,6 @@ def write_zip(pack_directory: Path, zip_path: Path, allow_random: bool = False) 
 
 def _entry(path: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(path, _FIRST_DAY)
-    info.create_system = 3  # Unix, whatever this machine is: the bytes must not tell
+    info.create_system = 3  # always Unix: the bytes must not depend on this machine
     info.external_attr = 0o100644 << 16
     return info

@@ -41,7 +41,7 @@ def test_one_photo_or_a_folder_of_photos_may_show_one_named_individual(folder):
     touch(folder, "a.jpg", "more/b.tif")
     assert read_source(folder / "a.jpg", identity=" Zoe ", viewpoint="left") == [Enrolment(folder / "a.jpg", "Zoe", "", "left")]
     assert {one.identity for one in read_source(folder, identity="Zoe")} == {"Zoe"}
-    with pytest.raises(UsageError, match="Whom does"):
+    with pytest.raises(UsageError, match="individual must be named"):
         read_source(folder / "a.jpg")
 
 
