@@ -25,7 +25,7 @@ from reid_edge.describe.orientation import Chip
 from reid_edge.describe.query import Query
 from reid_edge.describe.sift import extract_sift
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Pack, find_pack, open_pack
