@@ -179,7 +179,7 @@ def sift_points() -> Callable[[str, int], AffinePoints]:
         rgb = read_photo(SAMPLES / "gallery" / f"{name}.jpg").rgb
         height, width = rgb.shape[:2]
         chip = Chip(rgb, np.ones((height, width), np.bool_), (0, 0, width, height), 0)
-        keypoints = extract_sift(chip, Extract("sift", "", False, 0.0, "sift", count, 384))
+        keypoints = extract_sift(chip, Extract("sift", False, 0.0, "", "sift", count, 384))
         return AffinePoints.of(keypoints, (round(384 * width / max(rgb.shape)), round(384 * height / max(rgb.shape))))
 
     return extract
