@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,26 +11,23 @@ from numpy.typing import NDArray
 from reid_edge.compare.matching.inliers import count_inliers
 from reid_edge.compare.matching.matches import Matches
 from reid_edge.compare.matching.registry import IMPLEMENTATIONS, Settings
-from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
 from reid_edge.recipe import Match, Recipe
 
-
-def match_pictures(match: Match, query: Features, candidates: Sequence[NDArray[np.uint8]], networks: Networks) -> list[Matches]:
-    """Run a matcher that looks at pixels; one `Matches` per candidate's picture.
-
-    Raises:
-        EngineError: the network failed.
-    """
-    settings = Settings(match.min_score, networks[match.network])
-    return IMPLEMENTATIONS[match.matcher].run(query.pictures[match.keypoints], candidates, settings)
+Comparable: TypeAlias = Keypoints | NDArray[np.uint8]
 
 
-def match_keypoints(
-    match: Match, query: Keypoints, candidates: Sequence[Keypoints], recipe: Recipe, networks: Networks
+def match_pairs(
+    match: Match, query: Comparable, candidates: Sequence[Comparable], recipe: Recipe, networks: Networks
 ) -> list[Matches]:
-    """Run a matcher of keypoints; one `Matches` per candidate.
+    """Run a matcher; one `Matches` per candidate.
+
+    Args:
+        match: the matcher, of a recipe that was checked.
+        query, candidates: `Keypoints`, or pictures, uint8 [S, S], as `match.rules` says.
+        recipe: whose `extract` found them.
+        networks: the pack's.
 
     Raises:
         EngineError: a network failed.
@@ -44,11 +42,11 @@ def match_keypoints(
     return IMPLEMENTATIONS[match.matcher].run(query, candidates, settings)
 
 
-def pair_score(match: Match, query: Keypoints, candidate: Keypoints, matches: Matches) -> float:
-    """What the recipe counts of the matches of keypoints; a share of no keypoints is 0."""
-    if match.count == "inliers":
+def pair_score(match: Match, query: Comparable, candidate: Comparable, matches: Matches) -> float:
+    """What the recipe counts of the matches; a share of no keypoints is 0. Of pictures a recipe counts the matches themselves."""
+    if match.count == "inliers" and isinstance(query, Keypoints) and isinstance(candidate, Keypoints):
         return count_inliers(query, candidate, matches, match.inlier_pixels)
-    return len(matches) / max(1, len(query)) if match.count == "share" else len(matches)
+    return len(matches) / max(1, len(query)) if match.count == "share" else float(len(matches))
 
 
 def highest_score(match: Match, query: Keypoints, candidate: Keypoints) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reid_edge.compare.matching.pair_scores import highest_score, match_keypoints, pair_score
+from reid_edge.compare.matching.pair_scores import highest_score, match_pairs, pair_score
 from reid_edge.compare.matching.registry import IMPLEMENTATIONS
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.recipe import Extract, Match, Recipe, Retrieve
@@ -38,6 +38,6 @@ def test_no_pair_scores_more_than_the_bound_of_an_early_exit_also_where_a_candid
     match = Match("m", "points", matcher, 0.0, count=count)
     extract = Extract("points", False, 0.0, "", "sift", 64, 320)
     recipe = Recipe(None, (), Retrieve("e", 1), (extract,), (match,))
-    (found,) = match_keypoints(match, query, [candidate], recipe, None)
+    (found,) = match_pairs(match, query, [candidate], recipe, None)
     assert len(found) >= 3
     assert pair_score(match, query, candidate, found) <= highest_score(match, query, candidate)
