@@ -20,7 +20,7 @@ from reid_edge.errors import EngineError
 
 
 class DeviceAbsentError(EngineError):
-    """A device that this machine has not, or for which a library is not installed; the hint says what to install."""
+    """A device that this machine lacks, or whose library is not installed; the hint says what to install."""
 
 
 @dataclass(frozen=True)

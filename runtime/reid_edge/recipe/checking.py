@@ -1,4 +1,4 @@
-"""What a recipe names must be there: refused when a pack is opened, not when a photo arrives."""
+"""A recipe's names, networks and sizes must fit together: checked when a pack is opened, not when a photo arrives."""
 
 from __future__ import annotations
 
@@ -147,13 +147,13 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
     for head in recipe.head:
         if files and _HEADS.format(head.network) not in files:
             raise PackError(
-                f"The head {head.name} has no {_HEADS.format(head.network)}, so nobody knows whom it names.",
+                f"The head {head.name} has no {_HEADS.format(head.network)}, which lists the individuals of its probabilities.",
                 "Train it: reid-edge train-head.",
             )
 
 
 def _check_places(recipe: Recipe, manifest: Manifest) -> None:
-    """A LightGlue that is told more of a keypoint than its place gets keypoints that have it: SIFT's scale and orientation (4 numbers), or
+    """A network that takes more of a keypoint than its place needs keypoints that have it: SIFT's scale and orientation (4 numbers), or
     affine frames (6), which SIFT has too.
     """
     extracts = {extract.name: extract for extract in recipe.extract}
@@ -206,7 +206,7 @@ def _check_widths(recipe: Recipe, manifest: Manifest) -> None:
 
 
 def _projected(projection: str, gives: object, source: str, manifest: Manifest) -> object:
-    """How wide a vector is behind its projection, None where nobody says."""
+    """How many values a vector has behind its projection; None where no network states it."""
     if not projection:
         return gives
     parameters = manifest.networks[projection].parameters

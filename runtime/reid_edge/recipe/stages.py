@@ -1,6 +1,7 @@
 """The stages that a recipe may name, in the order in which they run: from a photo to features, scores and an answer.
 
-Every key of a stage is written in the recipe. One that is not there switches something off; none has another hidden default.
+The fields are the keys of the recipe, and their types and rules are what it is checked against. A key that is left out switches something
+off; there are no other defaults.
 """
 
 from __future__ import annotations
