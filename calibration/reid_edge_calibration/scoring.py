@@ -18,7 +18,7 @@ from reid_edge.describe.quality import QUALITY
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo

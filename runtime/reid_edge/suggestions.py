@@ -23,3 +23,12 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, count: int = 3
     """A hint that names the similar ones; `otherwise` where there is none."""
     names = similar(name, known, count)
     return f"Did you mean {' or '.join(names)}?" if names else otherwise
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error: the nearest known name, or all of them where none is near: `the nearest known one is 'threshold'`."""
+    known = sorted(known)
+    close = similar(name, known, 1, 0.5)
+    if close:
+        return f"the nearest known one is {close[0]!r}"
+    return f"known are {', '.join(map(repr, known))}" if known else "none is known here"

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from reid_edge.describe.query import Query
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo

@@ -25,7 +25,7 @@ from reid_edge.describe.orientation import Chip
 from reid_edge.describe.query import Query
 from reid_edge.describe.sift import extract_sift
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Pack, find_pack, open_pack
@@ -179,7 +179,7 @@ def sift_points() -> Callable[[str, int], AffinePoints]:
         rgb = read_photo(SAMPLES / "gallery" / f"{name}.jpg").rgb
         height, width = rgb.shape[:2]
         chip = Chip(rgb, np.ones((height, width), np.bool_), (0, 0, width, height), 0)
-        keypoints = extract_sift(chip, Extract("sift", "", False, 0.0, "sift", count, 384))
+        keypoints = extract_sift(chip, Extract("sift", False, 0.0, "", "sift", count, 384))
         return AffinePoints.of(keypoints, (round(384 * width / max(rgb.shape)), round(384 * height / max(rgb.shape))))
 
     return extract

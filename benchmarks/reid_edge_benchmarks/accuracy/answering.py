@@ -14,7 +14,7 @@ from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo

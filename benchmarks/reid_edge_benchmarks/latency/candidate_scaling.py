@@ -13,7 +13,7 @@ import numpy as np
 from reid_edge.compare.matching.pair_scores import match_keypoints
 from reid_edge.describe.query import Query
 from reid_edge.gallery import Sighting
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians

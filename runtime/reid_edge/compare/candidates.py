@@ -59,7 +59,7 @@ class GalleryCandidates:
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
         if embedding not in self._indexes:
-            index = VectorIndex.open(self._gallery, self._key, vector_array(embedding))
+            index = self._gallery.vector_index(self._key, vector_array(embedding))
             # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
             self._indexes[embedding] = index, (None if np.isin(index.ids, self._ids).all() else self._ids)
         index, named = self._indexes[embedding]

@@ -21,7 +21,7 @@ from reid_edge.describe.orientation import NOT_TURNED
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery, NewSighting, Sighting
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import Photo, read_photo, read_photo_bytes
 

@@ -36,4 +36,4 @@ def to_photo(photo: PhotoInput) -> Photo:
             f"An array of {photo.dtype} {list(photo.shape)} is not a photo.", "Give uint8 [height, width, 3], upright RGB."
         )
     pixels = np.ascontiguousarray(photo)
-    return Photo(pixels, hashlib.sha256(pixels).hexdigest(), "photo")
+    return Photo(pixels, hashlib.sha256(pixels.data).hexdigest(), "photo")

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping
 
 from reid_edge.errors import PackError
-from reid_edge.suggestions import similar
 
 MANIFEST = "pack.toml"
 LARGEST = {".onnx": 2 << 30, ".json": 64 << 20, ".toml": 1 << 20, ".txt": 1 << 20, ".md": 1 << 20}
@@ -85,12 +84,3 @@ def suffix(path: str) -> str:
     """The extension with its dot, as it is written: `.onnx`."""
     name = path.rpartition("/")[2]
     return name[name.rindex(".") :] if "." in name else ""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the nearest known one, or all of them."""
-    known = sorted(known)
-    close = similar(name, known, 1, 0.5)
-    if close:
-        return f"the nearest known one is {close[0]!r}"
-    return f"known are {', '.join(map(repr, known))}" if known else "none is known here"

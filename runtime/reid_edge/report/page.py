@@ -18,8 +18,8 @@ from reid_edge.photo import Photo
 from reid_edge.report.markup import define, page_head, percent, text
 from reid_edge.report.pictures import Picture, candidate_picture, overview_picture, query_picture
 from reid_edge.report.section import BADGES, AnimalPictures, badge, headline, photo_title, write_section
-from reid_edge.storage.disk import storage_errors
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import replacing
+from reid_edge.storage.errors import storage_errors
 
 # Sections beyond this many bytes wait on the disk.
 _KEPT_IN_MEMORY = 4_000_000
@@ -78,7 +78,7 @@ class Report:
         Raises:
             StorageError: the disk is full or read-only, or the folder is missing.
         """
-        with storage_errors(f"write the report {path}"), replacing(path, durable=True) as file:
+        with storage_errors(f"write the report {path}"), replacing(path) as file:
             file.write(_encoded(self._beginning()))
             self._sections.seek(0)
             shutil.copyfileobj(self._sections, file)

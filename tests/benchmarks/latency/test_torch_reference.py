@@ -14,7 +14,7 @@ from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import Features
 from reid_edge.describe.query import Query
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import CALIBRATION
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo

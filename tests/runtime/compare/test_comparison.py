@@ -60,7 +60,7 @@ def made(kind: int, matching: int) -> Features:
 def recipe(identifier):
     """Embedding, mutual nearest neighbours, and the same again for the best three only: no network is run."""
     (embed,), (extract,) = identifier.recipe.embed, identifier.recipe.extract
-    nearest = Match("nearest", "points", "mutual-nearest", "", 0.9, 0, "")
+    nearest = Match("nearest", "points", "mutual-nearest", 0.9)
     return replace(
         identifier.recipe,
         embed=(replace(embed, name="cosine"),),
@@ -193,11 +193,11 @@ def test_a_photo_that_another_process_adds_meanwhile_waits_for_the_next_question
 
 def test_geometric_matchers_and_what_is_counted_are_the_recipes(memory_folder, recipe, identifier, samples):
     """SIFT of three sample photos: the query itself, another of the same animal, and one of another."""
-    sift = Extract("points", "", False, 0.0, "sift", 200, 384)
+    sift = Extract("points", False, 0.0, "", "sift", 200, 384)
     told = {"fginn": ("fginn", "matches"), "inliers": ("fginn", "inliers"), "share": ("fginn", "share")}
     told |= {"adalam": ("adalam", "matches"), "voted": ("adalam", "inliers")}
     matchers = tuple(
-        Match(name, "points", matcher, "", 0.0, 0, "", count, 8.0 if count == "inliers" else 0.0)
+        Match(name, "points", matcher, 0.0, count=count, inlier_pixels=8.0 if count == "inliers" else 0.0)
         for name, (matcher, count) in told.items()
     )
     recipe = replace(recipe, extract=(sift,), match=matchers)

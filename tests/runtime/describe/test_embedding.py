@@ -21,7 +21,7 @@ from reid_edge.describe.query import Query
 from reid_edge.engines import open_engine, select_device
 from reid_edge.errors import EngineError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Network, NewFile, write_pack

@@ -17,7 +17,7 @@ from reid_edge.describe.orientation import NOT_TURNED, Chip, lacks_viewpoint, tu
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Animal
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import describe_again, enrol
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Orient

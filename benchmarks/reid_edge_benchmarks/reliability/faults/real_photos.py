@@ -11,7 +11,7 @@ from pathlib import Path
 import reid_edge
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack

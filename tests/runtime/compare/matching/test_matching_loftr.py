@@ -115,8 +115,8 @@ class Pictures:
 def test_a_recipe_scores_pictures_by_the_count_of_matches_above_its_limit(engine, pictures, identifier):
     recipe = replace(
         identifier.recipe,
-        extract=(Extract("small", "", False, 0.0, "picture", size=96),),
-        match=(Match("loftr", "small", "loftr", "net", 0.1, 2, identifier.recipe.embed[0].name),),
+        extract=(Extract("small", False, 0.0, detector="picture", size=96),),
+        match=(Match("loftr", "small", "loftr", 0.1, "net", 2, identifier.recipe.embed[0].name),),
     )
     vectors = {name: np.ones(1, np.float32) for name in recipe.embedding_names}
     networks = {"net": LoadedNetwork(engine, GREY)}
