@@ -18,7 +18,7 @@ from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
 from reid_edge.recipe import EarlyExit, Match, Recipe
-from reid_edge.recipe.species import concerns
+from reid_edge.recipe.species import applies_to
 from reid_edge.recipe.stages import PICTURE_MATCHERS, Head
 from reid_edge.timings import Timings
 
@@ -120,7 +120,7 @@ class Comparer:
                 raw[:, names.index(rerank.name)] = 1 - distances
         owners = [self.source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
         for head in recipe.head:
-            if concerns(head.species, selection.query.species):
+            if applies_to(head.species, selection.query.species):
                 with timings.stage(head.name):
                     probabilities = self._classify(head, features, selection)
                     raw[:, names.index(head.name)] = of_candidates(probabilities, self.networks.labels[head.name], owners)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 
-def concerns(species: Collection[str], asked: str) -> bool:
+def applies_to(species: Collection[str], asked: str) -> bool:
     """Whether a stage for these species, or for all where there are none, is for the one asked for.
 
     Args:

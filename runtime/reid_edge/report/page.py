@@ -24,8 +24,6 @@ from reid_edge.storage.errors import storage_errors
 # Sections beyond this many bytes wait on the disk.
 _KEPT_IN_MEMORY = 4_000_000
 
-# The page can load nothing and reach nobody, whatever a name on it says.
-
 
 class Report:
     """The evidence for the animals of many photos. What stays in memory is a line per animal, not pictures."""
