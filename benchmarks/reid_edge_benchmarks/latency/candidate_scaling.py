@@ -50,7 +50,7 @@ def measure_candidates(
             for length, whole, variant in variants:
                 session.identifier.recipe = variant
                 start = time.perf_counter()
-                _, decisions = session.identify(query.path, Query(query.species, query.viewpoint))
+                decisions = session.identify(query.path, Query(query.species, query.viewpoint))
                 milliseconds = (time.perf_counter() - start) * 1e3
                 found[length, whole].append({**decisions[0].timings_ms, "whole": milliseconds})
     finally:

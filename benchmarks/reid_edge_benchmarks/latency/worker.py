@@ -69,7 +69,7 @@ class Runtime:
                 yield str(place), [_plain(decision) for decision in answered[1]], dict(answered[1][0].timings_ms)
         else:
             for path, query in zip(paths, queries, strict=True):
-                _, decisions = self._session.identify(Path(path), query)
+                decisions = self._session.identify(Path(path), query)
                 yield path, [_plain(decision) for decision in decisions], dict(decisions[0].timings_ms)
 
     def _undecided(self, path: str, query: Query, timings: Timings) -> list[Answer]:
