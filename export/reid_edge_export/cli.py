@@ -105,14 +105,14 @@ def export(
     if recipe:
         _refuse_given(context, "--recipe", ("settings", "storage", "batch", "precision"))
         from reid_edge_export.recipe_export import export_recipe, recipe_precisions
-        from reid_edge_export.sources import folder_of_weights
+        from reid_edge_export.weight_files import folder_of_weights
 
         images, calibration = _photos(photos, recipe_precisions(recipe))
         pack = export_recipe(recipe, out, images, _say, folder_of_weights(weights), accept_terms, calibration, random)
         size = sum(file.size for file in pack.manifest.files)
         click.echo(f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. {_next(recipe)}", err=True)
         return
-    from reid_edge_export.sources import given_weights
+    from reid_edge_export.weight_files import given_weights
 
     precisions = list(dict.fromkeys(precision.split(",")))
     size = _batch_size(batch)
@@ -230,8 +230,8 @@ def _verify(
     from reid_edge_export.catalogue import CATALOGUE, network_named
     from reid_edge_export.parity import bounds_of
     from reid_edge_export.precision import precision_named
-    from reid_edge_export.sources import folder_of_weights
     from reid_edge_export.verification import verify, write_findings
+    from reid_edge_export.weight_files import folder_of_weights
 
     folder = folder_of_weights(weights)
     if out is None or out.suffix != ".json":

