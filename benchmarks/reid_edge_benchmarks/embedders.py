@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from reid_edge.describe.segmentation import find_animals
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.identify.identifier import Identifier
+from reid_edge.markdown import markdown_table
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder
-from reid_edge_benchmarks.markdown_table import markdown_table
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 
 Progress = Callable[..., Any]

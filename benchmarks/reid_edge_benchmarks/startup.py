@@ -14,7 +14,7 @@ import numpy as np
 
 import reid_edge
 from reid_edge.errors import UsageError
-from reid_edge_benchmarks.markdown_table import markdown_table
+from reid_edge.markdown import markdown_table
 
 Progress = Callable[..., Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from reid_edge.markdown import markdown_table
 from reid_edge_export.catalogue import CATALOGUE, Network, outputs_in_words
 from reid_edge_export.verification import TARGETS, Finding, by_network, read_findings
 
@@ -47,7 +48,8 @@ def _catalogue_table(networks: Iterable[Network]) -> str:
                 network.source.address or "your own training",
             )
         )
-    return _table(("network", "task", "what it is", "parameters", "output", "licence of the weights", "weights from"), rows)
+    header = ("network", "task", "what it is", "parameters", "output", "licence of the weights", "weights from")
+    return markdown_table(header, rows, padded=False)
 
 
 def _findings_table(findings: Iterable[Finding]) -> str:
@@ -59,7 +61,7 @@ def _findings_table(findings: Iterable[Finding]) -> str:
         engines = [_engine(finding, target) for target in TARGETS]
         size = f"{finding.size / 1e6:.1f}" if finding.size else ""
         rows.append((f"`{finding.network}`", finding.precision, finding.weights, figures or "**refused**", size, *engines))
-    return _table(("network", "precision", "weights", "parity with PyTorch", "MB", *TARGETS), rows)
+    return markdown_table(("network", "precision", "weights", "parity with PyTorch", "MB", *TARGETS), rows, padded=False)
 
 
 def _engine(finding: Finding, target: str) -> str:
@@ -76,10 +78,6 @@ def _refused(findings: Sequence[Finding]) -> str:
             if build.refused:
                 lines.append(f"- `{each.network}` {each.precision}, TensorRT-RTX {target}: {build.refused}")
     return "\n".join(lines)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 if __name__ == "__main__":

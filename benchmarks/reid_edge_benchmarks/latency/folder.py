@@ -13,8 +13,8 @@ from typing import Any
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, environment
-from reid_edge_benchmarks.markdown_table import markdown_table
 
 Progress = Callable[..., Any]
 

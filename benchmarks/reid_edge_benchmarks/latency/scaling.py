@@ -11,12 +11,12 @@ import numpy as np
 from reid_edge.gallery import Gallery
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.candidate_scaling import measure_candidates, measure_pairs
 from reid_edge_benchmarks.latency.command import Photos
 from reid_edge_benchmarks.latency.galleries import enrol_photos
 from reid_edge_benchmarks.latency.search_scaling import measure_search
 from reid_edge_benchmarks.latency.tables import ratio_cell
-from reid_edge_benchmarks.markdown_table import markdown_table
 
 Progress = Callable[..., Any]
 Figures = Mapping[str, Any]

@@ -15,11 +15,11 @@ import numpy as np
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, Reply, environment
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
 from reid_edge_benchmarks.latency.tables import ratio_cell
-from reid_edge_benchmarks.markdown_table import markdown_table
 
 Progress = Callable[..., Any]
 

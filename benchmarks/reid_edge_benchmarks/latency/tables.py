@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.agreement import Agreement
 from reid_edge_benchmarks.latency.measuring import DATABASE_FEATURES, RUNTIME, TORCH, WHOLE, WILDFUSION
-from reid_edge_benchmarks.markdown_table import markdown_table
 
 Figures = Mapping[str, Any]
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reid_edge_benchmarks.accuracy.tables import COUNTS, ROWS, RUNG_COLUMNS, cell, interval
+from reid_edge.markdown import markdown_table
+from reid_edge_benchmarks.accuracy.tables import COUNTS, RUNG_TITLES, cell, figure_rows, rung_cells
 from reid_edge_benchmarks.embedders import EmbedderFigures, embedder_table
 from reid_edge_benchmarks.enrolment import EnrolmentFigures, Mark
 from reid_edge_benchmarks.latency.folder import folder_text
@@ -22,7 +23,6 @@ from reid_edge_benchmarks.latency.tables import (
     whole_table,
 )
 from reid_edge_benchmarks.machine import describe_machine
-from reid_edge_benchmarks.markdown_table import markdown_table
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
 from reid_edge_benchmarks.startup import Startup
 
@@ -52,27 +52,18 @@ def provenance(result: Any) -> str:
 def _accuracy(result: Any) -> str:
     sets = {name: _figures(labelled["answers"]) for name, labelled in result["sets"].items()}
     sets |= {"all sets": _figures(result["all sets"])} if "all sets" in result else {}
-    rows = []
-    for name in ROWS:
-        rows.append([name, *(cell(name, figures) for figures in sets.values())])
-        limits = [interval(name, figures) for figures in sets.values()]
-        if any(limits):
-            rows.append(["95 % interval", *limits])
     notes = [f"- {_sentence(note)}" for labelled in result["sets"].values() for note in labelled["notes"]]
-    return "\n\n".join((provenance(result), markdown_table(("", *sets), rows), *(["\n".join(notes)] if notes else [])))
+    table = markdown_table(("", *sets), figure_rows(sets))
+    return "\n\n".join((provenance(result), table, *(["\n".join(notes)] if notes else [])))
 
 
 def _contributions(result: Any) -> str:
-    rows = []
-    for labelled, each in result["sets"].items():
-        for name, figures in each.get("contributions", {}).items():
-            if "problem" in figures:
-                rows.append([labelled, name, *["–"] * 6])
-                continue
-            shown = _figures(figures)
-            cells = [cell(column, shown) for column in RUNG_COLUMNS[:4]]
-            rows.append([labelled, name, *cells, interval("GeoMean", shown), cell(RUNG_COLUMNS[4], shown)])
-    return markdown_table(("set", "row", *RUNG_COLUMNS[:4], "95 % interval", "hindsight"), rows) if rows else _MISSING
+    rows = [
+        [labelled, name, *(["–"] * len(RUNG_TITLES) if "problem" in figures else rung_cells(_figures(figures)))]
+        for labelled, each in result["sets"].items()
+        for name, figures in each.get("contributions", {}).items()
+    ]
+    return markdown_table(("set", "row", *RUNG_TITLES), rows) if rows else _MISSING
 
 
 def _sets(result: Any) -> str:

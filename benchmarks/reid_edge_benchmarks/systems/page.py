@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import UsageError
-from reid_edge_benchmarks.markdown_table import markdown_table
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.systems.overview import in_order, measurable, overview, system_of
 
 Data = Mapping[str, Any]
