@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from reid_edge.markdown import markdown_table
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder
 from reid_edge_calibration.labels.labelled_set import LabelledSet
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 SHORTLISTS = (20, 50, 100)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ import numpy as np
 import reid_edge
 from reid_edge.errors import UsageError
 from reid_edge.markdown import markdown_table
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 TARGET_HELP_SECONDS = 0.3
 TARGET_ANSWER_SECONDS = 3.0

@@ -12,7 +12,7 @@ from reid_edge.cli.progress import progress
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.entry import FitOptions
-from reid_edge_calibration.fit import Fitted, fit_with_facts
+from reid_edge_calibration.fit import SpeciesFit, fit_with_facts
 from reid_edge_calibration.labels.labelled_set import LabelledSet, read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest
 from reid_edge_calibration.packing import refuse_place, write_calibrated_pack
@@ -119,7 +119,7 @@ def _with_projection(
     return after, notes
 
 
-def _in_words(fitted: Fitted) -> str:
+def _in_words(fitted: SpeciesFit) -> str:
     entry, band = fitted.entry, fitted.band
     borrowed = ", scores and threshold of all species together" if fitted.borrows else ""
     if band.ask_low <= 0 and band.ask_high >= 1:

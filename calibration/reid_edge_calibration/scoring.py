@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -22,9 +22,8 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
-
-Progress = Callable[[Sequence[Enrolment], str], Iterable[Enrolment]]
 
 
 def kept_table(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reid_edge.markdown import markdown_table
 from reid_edge_export.catalogue import CATALOGUE, Network, outputs_in_words
-from reid_edge_export.verification import TARGETS, Finding, by_network, read_findings
+from reid_edge_export.verification import TARGETS, VerificationFinding, by_network, read_findings
 
 _INTRODUCTION = """\
 # Networks
@@ -52,7 +52,7 @@ def _catalogue_table(networks: Iterable[Network]) -> str:
     return markdown_table(header, rows, padded=False)
 
 
-def _findings_table(findings: Iterable[Finding]) -> str:
+def _findings_table(findings: Iterable[VerificationFinding]) -> str:
     rows = []
     for finding in findings:
         figures = ", ".join(
@@ -64,14 +64,14 @@ def _findings_table(findings: Iterable[Finding]) -> str:
     return markdown_table(("network", "precision", "weights", "parity with PyTorch", "MB", *TARGETS), rows, padded=False)
 
 
-def _engine(finding: Finding, target: str) -> str:
+def _engine(finding: VerificationFinding, target: str) -> str:
     build = finding.tensorrt.get(target)
     if build is None:
         return ""
     return "refused" if build.refused else f"{build.seconds:.0f} s, {build.size / 1e6:.0f} MB"
 
 
-def _refused(findings: Sequence[Finding]) -> str:
+def _refused(findings: Sequence[VerificationFinding]) -> str:
     lines = [f"- `{each.network}` {each.precision}: {each.refused}" for each in findings if each.refused]
     for each in findings:
         for target, build in each.tensorrt.items():

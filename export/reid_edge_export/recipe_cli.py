@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from reid_edge_export.recipe_check import CheckedRecipe
     from reid_edge_export.recipe_file import NamedNetwork
-    from reid_edge_export.verification import Finding
+    from reid_edge_export.verification import VerificationFinding
 
 
 @click.group(short_help="Desktop: list, show and check recipes.")
@@ -98,7 +98,7 @@ def _in_words(checked: CheckedRecipe) -> str:
     return f"{words}; to be trained after the export: {', '.join(checked.heads)}" if checked.heads else words
 
 
-def _size(networks: Iterable[NamedNetwork], findings: Iterable[Finding]) -> tuple[int, list[str]]:
+def _size(networks: Iterable[NamedNetwork], findings: Iterable[VerificationFinding]) -> tuple[int, list[str]]:
     """Bytes of the files together, as they were verified, and the networks that were not."""
     verified = {(each.network, each.precision): each.size for each in findings if each.size}
     total, unknown = 0, []

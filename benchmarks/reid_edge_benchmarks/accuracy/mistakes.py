@@ -16,7 +16,7 @@ from reid_edge.report.markup import define, name, percent, text
 from reid_edge.report.pair import confidences, define_outline, draw_pair
 from reid_edge.report.pictures import Picture, candidate_picture, query_picture
 from reid_edge.report.section import BADGES
-from reid_edge_benchmarks.accuracy.answering import Answer, Measured, Progress
+from reid_edge_benchmarks.accuracy.answering import Measured, Progress, QueryAnswer
 from reid_edge_calibration.metrics import NEW
 
 
@@ -31,7 +31,7 @@ class Mistake:
     """
 
     measured: Measured
-    answer: Answer
+    answer: QueryAnswer
     kind: str
 
     def as_json(self) -> dict[str, object]:
@@ -99,7 +99,7 @@ class _Opened:
     candidates: GalleryCandidates
 
 
-def _what_is_wrong(answer: Answer, known: frozenset[str]) -> str:
+def _what_is_wrong(answer: QueryAnswer, known: frozenset[str]) -> str:
     if answer.verdict == "ask":
         return "asked, with another individual first" if answer.truth in known and answer.top != answer.truth else ""
     if answer.right(known):
@@ -142,7 +142,7 @@ def _draw(number: int, mistake: Mistake, identifier: Identifier, opened: _Opened
 
 
 def _beside(
-    answer: Answer, decision: Decision, gallery: Gallery, known: frozenset[str]
+    answer: QueryAnswer, decision: Decision, gallery: Gallery, known: frozenset[str]
 ) -> Iterator[tuple[str, RankedIdentity | None, Sighting]]:
     """Whom the photo is shown beside: the individual ranked first, then the right one where the gallery has it and it is another."""
     ranked = {each.identity: each for each in decision.ranking}
@@ -196,7 +196,7 @@ def _claim(mistake: Mistake) -> str:
     return f"The runtime said {said} with <strong>{sure}</strong>"
 
 
-def _place(answer: Answer) -> str:
+def _place(answer: QueryAnswer) -> str:
     """Where the right individual was ranked, if it was."""
     if answer.truth not in answer.ranking:
         return ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Answer = Mapping[str, Any]
+from reid_edge_benchmarks.latency.plain import PlainAnswer
 
 # Two implementations round differently, so a match at the threshold may fall on either side.
 _SAME_MATCHES, _SAME_SHARE = 2, 0.02
@@ -55,7 +54,9 @@ class Agreement:
         return text + "."
 
 
-def compare_answers(ours: Sequence[Sequence[Answer]], theirs: Sequence[Sequence[Answer]], counting: Sequence[str]) -> Agreement:
+def compare_answers(
+    ours: Sequence[Sequence[PlainAnswer]], theirs: Sequence[Sequence[PlainAnswer]], counting: Sequence[str]
+) -> Agreement:
     """Compare the runtime's answers with another side's, photo by photo.
 
     Args:
@@ -86,7 +87,7 @@ def compare_answers(ours: Sequence[Sequence[Answer]], theirs: Sequence[Sequence[
     )
 
 
-def _first(answer: Answer) -> str:
+def _first(answer: PlainAnswer) -> str:
     return str(answer["ranking"][0]["identity"]) if answer["ranking"] else ""
 
 

@@ -17,11 +17,10 @@ from reid_edge.identify.identifier import Question
 from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians
+from reid_edge_calibration.progress import Progress
 
 if TYPE_CHECKING:
     from reid_edge_benchmarks.latency.torch_reference import TorchReference
-
-Progress = Callable[..., Any]
 
 _PAIRS = 8  # matched in one call
 

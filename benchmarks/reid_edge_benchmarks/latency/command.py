@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from reid_edge_benchmarks.latency.galleries import enrol_photos, gallery_of, who
 from reid_edge_benchmarks.latency.measuring import Plan, evenly, measure_gallery
 from reid_edge_benchmarks.latency.plain import is_calibrated
 from reid_edge_benchmarks.rendered_photos import render_photos
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 # Photos are enrolled up to this many; larger galleries are filled with made-up animals.
 MOST_ENROLLED = 1000

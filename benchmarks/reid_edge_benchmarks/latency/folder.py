@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from reid_edge.errors import UsageError
 from reid_edge.gallery.sources import Enrolment
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, environment
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 TARGET_BUSY, TARGET_RATIO = 0.85, 1.6
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from reid_edge.gallery.sources import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Row = TypeVar("Row", Enrolment, Sighting)
 
 # Beyond this many animals made-up ones have no keypoints: theirs would fill the disk, and they are never on a shortlist.

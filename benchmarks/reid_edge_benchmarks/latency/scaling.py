@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from reid_edge_benchmarks.latency.command import Photos
 from reid_edge_benchmarks.latency.galleries import enrol_photos
 from reid_edge_benchmarks.latency.search_scaling import measure_search
 from reid_edge_benchmarks.latency.tables import ratio_cell
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Figures = Mapping[str, Any]
 
 # The search is called free below this share of the photo's time.

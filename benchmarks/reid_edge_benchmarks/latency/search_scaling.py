@@ -18,8 +18,8 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge_benchmarks.latency.galleries import vector_gallery
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
 from reid_edge_benchmarks.memory import memory_now
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Vectors = NDArray[np.float32]
 
 _QUERIES = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +20,7 @@ from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, Reply, environment
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
 from reid_edge_benchmarks.latency.tables import ratio_cell
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 _KEYS = ("runtime", "pack", "threads", "early_exit")
 

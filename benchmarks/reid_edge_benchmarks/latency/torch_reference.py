@@ -84,7 +84,7 @@ class TorchNetwork:
 
 
 @dataclass(frozen=True)
-class ReferenceAnswer:
+class TorchAnswer:
     """The answer for one animal, in the runtime's own types."""
 
     ranking: Ranking
@@ -149,7 +149,7 @@ class TorchReference:
         }
         self._gallery = _GalleryTensors(session)
 
-    def identify(self, path: Path, question: Question, timings: Timings) -> list[ReferenceAnswer]:
+    def identify(self, path: Path, question: Question, timings: Timings) -> list[TorchAnswer]:
         """Answer for each animal of a photo file, largest first; see `reid_edge.identify.session.Session.identify`."""
         animals, selection = self._describe(path, question, timings)
         return [self._answer(animal, selection, question, timings) for animal in animals]
@@ -185,7 +185,7 @@ class TorchReference:
         with torch.inference_mode():
             return self._compare(described.features, selection.ids, timings)
 
-    def _answer(self, described: DescribedAnimal, selection: Selection, question: Question, timings: Timings) -> ReferenceAnswer:
+    def _answer(self, described: DescribedAnimal, selection: Selection, question: Question, timings: Timings) -> TorchAnswer:
         comparison = self._compared(described, selection, timings)
         recipe, species = self._identifier.recipe, selection.species or question.species
         entry, _ = self._identifier.calibration.entry(species)
@@ -193,7 +193,7 @@ class TorchReference:
         with timings.stage("decide"):
             ranking = rank(comparison, self._candidates, entry, quality, recipe, species)
             doubt = selection.doubt_about(described.animal.found)
-            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt))
+            return TorchAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt))
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +23,8 @@ from reid_edge_benchmarks.parity.matching import PairMatchers
 from reid_edge_benchmarks.parity.reranking import jaccard_similarities
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
 from reid_edge_calibration.labels.labelled_set import LabelledSet
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
-
-Progress = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from reid_edge_benchmarks.latency.tables import (
 )
 from reid_edge_benchmarks.machine import describe_machine
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
+from reid_edge_benchmarks.results import nan_for_null
 from reid_edge_benchmarks.startup import Startup
 
 Results = Mapping[str, Any]
@@ -50,8 +51,8 @@ def provenance(result: Any) -> str:
 
 
 def _accuracy(result: Any) -> str:
-    sets = {name: _figures(labelled["answers"]) for name, labelled in result["sets"].items()}
-    sets |= {"all sets": _figures(result["all sets"])} if "all sets" in result else {}
+    sets = {name: nan_for_null(labelled["answers"]) for name, labelled in result["sets"].items()}
+    sets |= {"all sets": nan_for_null(result["all sets"])} if "all sets" in result else {}
     notes = [f"- {_sentence(note)}" for labelled in result["sets"].values() for note in labelled["notes"]]
     table = markdown_table(("", *sets), figure_rows(sets))
     return "\n\n".join((provenance(result), table, *(["\n".join(notes)] if notes else [])))
@@ -59,7 +60,7 @@ def _accuracy(result: Any) -> str:
 
 def _contributions(result: Any) -> str:
     rows = [
-        [labelled, name, *(["–"] * len(RUNG_TITLES) if "problem" in figures else rung_cells(_figures(figures)))]
+        [labelled, name, *(["–"] * len(RUNG_TITLES) if "problem" in figures else rung_cells(nan_for_null(figures)))]
         for labelled, each in result["sets"].items()
         for name, figures in each.get("contributions", {}).items()
     ]
@@ -68,7 +69,7 @@ def _contributions(result: Any) -> str:
 
 def _sets(result: Any) -> str:
     rows = [
-        [name, *(cell(count, _figures(labelled["answers"])) for count in COUNTS)] for name, labelled in result["sets"].items()
+        [name, *(cell(count, nan_for_null(labelled["answers"])) for count in COUNTS)] for name, labelled in result["sets"].items()
     ]
     return markdown_table(("set", *COUNTS), rows)
 
@@ -182,10 +183,6 @@ def _one_parity(name: str, result: Any) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else "0" if value == 0 else f"{value:.3g}"
-
-
-def _figures(plain: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if value is None else value for name, value in plain.items()}
 
 
 def _sentence(note: str) -> str:

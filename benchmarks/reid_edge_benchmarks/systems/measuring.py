@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ from reid_edge_calibration.metrics import (
     rank_k,
     rank_k_interval,
 )
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.scoring import kept_table
 
-Progress = Callable[..., Iterable[Any]]
 Figures = dict[str, float | None]
 
 

@@ -126,7 +126,7 @@ def _parity_table(parity: Sequence[Data]) -> str:
                     _figure(figures["reference"]["GeoMean"]),
                     _figure(figures["runtime"]["GeoMean"]),
                     _difference(apart),
-                    _verdict(told["targets"]),
+                    _targets_in_words(told["targets"]),
                 )
             )
     header = ("recipe", "set, queries / database", "same answer", "GeoMean PyTorch", "runtime", "difference", "targets")
@@ -143,7 +143,7 @@ def _difference(apart: Data) -> str:
     return f"{apart['value']:+.4f} ({apart['low']:+.3f} to {apart['high']:+.3f})"
 
 
-def _verdict(targets: Iterable[Data]) -> str:
+def _targets_in_words(targets: Iterable[Data]) -> str:
     met = [target["met"] for target in targets]
     return "missed" if False in met else "met" if all(met) else "met as far as can be said"
 

@@ -14,14 +14,14 @@ from reid_edge_calibration.projection.vectors import LabelledVectors
 
 
 @dataclass(frozen=True)
-class Found:
+class RetrievalScores:
     """Means over the photos of one individual: average precision, and how often the nearest photo is the individual's, 0..1."""
 
     average_precision: float
     first: float
 
 
-def find_again(photos: LabelledVectors) -> Mapping[int, Found]:
+def find_again(photos: LabelledVectors) -> Mapping[int, RetrievalScores]:
     """Ask for each photo among the others.
 
     Returns:
@@ -38,4 +38,4 @@ def find_again(photos: LabelledVectors) -> Mapping[int, Found]:
             continue
         precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
         figures.setdefault(int(photos.individual[row]), []).append((float(precision[hits].mean()), bool(hits[0])))
-    return {individual: Found(*map(float, np.mean(rows, axis=0))) for individual, rows in figures.items()}
+    return {individual: RetrievalScores(*map(float, np.mean(rows, axis=0))) for individual, rows in figures.items()}

@@ -21,7 +21,7 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """A file of weights.
 
     Attributes:
@@ -63,7 +63,7 @@ class Network:
     title: str
     module: str
     licence: str
-    source: Source
+    source: WeightSource
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     layout: Mapping[str, Any] = field(default_factory=dict)

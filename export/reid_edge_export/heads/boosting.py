@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.compare.heads import Labels, boosting_features
-from reid_edge_export.heads.fitting import Curve, Fitted, score
+from reid_edge_export.heads.fitting import Curve, TrainedModel, score
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say
 
@@ -64,7 +64,7 @@ def features_of(photos: LabelledPhotos, among: LabelledPhotos, labels: Labels) -
 
 def fit_boosting(
     photos: LabelledPhotos, held: LabelledPhotos | None, labels: Labels, rounds: int, seed: int, say: Say | None = None
-) -> Fitted[Booster]:
+) -> TrainedModel[Booster]:
     """Boost trees round by round, until the held-out photos gain nothing for 20 rounds.
 
     Args:
@@ -87,7 +87,7 @@ def fit_boosting(
         curve.add(train_loss, score(booster.predict(test), held.individual) if held and test else None)
         if curve.over:
             break
-    return Fitted(booster[: curve.best], curve.best, curve.steps)
+    return TrainedModel(booster[: curve.best], curve.best, curve.steps)
 
 
 def predict_boosting(booster: Booster, features: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:

@@ -58,11 +58,11 @@ def train_head(
 
     Of each individual with two encounters, one is held out to stop early and to say how good the head is; it is trained on all photos then.
     """
-    from reid_edge_export.heads.command import Request, train_into_pack
+    from reid_edge_export.heads.command import HeadRequest, train_into_pack
 
     if kind != "projection" and (scale or margin is not None):
         raise UsageError(f"--scale and --margin are of ArcFace, which a {kind} has not.", "Leave them out.")
     if report and not report.parent.is_dir():
         raise UsageError(f"There is no folder {report.parent} for the report.", "Make it first.")
-    asked = Request(kind, species, embedding, name, recipe, epochs, scale, margin, seed)  # type: ignore[arg-type]
+    asked = HeadRequest(kind, species, embedding, name, recipe, epochs, scale, margin, seed)  # type: ignore[arg-type]
     train_into_pack(gallery_path, pack_name, out, asked, report, keep_trained, lambda line: click.echo(line, err=True))

@@ -16,7 +16,7 @@ from reid_edge.recipe import Recipe, parse_recipe
 from reid_edge_export.export import write_whole
 from reid_edge_export.heads.packing import check_place, had_calibration, write_with_head
 from reid_edge_export.heads.photos import read_photos
-from reid_edge_export.heads.training import Kind, Order, train_head
+from reid_edge_export.heads.training import Kind, TrainingOptions, train_head
 from reid_edge_export.progress import Say
 from reid_edge_export.recipe_file import heads_of, read_recipe_file
 from reid_edge_export.untrained import without_heads
@@ -26,7 +26,7 @@ _TRAINING = {"epochs": int, "scale": (int, float), "margin": (int, float)}
 
 
 @dataclass(frozen=True)
-class Request:
+class HeadRequest:
     """What the user asked for; empty or None where the recipe or the kind says it.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Place:
 
 
 def train_into_pack(
-    gallery: Path, pack_name: str, out: Path, request: Request, report: Path | None, keep: Path | None, say: Say
+    gallery: Path, pack_name: str, out: Path, request: HeadRequest, report: Path | None, keep: Path | None, say: Say
 ) -> Pack:
     """Train a head and write the pack with it.
 
@@ -93,7 +93,7 @@ def train_into_pack(
     )
     if photos.left_out:
         say(f"note: {photos.left_out} photos of the gallery have no vector of this pack and are left out.")
-    order = Order(
+    order = TrainingOptions(
         request.kind,
         place.name,
         pack.manifest.licence,
@@ -130,7 +130,7 @@ def _conclude(pack: Pack, report: Mapping[str, Any], kind: Kind, out: Path, say:
     say(f"The pack {pack.manifest.name} with the head is in {out}.")
 
 
-def _from_pack(recipe: Recipe, request: Request) -> _Place:
+def _from_pack(recipe: Recipe, request: HeadRequest) -> _Place:
     """A head that the pack's recipe gets a stage for."""
     parts = {each.name: each.of for each in recipe.concatenate}
     embedding = request.embedding or (recipe.concatenate[-1].name if recipe.concatenate else recipe.retrieve.embedding)
@@ -140,7 +140,7 @@ def _from_pack(recipe: Recipe, request: Request) -> _Place:
     return _Place(_checked(name), embedding, species, parts, None, {})
 
 
-def _from_file(pack: Pack, request: Request) -> _Place:
+def _from_file(pack: Pack, request: HeadRequest) -> _Place:
     """A head that a recipe file names; the pack gets the stages of the file that need no head which is still missing."""
     data = read_recipe_file(request.recipe)
     heads = heads_of(data)
@@ -170,7 +170,7 @@ def _from_file(pack: Pack, request: Request) -> _Place:
     return _Place(name, embedding, species, parts, without_heads(stages, missing), training)
 
 
-def _use(stages: Mapping[str, Any], name: str, request: Request) -> tuple[str, tuple[str, ...]]:
+def _use(stages: Mapping[str, Any], name: str, request: HeadRequest) -> tuple[str, tuple[str, ...]]:
     """The embedding and the species of the stage that uses a head."""
     for stage in stages.get("head", []):
         if stage.get("network") == name:

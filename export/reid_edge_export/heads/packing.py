@@ -16,7 +16,7 @@ from reid_edge.recipe import Recipe, parse_recipe
 from reid_edge_export.catalogue import OPSET
 from reid_edge_export.heads.training import Kind, TrainedHead
 
-# Fitted on the scores that there were without the head.
+# TrainedModel on the scores that there were without the head.
 _CALIBRATION = "calibration/"
 
 
