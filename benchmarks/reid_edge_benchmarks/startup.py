@@ -43,11 +43,7 @@ class Startup:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the targets."""
-        targets = {
-            "help_seconds": TARGET_HELP_SECONDS,
-            "answer_seconds": TARGET_ANSWER_SECONDS,
-            "package_bytes": TARGET_BYTES,
-        }
+        targets = {"help_seconds": TARGET_HELP_SECONDS, "answer_seconds": TARGET_ANSWER_SECONDS, "package_bytes": TARGET_BYTES}
         return {**asdict(self), "targets": targets}
 
     def as_text(self) -> str:

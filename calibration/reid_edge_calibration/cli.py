@@ -38,9 +38,7 @@ from reid_edge_calibration.labels.request import LabelRequest
 )
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Of splits, folds and resamples.")
 @click.option(
-    "--keep",
-    type=click.Path(path_type=Path),
-    help="Keep galleries and score tables in this folder and continue from them.",
+    "--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them."
 )
 @device_options
 def calibrate(

@@ -77,10 +77,7 @@ BOUNDS: Mapping[str, tuple[Bound, ...]] = {
     # No bound for int8: a keypoint is a place, and 8 bits of a heat map leave too few heights to tell neighbouring places apart.
     "keypoints": (
         Bound(
-            "keypoints_repeated",
-            "keypoints",
-            {"fp32": 0.995, "fp16": 0.97},
-            "the heat map is laid out or suppressed differently",
+            "keypoints_repeated", "keypoints", {"fp32": 0.995, "fp16": 0.97}, "the heat map is laid out or suppressed differently"
         ),
         Bound("descriptors_cosine_p1", "descriptors", {"fp32": 0.9999, "fp16": 0.998}, "descriptors are sampled on another grid"),
     ),

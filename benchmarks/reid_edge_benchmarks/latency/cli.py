@@ -49,11 +49,7 @@ _plots = click.option("--plots", type=click.Path(path_type=Path, file_okay=False
 )
 @numbers_option("--galleries", default="100,1000,10000,100000", help_text="Sizes of the galleries, in photos.")
 @click.option(
-    "--against-up-to",
-    type=AT_LEAST_ONE,
-    default=1000,
-    show_default=True,
-    help="Largest gallery that --against is measured on.",
+    "--against-up-to", type=AT_LEAST_ONE, default=1000, show_default=True, help="Largest gallery that --against is measured on."
 )
 @numbers_option("--batches", default="1,8,32", help_text="Photos per call.")
 @photos_option(16)

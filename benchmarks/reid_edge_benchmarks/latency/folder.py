@@ -67,12 +67,7 @@ def folder_text(figures: dict[str, Any]) -> str:
     """The table and a sentence."""
     ratio = figures["ratio"]
     rows = [
-        [
-            name,
-            f"{figures[key]['seconds']:.1f}",
-            f"{figures[key]['photos_per_second']:.2f}",
-            f"{figures[key]['cpu_share']:.0%}",
-        ]
+        [name, f"{figures[key]['seconds']:.1f}", f"{figures[key]['photos_per_second']:.2f}", f"{figures[key]['cpu_share']:.0%}"]
         for name, key in (("one at a time", "one_at_a_time"), ("reid-edge identify FOLDER", "folder"))
     ]
     table = markdown_table((f"{figures['photos']} photos", "seconds", "photos a second", "cores busy"), rows)

@@ -134,13 +134,7 @@ def open_identifier(pack: str, device: str, threads: int | None) -> Identifier:
 
 
 def _fill(
-    gallery: Gallery,
-    source: Gallery,
-    real: Sequence[Sighting],
-    size: int,
-    identifier: Identifier,
-    progress: Progress,
-    seed: int,
+    gallery: Gallery, source: Gallery, real: Sequence[Sighting], size: int, identifier: Identifier, progress: Progress, seed: int
 ) -> None:
     key, recipe, batch = identifier.feature_key, identifier.recipe, gallery.new_batch()
     keypoints = {name for extract in recipe.extract for name in keypoint_arrays(extract.name)}

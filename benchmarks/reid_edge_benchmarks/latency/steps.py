@@ -79,12 +79,7 @@ def enrol_steps(
 
 
 def measure_steps(
-    steps: Sequence[Step],
-    galleries: Sequence[Path],
-    queries: Sequence[Enrolment],
-    rounds: int,
-    device: str,
-    progress: Progress,
+    steps: Sequence[Step], galleries: Sequence[Path], queries: Sequence[Enrolment], rounds: int, device: str, progress: Progress
 ) -> list[dict[str, Any]]:
     """Answer the photos with every step in turns, each over its own gallery.
 

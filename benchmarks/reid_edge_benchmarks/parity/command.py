@@ -140,10 +140,7 @@ def _ask_both(
         entry.answer(compared.raw, [scored.owners[row] for row in compared.rows], recipe, labelled.species)
         for compared in scored.compared
     ]
-    differences = [
-        *description_differences(recipe, photos, scored.queries, its),
-        *answer_differences(photos, mine, its),
-    ]
+    differences = [*description_differences(recipe, photos, scored.queries, its), *answer_differences(photos, mine, its)]
     return differences, Sides(
         photos=photos,
         truth=tuple(query.identity for query in labelled.queries),

@@ -73,13 +73,7 @@ def with_one_fusion(recipe: Recipe) -> Recipe:
 
 
 def calibrate_runtime(
-    pack: Pack,
-    sets: Sequence[LabelledSet],
-    folder: Path,
-    progress: Progress,
-    seed: int,
-    device: str,
-    threads: int | None,
+    pack: Pack, sets: Sequence[LabelledSet], folder: Path, progress: Progress, seed: int, device: str, threads: int | None
 ) -> RuntimeSystem:
     """Score the pairs of labelled sets, fit, and open the calibrated pack.
 

@@ -14,14 +14,7 @@ from reid_edge_benchmarks.latency.folder import folder_text
 from reid_edge_benchmarks.latency.measuring import WILDFUSION
 from reid_edge_benchmarks.latency.scaling import candidate_table, law_text, pairs_text, search_table
 from reid_edge_benchmarks.latency.steps import steps_text
-from reid_edge_benchmarks.latency.tables import (
-    batch_table,
-    memory_table,
-    ratio_text,
-    side_stage_table,
-    stage_table,
-    whole_table,
-)
+from reid_edge_benchmarks.latency.tables import batch_table, memory_table, ratio_text, side_stage_table, stage_table, whole_table
 from reid_edge_benchmarks.machine import describe_machine
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
 from reid_edge_benchmarks.results import nan_for_null

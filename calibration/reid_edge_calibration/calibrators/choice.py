@@ -45,11 +45,7 @@ class FittedCalibrator:
 
 
 def choose_calibrator(
-    score: NDArray[np.floating],
-    same: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    group: NDArray[np.integer],
-    seed: int = 0,
+    score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDArray[np.float64], group: NDArray[np.integer], seed: int = 0
 ) -> FittedCalibrator:
     """The kind with the smallest cross-validated log-loss; the smooth one unless another is clearly better.
 

@@ -185,12 +185,7 @@ def _gains(
     pairs: dict[int, list[tuple[float, ...]]] = {}
     for before, after in zip(without, with_it, strict=True):
         for individual, found in before.items():
-            row = (
-                found.average_precision,
-                after[individual].average_precision,
-                found.first,
-                after[individual].first,
-            )
+            row = (found.average_precision, after[individual].average_precision, found.first, after[individual].first)
             pairs.setdefault(individual, []).append(row)
     individuals = sorted(pairs)
     figures = np.array([np.mean(pairs[individual], axis=0) for individual in individuals])

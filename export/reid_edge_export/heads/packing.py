@@ -124,11 +124,7 @@ def _with_stage(recipe: Mapping[str, Any], head: TrainedHead, embedding: str, sp
 
 def _labels_json(labels: Labels, kind: Kind) -> str:
     """The labels as the runtime reads them, read back once."""
-    data: dict[str, Any] = {
-        "format_version": 1,
-        "identities": list(labels.identities),
-        "embedding_dimension": labels.dimension,
-    }
+    data: dict[str, Any] = {"format_version": 1, "identities": list(labels.identities), "embedding_dimension": labels.dimension}
     if kind == "boosting":
         data |= {"neighbours": labels.neighbours, "viewpoints": list(labels.viewpoints), "species": list(labels.species)}
     assert kind != "projection"
