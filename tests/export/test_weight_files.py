@@ -74,8 +74,8 @@ def test_an_address_of_another_form_is_refused(wheels: Path, address: str) -> No
         obtain(source(address))
 
 
-def test_weights_that_nobody_published_are_the_users_own(wheels: Path) -> None:
-    with pytest.raises(UsageError, match="Nobody has published") as caught:
+def test_unpublished_weights_must_be_named_by_the_user(wheels: Path) -> None:
+    with pytest.raises(UsageError, match="No weights of this network are published") as caught:
         obtain(WeightSource("", ""))
     assert "--weights" in caught.value.hint
 

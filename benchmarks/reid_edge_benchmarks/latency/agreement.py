@@ -1,4 +1,4 @@
-"""Whether two sides give the same answers: without it, a ratio of times compares nothing."""
+"""Whether two sides give the same answers; without that, a ratio of their times means nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Agreement:
             parts.append(f"the same verdict for {self.same_verdict:.1%}")
         text = f"On {self.photos} photos both give {' and '.join(parts)} of the animals"
         if self.same_animals < 1:
-            text += f", but see as many animals in {self.same_animals:.1%} of the photos only"
+            text += f", but find the same number of animals in only {self.same_animals:.1%} of the photos"
         if self.same_counts is not None:
             text += (
                 f"; of {self.counts} match counts {self.same_counts:.1%} agree within {_SAME_MATCHES} matches or {_SAME_SHARE:.0%} "

@@ -114,11 +114,11 @@ def _open_once(path: Path, identifier: Identifier) -> None:
 
 def _energy(measured: Sequence[dict[str, Any]], meter: str | None) -> str:
     if meter is None:
-        return "Energy was not measured: this machine has no counter that may be read (tegrastats, NVML, RAPL)."
+        return "Energy was not measured: this machine has no readable energy counter (tegrastats, NVML, RAPL)."
     found = ", ".join(
         f"{side} {figures['joules_per_photo']:.2f} J at {gallery['size']:,}"
         for gallery in measured
         for side, figures in gallery["sides"].items()
         if figures["joules_per_photo"] is not None
     )
-    return f"Energy a photo ({meter}; all that the machine does, idling included): {found}."
+    return f"Energy per photo ({meter}; everything the machine does, including idle power): {found}."

@@ -178,7 +178,7 @@ def figures(answers: TableAnswers, threshold: float) -> Figures:
     """R-1, BAKS, BAUS and GeoMean at a threshold with their 95 % intervals over individuals; None where one is not defined."""
     truth, known, answered = answers.truth, answers.known, answers.answers(threshold)
     ranking = [[top] for top in answers.top]
-    told = {
+    measures = {
         "R-1": (rank_k(truth, ranking, 1, known), *rank_k_interval(truth, ranking, 1, known)),
         "BAKS": (baks(truth, answered, known), *baks_interval(truth, answered, known)),
         "BAUS": (baus(truth, answered, known), *baus_interval(truth, answered, known)),
@@ -186,7 +186,7 @@ def figures(answers: TableAnswers, threshold: float) -> Figures:
     }
     return {
         f"{name}{end}": None if math.isnan(value) else float(value)
-        for name, values in told.items()
+        for name, values in measures.items()
         for end, value in zip(("", " low", " high"), values, strict=True)
     }
 

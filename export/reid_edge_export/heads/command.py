@@ -80,7 +80,7 @@ def train_into_pack(
         GalleryError, PackError, EngineError, StorageError: it cannot go on.
     """
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already and is not a pack.", "Choose a new or empty folder.")
+        raise UsageError(f"{out} already exists and is not a pack.", "Choose a new or empty folder.")
     # A head on top of random weights measures speed as these do, and the pack stays refused where they are.
     pack = open_pack(find_pack(pack_name), allow_random=True)
     recipe = parse_recipe(pack.recipe, pack.manifest)
@@ -116,17 +116,15 @@ def train_into_pack(
 def _conclude(pack: Pack, report: Mapping[str, Any], kind: Kind, out: Path, say: Say) -> None:
     held = report["held_out"]
     say(
-        f"{report['steps']} steps, {report['seconds']} s; of {held['photos']} held-out photos {held['accuracy']:.1%} right, the nearest "
-        f"photo by the vectors as they are {held['nearest_photo_accuracy']:.1%}"
+        f"{report['steps']} steps, {report['seconds']} s; on {held['photos']} held-out photos the head is right for "
+        f"{held['accuracy']:.1%}, the nearest photo without it for {held['nearest_photo_accuracy']:.1%}"
     )
     if held["accuracy"] < held["nearest_photo_accuracy"]:
-        say(
-            "note: On its own the head is worse than the nearest photo. It may still help in a fusion, which calibration measures."
-        )
+        say("note: The head alone is worse than the nearest photo. It may still help in a fusion, which calibration measures.")
     if had_calibration(pack):
-        say("note: The pack's calibration was fitted without the head and is left out. Calibrate it again: reid-edge calibrate.")
+        say("note: The pack's calibration was fitted without the head and was removed. Calibrate again: reid-edge calibrate.")
     if kind == "projection":
-        say("note: The vectors change, so galleries are described anew with this pack.")
+        say("note: The vectors change, so galleries must be described again with this pack.")
     say(f"The pack {pack.manifest.name} with the head is in {out}.")
 
 
@@ -154,13 +152,13 @@ def _from_file(pack: Pack, request: HeadRequest) -> _Place:
         raise UsageError(f"The recipe {request.recipe} has no {request.kind} {name!r}.", _names(candidates))
     for option, value in (("--embedding", request.embedding), ("--species", request.species)):
         if value:
-            raise UsageError(f"{option} is said by the recipe {request.recipe}.", "Leave one of the two out.")
+            raise UsageError(f"{option} is set by the recipe {request.recipe}.", "Leave one of the two out.")
     training = heads[name].training
     for key, value in training.items():
         if key not in _TRAINING or isinstance(value, bool) or not isinstance(value, _TRAINING[key]):  # type: ignore[arg-type]
             raise UsageError(
                 f"heads.{name}.training.{key} of the recipe {request.recipe} is {value!r}.",
-                f"Numbers called {', '.join(_TRAINING)} are read there.",
+                f"The table may have these numbers: {', '.join(_TRAINING)}.",
             )
     stages = data["recipe"]
     parts = {each["name"]: tuple(each["of"]) for each in stages.get("concatenate", [])}
@@ -203,4 +201,4 @@ def _one_of(what: str, value: str, choices: Sequence[str]) -> None:
 
 
 def _names(names: Sequence[str]) -> str:
-    return f"Say which with --name: {', '.join(names)}." if names else "See the heads of the recipe file."
+    return f"Choose one with --name: {', '.join(names)}." if names else "See the heads of the recipe file."
