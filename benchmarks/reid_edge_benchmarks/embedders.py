@@ -55,7 +55,6 @@ def measure_embedders(
         embedders: which.
         sets: labelled photos.
         identifier: finds the animals; its own embedder plays no part.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: an ONNX file is no embedder of one image.

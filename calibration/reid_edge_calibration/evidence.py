@@ -1,4 +1,4 @@
-"""How clearly the best identity stands out: which of what can be seen of it tells right from wrong, and by how much."""
+"""The evidence for the best identity: which of its features separate right answers from wrong ones, and with which weights."""
 
 from __future__ import annotations
 

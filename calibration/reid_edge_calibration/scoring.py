@@ -53,7 +53,6 @@ def score_labelled_set(
         labelled: which photos.
         identifier: the pack; its calibration is not used.
         gallery_path: where the database photos are enrolled; an existing gallery is continued, so that features are kept.
-        progress: wraps a list and a word for it.
         open_set_trials: also score the pairs that the runtime would score if the query's own individual were not in the gallery, as
             fitting a threshold needs.
 

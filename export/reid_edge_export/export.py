@@ -208,7 +208,7 @@ def export_traced(
         precision: a name of `reid_edge_export.precision.PRECISIONS`.
         batch: the size of the batch axis; None leaves it open.
         calibration: photos for int8; best others than those of the comparison.
-        say: told what takes long, one line at a time.
+        say: called with one line for each step that takes long.
 
     Raises:
         UsageError: see `check_precision`; or ModelOpt, which makes fp16, is not installed.

@@ -1,4 +1,4 @@
-"""A recipe becomes a pack: every network it names is exported with a parity report, and all of it is written as one verified folder."""
+"""Turn a recipe into a pack: export each of its networks with a parity report, and write all of it as one verified folder."""
 
 from __future__ import annotations
 

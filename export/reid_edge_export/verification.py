@@ -1,7 +1,7 @@
-"""What was verified of every network: each exported in each precision, held against PyTorch on photos, and built by TensorRT-RTX.
+"""Verify every network: export it in each precision, compare it with PyTorch on photos, and build it with TensorRT-RTX.
 
 ``reid-edge export --verify`` writes the findings to a JSON file; those of the catalogue lie beside this module and are what
-``reid-edge export --list`` and docs/networks.md (`networks_page`) tell.
+``reid-edge export --list`` and docs/networks.md (`networks_page`) show.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def verify(
         weights: a folder with weights that no package holds, see `weight_files.weights_in`. A network whose weights are neither in it nor
             can be fetched is verified with random ones.
         accept_terms: the user agrees to the terms of weights that have some.
-        say: told what happens.
+        say: called with one line per result.
 
     Raises:
         UsageError: there is no network or precision of that name.

@@ -182,7 +182,6 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
         labelled: which photos.
         identifier: the pack.
         gallery_path: where they are enrolled; an existing gallery is continued.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: a database photo cannot be read, or two rows contradict each other.

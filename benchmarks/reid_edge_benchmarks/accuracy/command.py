@@ -56,7 +56,6 @@ def measure_accuracy(
     Args:
         request: what is to be measured.
         identifier: the pack.
-        progress: wraps a list and a word for it.
         save: gets all figures as plain data before the page is drawn: by set, of all sets together, and the worst mistakes. A figure that
             is not defined is None.
 
@@ -134,6 +133,6 @@ def _set_as_json(measured: Measured, figures: Figures, rungs: Sequence[Rung]) ->
 
 
 def _distinct(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
-    """Sets of folders with the same name are told apart by their species."""
+    """Sets of folders with the same name get their species as a second name."""
     count = Counter(labelled.name for labelled in sets)
     return [replace(each, name=f"{each.name} {each.species}") if count[each.name] > 1 else each for each in sets]

@@ -35,7 +35,6 @@ def measure_candidates(
         queries: photos to ask about.
         shortlists: lengths.
         rounds: how often each photo is answered with each.
-        progress: wraps a list and a word for it.
 
     Returns:
         By length, first as the recipe prunes it and then with every matcher on all candidates (``all``): ``whole`` and ``stages``, each a

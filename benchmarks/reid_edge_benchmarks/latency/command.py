@@ -1,4 +1,4 @@
-"""The whole of ``reid-edge bench latency``: galleries are made, all sides measured over each, and the figures told."""
+"""The work of ``reid-edge bench latency``: make the galleries, measure all sides on each, and return the figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RENDERED_ASKED = 10  # of so many rendered photos one is asked about, the other
 
 @dataclass(frozen=True)
 class Photos:
-    """What is enrolled and what is asked about, and what they are, for a reader."""
+    """The photos that are enrolled, the queries, and a description of both for the reader."""
 
     database: tuple[Enrolment, ...]
     queries: tuple[Enrolment, ...]
@@ -55,7 +55,7 @@ def choose_photos(
     queries = [
         row for path in metadata for row in evenly(read_source(path, split="query", fold=fold), -(-asked // len(metadata)))
     ]
-    # The gallery holds several species and the photos do not say theirs: every animal of it is a candidate.
+    # The gallery holds several species and the queries name none, so every animal of the gallery is a candidate.
     plain = [replace(row, species="", viewpoint="") for row in queries]
     return Photos(
         tuple(whole_individuals(database, enrolled)),
@@ -104,7 +104,7 @@ def measure_latency(
 
 
 def _open_once(path: Path, identifier: Identifier) -> None:
-    """Caches beside the gallery are made now, not in the first start that is timed."""
+    """Create the caches beside the gallery before the first timed start."""
     with Session(Gallery.open(path), identifier) as session:
         name = identifier.recipe.retrieve.embedding
         (first, *_) = session.gallery.sightings()

@@ -66,7 +66,6 @@ def measure_gallery(
         gallery: described by the plan's pack.
         counting: names of the scores that count matches.
         meter: of energy.
-        progress: wraps a list and a word for it.
 
     Returns:
         ``size`` and ``made_of`` of the gallery; by side under ``sides`` the `Spread` of ``whole`` and of every stage (milliseconds),

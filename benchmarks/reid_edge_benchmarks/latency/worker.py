@@ -1,6 +1,6 @@
 """One side of a measurement in a process of its own: photos come on stdin, times and answers go to stdout, a JSON object a line.
 
-Its own process, so that its start can be timed, its memory is its own, and no thread pool of one library stands in another's way. The
+In its own process its start can be timed, its memory is separate, and thread pools of different libraries do not compete. The
 runtime's side imports nothing but the runtime: a worker can be given an older checkout of it.
 """
 

@@ -63,7 +63,6 @@ def with_trained_heads(
         recipe: a name or a TOML file.
         sets: of every fold that is asked about or fitted on: a head knows the individuals that it was trained on only.
         folder: keeps the galleries and the pack with its heads.
-        progress: wraps a list and a word for it.
         seed: of held-out photos and training.
         device, threads: see `Identifier`.
 

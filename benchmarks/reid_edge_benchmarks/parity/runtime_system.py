@@ -81,7 +81,6 @@ def calibrate_runtime(
         pack: its own calibration is not used.
         sets: one per species.
         folder: keeps galleries, score tables and the calibrated pack.
-        progress: wraps a list and a word for it.
         seed: of folds, starts and resamples.
         device, threads: see `Identifier`.
 

@@ -94,7 +94,7 @@ class Sides:
         return float(own[1] - own[0]), float(low), float(high)
 
     def targets(self) -> list[tuple[str, str, bool | None]]:
-        """Per target what it asks for, what was found, and whether it is met, None where that cannot be said."""
+        """Per target its description, the measured value, and whether it is met; None if that cannot be measured."""
         difference, low, high = self.geomean_difference()
         common = self.in_common
         return [

@@ -39,8 +39,8 @@ def section(name: str, results: Results) -> str:
 
 def provenance(result: Any) -> str:
     """How and on what it was measured, to stand above its tables."""
-    said = f"    {result['command']}\n\n" if result.get("command") else ""
-    return f"{said}Measured on {describe_machine(result['machine'])}."
+    command = f"    {result['command']}\n\n" if result.get("command") else ""
+    return f"{command}Measured on {describe_machine(result['machine'])}."
 
 
 def _accuracy(result: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which calibrator for a score: the one that tells most about pairs of individuals it did not see."""
+"""Choose the calibrator of a score: the one that predicts pairs of held-out individuals best."""
 
 from __future__ import annotations
 

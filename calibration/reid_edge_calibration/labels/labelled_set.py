@@ -57,7 +57,6 @@ def read_labelled_sets(paths: Sequence[Path], request: LabelRequest, progress: P
     Args:
         paths: sources of labels, see `read_labels`. Each is split by itself; those of the same species make one set.
         request: which labels, and how to split them.
-        progress: wraps a list and a word for it.
 
     Returns:
         one set per species, in the order of the sources, and of the species' names within one.
@@ -123,7 +122,7 @@ def _merged(sets: Sequence[LabelledSet]) -> LabelledSet:
     """One set of several sources of a species.
 
     Raises:
-        UsageError: they share names of individuals, of which nobody knows whether they mean the same animal.
+        UsageError: they share names of individuals, which may or may not mean the same animal.
     """
     if len(sets) == 1:
         return sets[0]

@@ -33,7 +33,7 @@ _WORDS = {"photo": "photo", "encounter": "encounter", "time": "day"}
 
 @dataclass(frozen=True)
 class Split:
-    """Database and query photos, how they were told apart, and what a person should know of it."""
+    """Database and query photos, the kind of split, and notes for the user."""
 
     database: tuple[LabelledPhoto, ...]
     queries: tuple[LabelledPhoto, ...]
@@ -52,7 +52,6 @@ def split_photos(photos: Sequence[LabelledPhoto], request: LabelRequest, name: s
         photos: one label a photo.
         request: how.
         name: of the photos, for messages.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: one individual only, too few for unknowns, nothing to ask for, or the labels do not say what the split needs.

@@ -55,7 +55,6 @@ def adapt_pack(
         sets: labelled photos; individuals of two sets are different ones.
         folder: where the database photos are enrolled, one gallery per set, named as for `scoring.score_labelled_set`.
         out: folder of the adapted pack, not that of the identifier's own; nothing is written there where no projection is kept.
-        progress: wraps a list and a word for it.
         seed: of the parts of the cross-validation and of the bootstrap.
 
     Raises:

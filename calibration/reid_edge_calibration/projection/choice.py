@@ -27,7 +27,7 @@ from reid_edge_calibration.projection.vectors import LabelledVectors
 DECAYS = (1.0, 0.1, 0.01)
 STEPS = (5, 15, 40)
 FEWEST_INDIVIDUALS = 6
-"""Two for each third that is held out: one alone cannot be told from anybody."""
+"""Two for each third that is held out, because one alone has no other individual to be confused with."""
 _PARTS = 3
 _TIMES_OVER = 3
 _MANY_INDIVIDUALS = 100  # from here on once over is as steady as three times
@@ -223,6 +223,6 @@ def _telling_of(photos: LabelledVectors, group: int) -> NDArray[np.int64]:
 
 def _too_few(there: int) -> str:
     return (
-        f"Too few individuals to tell whether a projection helps: {FEWEST_INDIVIDUALS} of a labelled set must have photos of one side "
+        f"Too few individuals to measure whether a projection helps: {FEWEST_INDIVIDUALS} of a labelled set must have photos of one side "
         f"from two encounters, and {there} have."
     )

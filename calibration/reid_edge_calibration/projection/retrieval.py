@@ -1,4 +1,4 @@
-"""How well individuals are told apart: every photo asks which other photos show its individual.
+"""How well individuals are separated: each photo is a query for the other photos of its individual.
 
 Photos of one encounter are too easy and are left aside; so is what the runtime would not compare.
 """
@@ -25,7 +25,7 @@ def find_again(photos: LabelledVectors) -> Mapping[int, RetrievalScores]:
     """Ask for each photo among the others.
 
     Returns:
-        By individual. One without a photo from another encounter, or without a photo of anybody else beside it, is not there.
+        By individual; without those that have no photo from a second encounter, or no comparable photo of another individual.
     """
     cosine = photos.vectors @ photos.vectors.T
     relevant = photos.relevant

@@ -93,7 +93,7 @@ class LabelledVectors:
 
     @property
     def relevant(self) -> NDArray[np.bool_]:
-        """bool [N, N]: the pairs of one individual that tell something, from two encounters and comparable."""
+        """bool [N, N]: the informative pairs of one individual: from two encounters, and comparable."""
         same = self.individual[:, None] == self.individual
         return np.asarray(self.comparable & same & (self.encounter[:, None] != self.encounter))
 

@@ -15,8 +15,6 @@ from reid_edge_calibration.report.content import CalibrationReport, ReportedEntr
 from reid_edge_calibration.report.markup import number, percent, plain, table
 from reid_edge_calibration.report.section import write_section
 
-# The page can load nothing and reach nobody, whatever a name on it says.
-
 
 def write_report(path: Path, report: CalibrationReport) -> None:
     """Write the page; it appears whole or not at all.

@@ -76,8 +76,8 @@ def _decision(entry: ReportedEntry) -> str:
 
 
 def _facts(entry: ReportedEntry) -> str:
-    told = {name: fact for name, fact in entry.facts.items() if isinstance(fact, str | int | float)}
-    rows = [(name.replace("_", " ").capitalize(), _fact(fact)) for name, fact in told.items()]
+    facts = {name: fact for name, fact in entry.facts.items() if isinstance(fact, str | int | float)}
+    rows = [(name.replace("_", " ").capitalize(), _fact(fact)) for name, fact in facts.items()]
     return table(("Fact", "Value"), rows) if rows else "<p>No facts were recorded.</p>"
 
 

@@ -14,7 +14,7 @@ _HALF = ((0.5,) * 3, (0.5,) * 3)
 
 _NOT_COMMERCIAL = "The weights of {} are licensed for non-commercial use only (CC-BY-NC-4.0)."
 _MIEWID_TERMS = "The weights of MiewID-msv3 are published without a licence; ask Conservation X Labs before you pass them on."
-_OWN = WeightSource("", "")  # nobody has published such weights: they are of the user's own training
+_OWN = WeightSource("", "")  # no such weights are published; the user trains them
 
 _PERMISSIVE = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}  # as timm writes them
 
@@ -77,7 +77,7 @@ def _embedder(
 
 
 def _megadescriptor(letter: str, architecture: str, size: int, dimension: int) -> Network:
-    # Mean and standard deviation are ImageNet's, as in the AnimalCLEF systems that tell theirs; other accounts use 0.5.
+    # Mean and standard deviation are ImageNet's, as in the AnimalCLEF accounts that state them; other accounts use 0.5.
     title = f"MegaDescriptor-{letter}-{size}"
     return _embedder(
         title.lower(),

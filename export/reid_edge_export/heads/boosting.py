@@ -1,7 +1,7 @@
 """Gradient boosting on vectors and their nearest gallery photos (AnimalCLEF 2025, second place, section 3.5 and section 4, step 4).
 
 XGBoost with ``multi:softprob``, depth 6, eta 0.15, lambda 2; the identities of the neighbours are categories, which it splits into subsets.
-What the account does not tell is XGBoost's own setting, but for the bins of a feature: 32 at most, as good on zebras as 256, and faster.
+Settings that the account omits are XGBoost's defaults, except for the bins of a feature: at most 32, as good on zebras as 256, and faster.
 A smaller `min_child_weight` than XGBoost's 1 might seem to suit few photos; on zebras and tigers it made the held-out accuracy worse.
 """
 
@@ -96,7 +96,7 @@ def predict_boosting(booster: Booster, features: NDArray[np.float32], labels: La
 
 
 def _matrix(features: NDArray[np.float32], labels: Labels, individual: NDArray[np.int64] | None = None) -> DMatrix:
-    """XGBoost's form of the features; a neighbour who is nobody that the head knows (-1) is a missing category."""
+    """The features in XGBoost's form; a neighbour that the head does not know (-1) is a missing category."""
     from xgboost import DMatrix
 
     first = labels.dimension + labels.neighbours
