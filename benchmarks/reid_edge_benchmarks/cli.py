@@ -161,7 +161,7 @@ def embedders(metadata: tuple[Path, ...], fold: str | None, onnx: tuple[str, ...
 
 def _labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
     """The photos of a metadata.csv; they may be of several species, because nothing is calibrated on them."""
-    from reid_edge.gallery.sources import read_source
+    from reid_edge.gallery.enrolment_list import read_source
     from reid_edge_calibration.labels.labelled_set import LabelledSet
 
     database, queries = (tuple(read_source(metadata, split=split, fold=fold)) for split in ("database", "query"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.commands import run_command
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant

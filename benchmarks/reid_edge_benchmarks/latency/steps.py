@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.commands import run_command
 from reid_edge_benchmarks.latency.agreement import compare_answers

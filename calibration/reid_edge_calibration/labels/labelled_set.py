@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge_calibration.labels.label_formats import read_labels
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, LabelledSource, first_few
