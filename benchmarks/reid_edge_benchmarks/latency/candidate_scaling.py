@@ -17,11 +17,10 @@ from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians
+from reid_edge_calibration.progress import Progress
 
 if TYPE_CHECKING:
     from reid_edge_benchmarks.latency.torch_reference import TorchReference
-
-Progress = Callable[..., Any]
 
 _PAIRS = 8  # matched in one call
 
@@ -36,7 +35,6 @@ def measure_candidates(
         queries: photos to ask about.
         shortlists: lengths.
         rounds: how often each photo is answered with each.
-        progress: wraps a list and a word for it.
 
     Returns:
         By length, first as the recipe prunes it and then with every matcher on all candidates (``all``): ``whole`` and ``stages``, each a
