@@ -10,12 +10,12 @@ from reid_edge.errors import UsageError
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.suggestions import did_you_mean
 from reid_edge_export.catalogue.embedding import EMBEDDING, timm_network
-from reid_edge_export.catalogue.entry import OPSET, Network, Source, TensorSpec
+from reid_edge_export.catalogue.entry import OPSET, Network, TensorSpec, WeightSource
 from reid_edge_export.catalogue.keypoints import KEYPOINTS
 from reid_edge_export.catalogue.matching import MATCHING
 from reid_edge_export.catalogue.segmentation import SEGMENTATION
 
-__all__ = ["CATALOGUE", "OPSET", "Network", "Source", "TensorSpec", "network_named"]
+__all__ = ["CATALOGUE", "OPSET", "Network", "TensorSpec", "WeightSource", "network_named"]
 __all__ += ["outputs_in_words", "resolve_parameters", "resolve_preprocessing", "resolve_shape"]
 
 CATALOGUE: Mapping[str, Network] = {network.name: network for network in (*SEGMENTATION, *EMBEDDING, *KEYPOINTS, *MATCHING)}

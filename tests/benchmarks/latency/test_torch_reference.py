@@ -21,11 +21,11 @@ from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
-from reid_edge_benchmarks.latency.torch_reference import ReferenceAnswer, TorchReference
+from reid_edge_benchmarks.latency.torch_reference import TorchAnswer, TorchReference
 from reid_edge_benchmarks.latency.worker import Runtime
 from reid_edge_export.networks import load_network
 
-Answers = list[tuple[list[Decision], list[ReferenceAnswer]]]
+Answers = list[tuple[list[Decision], list[TorchAnswer]]]
 
 
 @pytest.fixture(scope="module")
