@@ -14,8 +14,9 @@ from reid_edge.errors import PackError
 from reid_edge.pack.container import Container, open_container
 from reid_edge.pack.manifest import Manifest, Network, PackedFile
 from reid_edge.pack.manifest_toml import parse_manifest
-from reid_edge.pack.members import EXPORT_AGAIN, MANIFEST, nearest, suffix
+from reid_edge.pack.members import EXPORT_AGAIN, MANIFEST, suffix
 from reid_edge.pack.onnx_file import read_onnx
+from reid_edge.suggestions import nearest
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from reid_edge.errors import PackError, StorageError
-from reid_edge.pack.members import MANIFEST, nearest
+from reid_edge.pack.members import MANIFEST
 from reid_edge.pack.reading import open_pack
 from reid_edge.pack.writing import lay_down
 from reid_edge.storage.durable import replace_folder
 from reid_edge.storage.errors import storage_errors
 from reid_edge.storage.locks import only_writer
+from reid_edge.suggestions import nearest
 
 _BUNDLED = Path(__file__).parent.parent / "packs"
 _IMPORTED = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)-[0-9a-f]{12}")

@@ -50,7 +50,7 @@ class Report:
 
         Args:
             photo: upright.
-            decisions: one per animal, made with ``Question(with_evidence=True)``.
+            decisions: one per animal, made with ``Query(with_evidence=True)``.
 
         Raises:
             GalleryError: the gallery cannot be read.
@@ -60,7 +60,7 @@ class Report:
         overview = overview_picture(f"photo-{self._photos}", photo)
         for decision in decisions:
             number = len(self._contents) + 1
-            query = query_picture(f"query-{number}", photo, decision.animal["box"])
+            query = query_picture(f"query-{number}", photo, decision.animal.box)
             sightings = tuple(self._gallery.sightings_of([ranked.sighting for ranked in decision.ranking]))
             candidates = tuple(candidate_picture(self._gallery, sighting) for sighting in sightings)
             section = write_section(number, decision, AnimalPictures(overview, query, sightings, candidates))
@@ -121,8 +121,8 @@ def _facts(decision: Decision) -> dict[str, str]:
     """What computed the answers; the same for all of a report."""
     pack, engine = decision.pack, decision.engine
     return {
-        "Pack": f"{pack['name']} {pack['version']} (SHA-256 {pack['sha256'][:12]}…), recipe {decision.recipe}",
-        "Engine": f"{engine['library']}, {engine['provider']}",
+        "Pack": f"{pack.name} {pack.version} (SHA-256 {pack.sha256[:12]}…), recipe {decision.recipe}",
+        "Engine": f"{engine.library}, {engine.provider}",
     }
 
 

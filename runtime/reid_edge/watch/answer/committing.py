@@ -109,7 +109,7 @@ def commit_answer(
             database.insert(
                 "animal",
                 photo_id=number,
-                animal_index=decision.animal["index"],
+                animal_index=decision.animal.index,
                 verdict=decision.verdict,
                 identity=decision.identity,
                 probability=decision.probability,

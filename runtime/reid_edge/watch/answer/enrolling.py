@@ -128,7 +128,7 @@ def _sights(ledger: Ledger, event: int, index: int) -> list[_Sight]:
 
 
 def _decision(answer: Answer, animal_index: int) -> Decision | None:
-    return next((each for each in answer.decisions if each.animal["index"] == animal_index), None)
+    return next((each for each in answer.decisions if each.animal.index == animal_index), None)
 
 
 def _free_name(ledger: Ledger, gallery_path: Path, event: int) -> str:

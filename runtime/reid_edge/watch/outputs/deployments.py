@@ -14,8 +14,8 @@ from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 
 from reid_edge.errors import UsageError
-from reid_edge.pack.members import nearest
 from reid_edge.storage.errors import file_errors
+from reid_edge.suggestions import nearest
 
 COLUMNS = (
     *("deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty", "deploymentStart"),
