@@ -125,16 +125,14 @@ def test_a_kill_before_any_change_to_the_disk_leaves_a_whole_pack_or_none(parts,
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a small tmpfs of its own")
 @pytest.mark.parametrize(("options", "reason"), [("size=1m", "the disk is full"), ("size=9m,ro", "the disk is read-only")])
-def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(parts, tmp_path, options, reason):
+def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(parts, tmp_path, options, reason, program):
     made = parts()
     large = NewFile("calibration/large.json", json.dumps("x" * 2_000_000).encode(), "MIT", "padding")
     write_pack(tmp_path / "tiny", made.manifest, [*made.new_files, large])
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f'mount -t tmpfs -o {options} none "$3" 2>/dev/null || exit 77; exec "$0" -c "$1" "$2" "$3"'
-    command = ["unshare", "-rm", "sh", "-c", mount, sys.executable, IMPORT, tmp_path / "tiny", disk]
-    if shutil.which("unshare") is None:
-        pytest.skip("no unshare here, so no small disk can be mounted")
+    command = [program("unshare"), "-rm", "sh", "-c", mount, sys.executable, IMPORT, tmp_path / "tiny", disk]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True)
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("mounting a small disk is not permitted here")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -173,13 +172,11 @@ print(sorted(path.name for path in Path(sys.argv[2]).iterdir()))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a small tmpfs of its own")
 @pytest.mark.parametrize(("options", "reason"), [("size=8k", "the disk is full"), ("size=1m,ro", "the disk is read-only")])
-def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(gallery, tmp_path, options, reason):
+def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(gallery, tmp_path, options, reason, program):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if shutil.which("unshare") is None:
-        pytest.skip("no unshare here, so no small disk can be mounted")
     mount = f'mount -t tmpfs -o {options} none "$3" 2>/dev/null || exit 77; exec "$0" -c "$1" "$2" "$3"'
-    command = ["unshare", "-rm", "sh", "-c", mount, sys.executable, WRITE, gallery.path, disk]
+    command = [program("unshare"), "-rm", "sh", "-c", mount, sys.executable, WRITE, gallery.path, disk]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True)
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("mounting a small disk is not permitted here")
