@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reid_edge.compare.matching.pair_scores import match_keypoints
+from reid_edge.compare.matching.pair_scores import match_pairs
 from reid_edge.describe.query import Query
 from reid_edge.gallery import Sighting
 from reid_edge.gallery.enrolment_list import Enrolment
@@ -92,7 +92,7 @@ def measure_pairs(session: Session, reference: TorchReference | None, rounds: in
         ours: list[float] = []
         theirs: list[float] = []
         sides: list[tuple[list[float], Callable[[], object]]] = [
-            (ours, partial(match_keypoints, match, query, others, identifier.recipe, identifier.networks))
+            (ours, partial(match_pairs, match, query, others, identifier.recipe, identifier.networks))
         ]
         if reference:
             sides.append((theirs, partial(reference.match, match, query, others)))
