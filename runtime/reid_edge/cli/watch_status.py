@@ -53,8 +53,8 @@ def _lines(found: Status) -> list[str]:
     for message in found.rejected:
         rejected[message.sink] = rejected.get(message.sink, 0) + 1
     for sink in sorted({*counts.undelivered, *rejected}):
-        aside = f", {rejected[sink]} refused and put aside" if sink in rejected else ""
-        lines.append(f"delivery     {sink}: {_number(counts.undelivered.get(sink, 0), 'message')} to go{aside}")
+        refused = f", {rejected[sink]} rejected" if sink in rejected else ""
+        lines.append(f"delivery     {sink}: {_number(counts.undelivered.get(sink, 0), 'message')} waiting{refused}")
         lines += [
             f"             {each.message.key}, refused {_number(each.tries, 'time')}: {each.reason}"
             for each in found.rejected

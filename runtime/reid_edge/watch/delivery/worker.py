@@ -1,13 +1,8 @@
-"""One thread that carries one sink's messages: in order, with back-off, and past a message that the receiver never takes.
+"""One thread that delivers the messages of one sink: in order, with growing pauses after failures, and past a message that is refused.
 
-A receiver that answers "no" may mean this message or every message: a token that ran out, a wrong address, a bug that one field triggers.
-The courier finds out instead of guessing from the answer's code. When the first message was refused `REFUSALS` times it sends once more
-what the receiver took last, whose key it knows. Is that taken, and the first message refused again, then that one is put aside
-(`rejected.py`), is said loudly, and is offered again at every start. Is that refused as well, then the receiver is at fault, and everything
-waits in order. A receiver that has never taken anything is offered the following messages instead, one by one; should it be mended in that
-very moment, one of them arrives before its turn, and again in its turn.
-
-A message that is refused for the very reason for which the one before was put aside is examined after `REFUSALS_AGAIN`.
+A failure has one of two kinds (`DeliveryError.refused`). Where the receiver takes no message now, everything waits and the order is kept.
+Where the receiver refused the first message `REFUSALS` times, that message is moved to the rejected messages (`rejected.py`), and the
+next one follows. Rejected messages are sent once more whenever a worker starts.
 """
 
 from __future__ import annotations
@@ -15,20 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.watch.delivery.backoff import Backoff
-from reid_edge.watch.delivery.failure import DeliveryError
-from reid_edge.watch.delivery.rejected import RejectedMessages
-from reid_edge.watch.ledger.ledger import Ledger, Message
+from reid_edge.watch.delivery.rejected import Rejected, RejectedMessages
+from reid_edge.watch.delivery.sending import DeliveryError
+from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.outputs.sinks import Sink
 
-REFUSALS = 10
-REFUSALS_AGAIN = 2
-BATCH = 20  # noted in the ledger together, so a kill repeats at most so many
-LOOK_SECONDS = 0.5
+REFUSALS = 5
+BATCH = 20  # messages that are marked as delivered together; a kill repeats at most so many
+POLL_SECONDS = 0.5
 LONGEST_ASKED_SECONDS = 3600.0
 
 log = logging.getLogger(__name__)
@@ -36,13 +31,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DeliveryState:
-    """How a delivery is doing.
+    """The state of one delivery.
 
     Attributes:
         sink: its name.
-        rejected: messages that are put aside.
-        error: why the first message is not away yet; empty where all is well.
-        failing_seconds: how long ago the first of the failures in a row was.
+        rejected: messages that the receiver refused and that are kept aside.
+        error: why the first waiting message is not delivered; empty where nothing is wrong.
+        failing_seconds: time since the first of the failures in a row.
     """
 
     sink: str
@@ -51,14 +46,14 @@ class DeliveryState:
     failing_seconds: float = 0.0
 
 
-class Courier(threading.Thread):
-    """Carries messages from the ledger to one sink. `state` and `stop` are for other threads.
+class DeliveryWorker(threading.Thread):
+    """Delivers messages from the ledger to one sink. Other threads may call `state` and `stop`.
 
     Args:
-        sink: where to; closed by this thread at its end.
-        ledger: whose outbox is emptied.
-        rejected: where messages are put aside.
-        backoff: the waits between attempts.
+        sink: the receiver; this thread closes it at its end.
+        ledger: whose outbox is delivered.
+        rejected: where messages go that the receiver refuses.
+        backoff: the pauses between attempts.
     """
 
     def __init__(self, sink: Sink, ledger: Ledger, rejected: RejectedMessages, backoff: Backoff | None = None) -> None:
@@ -68,160 +63,115 @@ class Courier(threading.Thread):
         self._rejected = rejected
         self._backoff = backoff or Backoff()
         self._stopping = threading.Event()
-        self._turn = threading.Lock()
-        self._state = DeliveryState(sink.name, len(rejected))
+        self._lock = threading.Lock()  # of the next three, which `state` reads
+        self._rejected_count = len(rejected)
+        self._error = ""
         self._failing_since: float | None = None
-        self._refusals = 0
-        self._put_aside_for = ""
-        self._taken = self._last_taken()
-        ledger.mark_delivered(sink.name, ledger.delivered(sink.name))  # the ledger counts what waits for the sinks it knows
+        self._refusals = 0  # of the first message that waits
+        ledger.mark_delivered(sink.name, ledger.delivered(sink.name))  # the ledger counts what waits for the sinks that it lists
 
     def state(self) -> DeliveryState:
-        """How it is doing now."""
-        with self._turn:
+        """The state of this delivery now."""
+        with self._lock:
             failing = 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
-            return DeliveryState(self._sink.name, self._state.rejected, self._state.error, failing)
+            return DeliveryState(self._sink.name, self._rejected_count, self._error, failing)
 
     def stop(self) -> None:
-        """Let the thread end after the attempt it is making."""
+        """Let the thread end after the current attempt."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Carry until stopped."""
+        """Deliver until stopped."""
         try:
-            self._offer_rejected_again()
+            for rejected in self._rejected:
+                send_again = partial(self._send_again, rejected)
+                while not self._stopping.is_set() and not self._attempt(send_again):
+                    pass
             while not self._stopping.is_set():
-                self._carry()
+                self._attempt(self._send_next)
         finally:
             self._sink.close()
 
-    def _carry(self) -> None:
-        """One attempt, and the wait after it where it failed or nothing is there."""
+    def _attempt(self, send: Callable[[], None]) -> bool:
+        """Try once, and pause where it failed; returns whether it succeeded."""
         try:
-            messages = self._ledger.messages_after(self._ledger.delivered(self._sink.name), BATCH)
-            if not messages:
-                self._stopping.wait(LOOK_SECONDS)
-                return
-            self._deliver(messages)
-        except ReidEdgeError as failure:
-            self._wait_after(failure)
-        except Exception as mistake:
-            # Of this program or a library. The thread must not end with it: a season's messages would wait unsaid.
-            log.exception("Delivering to %s went wrong", self._sink.name, extra={"sink": self._sink.name})
-            self._wait_after(
-                ReidEdgeError(f"Delivering to {self._sink.name} went wrong: {mistake!r}.", "Report this with the log.")
-            )
+            send()
+        except ReidEdgeError as error:
+            self._pause_after(error)
+        except (
+            Exception
+        ) as error:  # a defect of this program or a library must not end the thread: all messages would wait unnoticed
+            log.exception("Delivery to %s failed unexpectedly", self._sink.name, extra={"sink": self._sink.name})
+            text = f"Delivery to {self._sink.name} failed unexpectedly: {error!r}."
+            self._pause_after(ReidEdgeError(text, "Report this with the log."))
+        else:
+            return True
+        return False
 
-    def _last_taken(self) -> Message | None:
-        """The newest message that was delivered and not put aside; None where there is none."""
-        number = self._ledger.delivered(self._sink.name)
-        aside = {each.message.id for each in self._rejected}
-        while number in aside:
-            number -= 1
-        return next(iter(self._ledger.messages_after(number - 1, 1)), None) if number > 0 else None
-
-    def _deliver(self, messages: Sequence[Message]) -> None:
+    def _send_next(self) -> None:
+        messages = self._ledger.messages_after(self._ledger.delivered(self._sink.name), BATCH)
+        if not messages:
+            self._clear_error()
+            self._stopping.wait(POLL_SECONDS)
+            return
         try:
             taken = self._sink.deliver(messages)
-        except DeliveryError as refusal:
-            self._refusals += refusal.refused
-            enough = REFUSALS_AGAIN if refusal.message == self._put_aside_for else REFUSALS
-            if not refusal.refused or self._refusals < enough or not self._takes_others(messages[0], self._refusals - enough):
+        except DeliveryError as error:
+            self._refusals += error.refused
+            if not error.refused or self._refusals < REFUSALS:
                 raise
-            taken = self._try_or_put_aside(messages[0])
+            self._rejected.put(messages[0], error.message, self._refusals)
+            self._backoff.succeeded()
+            self._count_rejected(1)
+            text = "%s refused %s %d times: %s The message is kept in %s and sent again when the daemon starts or reloads."
+            where = self._rejected.folder
+            extra = {"sink": self._sink.name, "key": messages[0].key}
+            log.error(text, self._sink.name, messages[0].key, self._refusals, error.message, where, extra=extra)
+            taken = 1
         else:
-            if taken:
-                self._taken = messages[taken - 1]
-        if taken:
-            self._went_well()
-            self._refusals = 0
-            if not self._stopping.is_set():  # the ledger may be closed by now, and another courier at work
-                self._ledger.mark_delivered(self._sink.name, messages[taken - 1].id)
+            self._note_success()
+        self._refusals = 0
+        if not self._stopping.is_set():  # after `stop` the ledger may be closed, or another worker may deliver
+            self._ledger.mark_delivered(self._sink.name, messages[taken - 1].id)
 
-    def _takes_others(self, refused: Message, number: int) -> bool:
-        """Whether the receiver takes another message than the refused one; `number` counts the attempts to find out.
-
-        Raises:
-            SinkError: it refuses that, too, or is away.
-        """
-        probe = self._taken
-        if probe is None:
-            following = self._ledger.last_message() - refused.id
-            if following < 1:
-                return False
-            probe = self._ledger.messages_after(refused.id + number % following, 1)[0]
-        if self._sink.deliver([probe]) < 1:
-            return False
-        self._taken = probe
-        return True
-
-    def _try_or_put_aside(self, message: Message) -> int:
-        """Offer a message a last time to a receiver that is known to take others; returns 1: it is taken or put aside.
-
-        Raises:
-            SinkError: the receiver is away now.
-            StorageError: it cannot be put aside.
-        """
+    def _send_again(self, rejected: Rejected) -> None:
+        """Send a rejected message once more; it stays rejected where the receiver refuses it again."""
         try:
-            taken = self._sink.deliver([message])
-            self._taken = message
-            return taken
-        except DeliveryError as refusal:
-            self._refusals += 1
-            if not refusal.refused:
+            self._sink.deliver([rejected.message])
+        except DeliveryError as error:
+            if not error.refused:
                 raise
-            self._rejected.put(message, refusal.message, self._refusals)
-            self._put_aside_for = refusal.message
-            log.error(
-                "%s does not take %s, and takes others. %s It is put aside and will be offered again at the next start.",
-                self._sink.name,
-                message.key,
-                refusal.message,
-                extra={"sink": self._sink.name, "key": message.key},
-            )
-            self._note_rejected(1)
-            return 1
+        else:
+            self._note_success()
+            self._rejected.remove(rejected)
+            self._count_rejected(-1)
 
-    def _went_well(self) -> None:
+    def _note_success(self) -> None:
         self._backoff.succeeded()
-        with self._turn:
-            failed, self._failing_since = self._failing_since is not None, None
-            self._state = DeliveryState(self._sink.name, self._state.rejected)
-        if failed:
+        if self._clear_error():
             log.info("%s takes messages again.", self._sink.name, extra={"sink": self._sink.name})
 
-    def _wait_after(self, failure: ReidEdgeError) -> None:
-        """Note a failure, say it where it is news, and wait; a stop ends the wait."""
+    def _clear_error(self) -> bool:
+        """Forget the last failure; returns whether there was one."""
+        with self._lock:
+            failed = self._failing_since is not None
+            self._error, self._failing_since = "", None
+        return failed
+
+    def _count_rejected(self, more: int) -> None:
+        with self._lock:
+            self._rejected_count += more
+
+    def _pause_after(self, failure: ReidEdgeError) -> None:
+        """Note a failure, log it where it differs from the last one, and pause; `stop` ends the pause."""
         seconds = self._backoff.failed()
         if isinstance(failure, DeliveryError) and failure.wait_seconds is not None:
             seconds = max(seconds, min(failure.wait_seconds, LONGEST_ASKED_SECONDS))
-        with self._turn:
-            news = failure.message != self._state.error
-            self._state = DeliveryState(self._sink.name, self._state.rejected, failure.message)
+        with self._lock:
+            is_news = failure.message != self._error
+            self._error = failure.message
             if self._failing_since is None:
                 self._failing_since = time.monotonic()
-        if news:
+        if is_news:
             log.warning("%s %s", failure.message, failure.hint, extra={"sink": self._sink.name})
         self._stopping.wait(seconds)
-
-    def _offer_rejected_again(self) -> None:
-        """At the start: what was put aside is offered once more, because the receiver may have been mended."""
-        for each in self._rejected:
-            while not self._stopping.is_set():
-                try:
-                    self._sink.deliver([each.message])
-                except ReidEdgeError as failure:
-                    if isinstance(failure, DeliveryError) and failure.refused:
-                        break
-                    self._wait_after(failure)
-                else:
-                    self._went_well()
-                    self._rejected.remove(each.message)
-                    self._note_rejected(-1)
-                    break
-
-    def _note_rejected(self, more: int) -> None:
-        with self._turn:
-            self._state = DeliveryState(
-                self._sink.name, self._state.rejected + more, self._state.error, self._state.failing_seconds
-            )
