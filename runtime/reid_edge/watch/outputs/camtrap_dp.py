@@ -1,9 +1,9 @@
-"""A Camtrap DP 1.0 package: who was seen where and when, as biodiversity platforms and ecologists' tools read it.
+"""A Camtrap DP 1.0 package of all answers, for biodiversity platforms and ecologists' tools: https://camtrap-dp.tdwg.org.
 
-https://camtrap-dp.tdwg.org. `media.csv` has every answered photo, `observations.csv` every animal twice: in each photo (level `media`,
-with its box) and in each event (level `event`, whose counts can be added up). Times compare as text within one zone.
+`media.csv` has every answered photo, `observations.csv` every animal twice: in each photo (level `media`, with its box) and in each
+event (level `event`, whose counts can be added up). Times compare as text within one zone.
 
-A person may put two files beside it, which are used where they say something:
+A user may put two files beside it, whose values take precedence:
 
 - `deployments.csv`: the cameras' places and periods, see `reid_edge.watch.outputs.deployments`;
 - `datapackage.json`: the package's title, contributors, licenses, project and so on.
@@ -32,11 +32,11 @@ from reid_edge.gallery.connection import now, translated
 from reid_edge.storage.replacing import TEMPORARY, replacing
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 from reid_edge.watch.outputs import deployments
-from reid_edge.watch.outputs.deployments import NO_PLACE, Deployment, Deployments, read_deployments, timestamp
+from reid_edge.watch.outputs.deployments import Deployment, Deployments, read_deployments, timestamp
 
 VERSION = "1.0"
 _BASE = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
-_AT_MOST_EVERY = 5.0  # seconds; and a package that takes long to write takes at most a twentieth of the time
+_AT_MOST_EVERY = 5.0  # seconds; and writing takes at most a twentieth of the time (_SHARE)
 _SHARE = 20
 _STEP_SECONDS = 0.25
 _CLOSING_SECONDS = 2.0
@@ -54,7 +54,7 @@ OBSERVATIONS = (
     *("classifiedBy", "classificationTimestamp", "classificationProbability", "observationTags", "observationComments"),
 )
 _TABLES = {"deployments": deployments.COLUMNS, "media": MEDIA, "observations": OBSERVATIONS}
-# What a person's datapackage.json may say; the rest follows from the photos.
+# The keys that a user's datapackage.json may have; the others follow from the photos.
 _GIVEN = (
     *("name", "id", "title", "contributors", "description", "version", "keywords", "image", "homepage", "sources", "licenses"),
     *("bibliographicCitation", "project", "coordinatePrecision", "taxonomic", "relatedIdentifiers", "references"),
@@ -65,21 +65,21 @@ log = logging.getLogger(__name__)
 
 
 class CamtrapDp:
-    """The sink ``camtrap-dp``: the whole package is written anew from the ledger, a little at every delivery, so that answering goes on."""
+    """The sink `camtrap-dp`: writes the whole package again from the ledger, a part at each delivery, so that answering goes on."""
 
     name = "camtrap-dp"
 
     def __init__(self, folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str = "") -> None:
-        """Check what the person gives; nothing is written yet.
+        """Check the user's files; nothing is written yet.
 
         Args:
-            folder: of the package; made where there is none.
-            ledger: what the package is written from.
-            given_deployments, given_package: the person's files, where they exist; read again for every package.
-            species: the scientific name of all animals, where it is known.
+            folder: of the package; created where it does not exist.
+            ledger: the source of the package.
+            given_deployments, given_package: the user's files, which need not exist; read again for every package.
+            species: the scientific name of all animals; empty where it is not known.
 
         Raises:
-            UsageError: one of the person's files cannot be used. StorageError: the folder cannot be written.
+            UsageError: one of the user's files cannot be used. StorageError: the folder cannot be written.
         """
         read_deployments(given_deployments)
         read_package(given_package)
@@ -88,8 +88,8 @@ class CamtrapDp:
         self._given = given_deployments, given_package
         self._species = species
         self._steps: Iterator[None] | None = None
-        self._newest = 0  # message when the package under work was begun
-        self._included = 0  # newest message of the package that is there
+        self._newest = 0  # message when the current package was begun
+        self._included = 0  # newest message of the finished package
         self._behind = False
         self._due = 0.0
         self._worked = 0.0
@@ -97,16 +97,16 @@ class CamtrapDp:
         self._warned: list[str] = []
         with translated(folder):
             folder.mkdir(exist_ok=True)
-            for left in folder.glob(f"*{TEMPORARY}"):  # of a kill
+            for left in folder.glob(f"*{TEMPORARY}"):  # by a killed process
                 left.unlink()
-        if ledger.delivered(self.name) and not (folder / PACKAGE).exists():  # somebody took it away
+        if ledger.delivered(self.name) and not (folder / PACKAGE).exists():  # it was deleted
             write_package(folder, ledger, given_deployments, given_package, species)
 
     def deliver(self, messages: Sequence[Message]) -> int:
-        """Go on with the package where it is time to; 0 as long as it is not there.
+        """Continue with the package when it is due; 0 until it is finished.
 
         Raises:
-            StorageError: the disk is full or fails; the files are as they were. UsageError: a person's file cannot be used any more.
+            StorageError: the disk is full or fails; the files are unchanged. UsageError: a user's file cannot be used any more.
         """
         if messages[-1].id > self._included:
             self._behind = True
@@ -115,7 +115,7 @@ class CamtrapDp:
         return len(messages) if messages[-1].id <= self._included else 0
 
     def close(self) -> None:
-        """Finish the package where that is quick; otherwise the next run writes it."""
+        """Finish the package if that takes little time; otherwise the next run writes it."""
         with contextlib.suppress(ReidEdgeError):
             if self._behind:
                 self._due = 0.0
@@ -123,7 +123,7 @@ class CamtrapDp:
         self._give_up()
 
     def _go_on(self, seconds: float) -> bool:
-        """Work on the package for about so long; returns whether it is finished."""
+        """Work on the package for about this time; returns whether it is finished."""
         began = time.monotonic()
         if self._steps is None:
             if began < self._due:
@@ -144,7 +144,7 @@ class CamtrapDp:
         self._included, self._behind = self._newest, False
         if self._unplaced and self._unplaced != self._warned:
             log.warning(
-                "The Camtrap DP package is not valid yet: nobody tells where %s stood. Write %s.",
+                "The Camtrap DP package is not valid yet: the place of %s is missing. Write it into %s.",
                 ", ".join(self._unplaced),
                 self._given[0],
             )
@@ -153,21 +153,20 @@ class CamtrapDp:
 
     def _give_up(self) -> None:
         if isinstance(self._steps, Generator):
-            self._steps.close()  # takes the unfinished file away
+            self._steps.close()  # deletes the unfinished file
         self._steps = None
 
 
 def write_package(folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str = "") -> list[str]:
-    """Write the package of everything that the ledger has answered. Each file is replaced in one step, in an order that keeps every
-    reference good at any moment.
+    """Write the package of all answers in the ledger. Each file is replaced in one step, in an order that keeps all references valid.
 
     Args: as `CamtrapDp`.
 
     Returns:
-        The deployments whose place nobody tells; Camtrap DP demands one, so with any of these the package is not valid.
+        The deployments whose place is missing; with any of these the package is not valid, because Camtrap DP requires a place.
 
     Raises:
-        UsageError: a person's file cannot be used. StorageError: the disk is full or fails.
+        UsageError: a user's file cannot be used. StorageError: the disk is full or fails.
     """
     unplaced: list[str] = []
     for _ in _steps(folder, ledger, given_deployments, given_package, species, unplaced):
@@ -178,12 +177,13 @@ def write_package(folder: Path, ledger: Ledger, given_deployments: Path, given_p
 def _steps(
     folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str, unplaced: list[str]
 ) -> Iterator[None]:
-    """`write_package` in small steps; what it returns is put into `unplaced`."""
+    """`write_package` in small steps; its result is appended to `unplaced`."""
     package = read_package(given_package)
     gathered = _Gathered(Deployments(read_deployments(given_deployments)))
     yield from _gather(ledger, gathered)
-    rows = [deployment.row() for deployment in gathered.deployments.found.values()]
-    unplaced += [row["deploymentID"] for row in rows if NO_PLACE in row["deploymentComments"]]
+    found = gathered.deployments.found.values()
+    rows = [deployment.row() for deployment in found]
+    unplaced += [deployment.id for deployment in found if not deployment.has_place]
     with _table(folder, "deployments") as write:
         write(rows)
     with _table(folder, "observations") as write_observations:  # closed last: it refers to the media
@@ -201,10 +201,10 @@ def _steps(
 
 
 def read_package(path: Path) -> dict[str, Any]:
-    """The person's `datapackage.json`; empty where there is none.
+    """The user's `datapackage.json`; empty where there is none.
 
     Raises:
-        UsageError: it is no JSON object, or has a key that is not the person's to say. StorageError: it cannot be read.
+        UsageError: it is not a JSON object, or has a key that a user cannot set. StorageError: it cannot be read.
     """
     if not path.exists():
         return {}
@@ -212,18 +212,20 @@ def read_package(path: Path) -> dict[str, Any]:
         with translated(path):
             given = json.loads(path.read_bytes())
     except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}.", "Correct it, or take it away.") from error
+        raise UsageError(f"{path} is not JSON: {error}.", "Correct it, or delete it.") from error
     if not isinstance(given, dict):
         raise UsageError(f"{path} is JSON, but not an object.", "Write the package's properties: title, contributors, project.")
     for key in given:
         if key not in _GIVEN:
-            raise UsageError(f"{path} gives {key!r}, which follows from the photos or is unknown.", f"Give {', '.join(_GIVEN)}.")
+            raise UsageError(
+                f"{path} has the key {key!r}, which is unknown or follows from the photos.", f"Use {', '.join(_GIVEN)}."
+            )
     return given
 
 
 @dataclass
 class _Event:
-    """An event as its photos tell it: its deployment, and the times of its first and last photo."""
+    """An event: its deployment, and the times of its first and last photo."""
 
     deployment: str
     start: str
@@ -232,14 +234,14 @@ class _Event:
 
 @dataclass
 class _Gathered:
-    """What is known of all photos before the first row is written: their deployments and events, and the last photo that counts."""
+    """The facts of all photos before the first row is written: their deployments and events, and the last photo of the package."""
 
     deployments: Deployments
     events: dict[int, _Event] = field(default_factory=dict)
     last_photo: int = 0
 
     def place(self, camera: str, taken_at: str | None, answered_at: str) -> tuple[Deployment, str]:
-        """The deployment of a photo, and when it was taken, as Camtrap DP writes it."""
+        """The deployment of a photo, and its time in the format of Camtrap DP."""
         deployment = self.deployments.of(camera, taken_at)
         return deployment, timestamp(taken_at, answered_at, deployment.given.zone if deployment.given else None)
 
@@ -261,7 +263,7 @@ def _gather(ledger: Ledger, gathered: _Gathered) -> Iterator[None]:
 
 
 def _photos(ledger: Ledger, gathered: _Gathered) -> Iterable[LedgerPhoto]:
-    """The photos that were gathered: another process may be answering more meanwhile."""
+    """The gathered photos; meanwhile another process may have answered more."""
     for photo in ledger.photos():
         if photo.id > gathered.last_photo:
             return
@@ -312,7 +314,7 @@ def _photo_observations(photo: LedgerPhoto, gathered: _Gathered, species: str) -
 
 
 def _event_observations(ledger: Ledger, gathered: _Gathered, species: str) -> Iterator[list[dict[str, object]]]:
-    """Those of the gathered events, some events at a time."""
+    """The rows of the gathered events, a page of events at a time."""
     numbers = sorted(gathered.events)
     for start in range(0, len(numbers), _PAGE):
         page = numbers[start : start + _PAGE]
@@ -352,9 +354,9 @@ def _classified(pack: str, answered_at: str) -> dict[str, str]:
 
 
 def _animal(answer: Mapping[str, Any], species: str, found: bool) -> dict[str, object]:
-    """An individual is named only where the verdict is `known`; a guess stands in the comments, for a person."""
+    """An individual is named only where the verdict is `known`; the best guess of `ask` is in the comments."""
     verdict, identity, probability = answer["verdict"], answer["identity"], answer["probability"]
-    told: dict[str, object] = {
+    cells: dict[str, object] = {
         "observationType": "animal" if found else "unknown",
         "scientificName": species if found else "",
         "count": 1 if found else "",
@@ -362,9 +364,9 @@ def _animal(answer: Mapping[str, Any], species: str, found: bool) -> dict[str, o
     }
     if verdict == "ask":
         guess = f"Perhaps {identity} ({probability:.2f}). " if identity else ""
-        return {**told, "observationComments": f"{guess}A person should look."}
+        return {**cells, "observationComments": f"{guess}A person should look."}
     return {
-        **told,
+        **cells,
         "individualID": identity if verdict == "known" else "",
         "classificationProbability": f"{min(max(probability, 0.0), 1.0):.6f}",
         "observationComments": "" if verdict == "known" else "None of the known individuals.",
@@ -372,7 +374,7 @@ def _animal(answer: Mapping[str, Any], species: str, found: bool) -> dict[str, o
 
 
 def _box(box: Sequence[float], photo: LedgerPhoto) -> dict[str, str]:
-    """Shares of the photo's width and height; rounded down where they end, so that no box sticks out of its photo."""
+    """The box in shares of the photo's width and height, limited so that rounding keeps it inside the photo."""
     x0, x1 = (min(max(side / photo.width, 0.0), 1.0) for side in (box[0], box[2]))
     y0, y1 = (min(max(side / photo.height, 0.0), 1.0) for side in (box[1], box[3]))
     values = {"bboxX": round(x0, 6), "bboxY": round(y0, 6)}
@@ -385,7 +387,7 @@ def _box(box: Sequence[float], photo: LedgerPhoto) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _table(folder: Path, name: str) -> Iterator[Callable[[Iterable[Mapping[str, object]]], None]]:
-    """A function that writes rows to a table, which takes its place at the end."""
+    """A function that writes rows to a table, which replaces the existing table at the end."""
     path = folder / f"{name}.csv"
     with translated(path), replacing(path, durable=True) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
@@ -443,6 +445,6 @@ def _package(folder: Path, given: Mapping[str, Any], rows: Sequence[Mapping[str,
 
 
 def _spatial(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """The cameras' places as GeoJSON (RFC 7946), longitude first."""
+    """The cameras' places as GeoJSON (RFC 7946): longitude, latitude."""
     places = [[float(row["longitude"]), float(row["latitude"])] for row in rows if row.get("longitude") and row.get("latitude")]
     return {"type": "MultiPoint", "coordinates": places}

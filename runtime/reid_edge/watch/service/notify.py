@@ -43,7 +43,7 @@ class Notifier:
         self._send("STATUS=" + " ".join(text.split()))
 
     def watchdog(self) -> None:
-        """The loop runs. May be called in every turn: a message is sent only as often as the watchdog needs it, and none without a watchdog."""
+        """The loop runs. May be called in every turn: it sends a message as often as the watchdog needs one, without a watchdog none."""
         if self._watchdog_seconds is None:
             return
         now = time.monotonic()
