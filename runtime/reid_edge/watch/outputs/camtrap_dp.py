@@ -16,26 +16,21 @@ import csv
 import io
 import json
 import logging
-import mimetypes
-import os
-import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_from_bytes
 
-from reid_edge import __version__
-from reid_edge.errors import ReidEdgeError, UsageError
-from reid_edge.gallery.connection import now, translated
+from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery.connection import translated
 from reid_edge.storage.replacing import TEMPORARY, replacing
-from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
-from reid_edge.watch.outputs import deployments
+from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message
+from reid_edge.watch.outputs.camtrap_package import TABLES, package_facts, read_package
+from reid_edge.watch.outputs.camtrap_rows import Event as _Event
+from reid_edge.watch.outputs.camtrap_rows import event_rows, media_row, photo_rows
 from reid_edge.watch.outputs.deployments import Deployment, Deployments, read_deployments, timestamp
 
-VERSION = "1.0"
-_BASE = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
 _AT_MOST_EVERY = 5.0  # seconds; and writing takes at most a twentieth of the time (_SHARE)
 _SHARE = 20
 _STEP_SECONDS = 0.25
@@ -43,24 +38,6 @@ _CLOSING_SECONDS = 2.0
 _PAGE = 1000
 
 PACKAGE = "datapackage.json"
-MEDIA = (
-    *("mediaID", "deploymentID", "captureMethod", "timestamp", "filePath", "filePublic", "fileName", "fileMediatype"),
-    *("exifData", "favorite", "mediaComments"),
-)
-OBSERVATIONS = (
-    *("observationID", "deploymentID", "mediaID", "eventID", "eventStart", "eventEnd", "observationLevel", "observationType"),
-    *("cameraSetupType", "scientificName", "count", "lifeStage", "sex", "behavior", "individualID", "individualPositionRadius"),
-    *("individualPositionAngle", "individualSpeed", "bboxX", "bboxY", "bboxWidth", "bboxHeight", "classificationMethod"),
-    *("classifiedBy", "classificationTimestamp", "classificationProbability", "observationTags", "observationComments"),
-)
-_TABLES = {"deployments": deployments.COLUMNS, "media": MEDIA, "observations": OBSERVATIONS}
-# The keys that a user's datapackage.json may have; the others follow from the photos.
-_GIVEN = (
-    *("name", "id", "title", "contributors", "description", "version", "keywords", "image", "homepage", "sources", "licenses"),
-    *("bibliographicCitation", "project", "coordinatePrecision", "taxonomic", "relatedIdentifiers", "references"),
-)
-_IMAGE = "image/jpeg"
-
 log = logging.getLogger(__name__)
 
 
@@ -178,7 +155,7 @@ def _steps(
     folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str, unplaced: list[str]
 ) -> Iterator[None]:
     """`write_package` in small steps; its result is appended to `unplaced`."""
-    package = read_package(given_package)
+    given = read_package(given_package)
     gathered = _Gathered(Deployments(read_deployments(given_deployments)))
     yield from _gather(ledger, gathered)
     found = gathered.deployments.found.values()
@@ -189,47 +166,17 @@ def _steps(
     with _table(folder, "observations") as write_observations:  # closed last: it refers to the media
         with _table(folder, "media") as write_media:
             for photo in _photos(ledger, gathered):
-                write_media([_media(photo, gathered)])
-                write_observations(_photo_observations(photo, gathered, species))
+                deployment, when = gathered.place(photo.camera, photo.taken_at, photo.answered_at)
+                event = gathered.events.get(photo.event_id or 0, _Event(deployment.id, when, when))
+                write_media([media_row(photo, deployment.id, when)])
+                write_observations(photo_rows(photo, event, species))
                 yield
         for page in _event_observations(ledger, gathered, species):
             write_observations(page)
             yield
-    text = json.dumps(_package(folder, package, rows, species), ensure_ascii=False, indent=2)
+    text = json.dumps(package_facts(folder, given, rows, species), ensure_ascii=False, indent=2)
     with translated(folder), replacing(folder / PACKAGE, durable=True) as file:
         file.write(text.encode("utf-8", "replace"))
-
-
-def read_package(path: Path) -> dict[str, Any]:
-    """The user's `datapackage.json`; empty where there is none.
-
-    Raises:
-        UsageError: it is not a JSON object, or has a key that a user cannot set. StorageError: it cannot be read.
-    """
-    if not path.exists():
-        return {}
-    try:
-        with translated(path):
-            given = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}.", "Correct it, or delete it.") from error
-    if not isinstance(given, dict):
-        raise UsageError(f"{path} is JSON, but not an object.", "Write the package's properties: title, contributors, project.")
-    for key in given:
-        if key not in _GIVEN:
-            raise UsageError(
-                f"{path} has the key {key!r}, which is unknown or follows from the photos.", f"Use {', '.join(_GIVEN)}."
-            )
-    return given
-
-
-@dataclass
-class _Event:
-    """An event: its deployment, and the times of its first and last photo."""
-
-    deployment: str
-    start: str
-    end: str
 
 
 @dataclass
@@ -270,49 +217,6 @@ def _photos(ledger: Ledger, gathered: _Gathered) -> Iterable[LedgerPhoto]:
         yield photo
 
 
-def _media(photo: LedgerPhoto, gathered: _Gathered) -> dict[str, object]:
-    deployment, when = gathered.place(photo.camera, photo.taken_at, photo.answered_at)
-    path = photo.paths[0] if photo.paths else b"/"
-    name = os.fsencode(Path(os.fsdecode(path)).name)
-    kind = mimetypes.guess_type(name.decode("latin-1"))[0] or _IMAGE
-    return {
-        "mediaID": photo.sha256,
-        "deploymentID": deployment.id,
-        "timestamp": when,
-        # Camtrap DP takes a URL or a relative path, and two dots in neither.
-        "filePath": "file://" + quote_from_bytes(path).replace("..", "%2E%2E"),
-        "filePublic": "false",
-        "fileName": shown(name),
-        "fileMediatype": kind if kind.startswith(("image/", "video/")) else _IMAGE,
-        "mediaComments": "" if photo.taken_at else "The camera noted no time; this is when the photo was answered.",
-    }
-
-
-def _photo_observations(photo: LedgerPhoto, gathered: _Gathered, species: str) -> list[dict[str, object]]:
-    deployment, when = gathered.place(photo.camera, photo.taken_at, photo.answered_at)
-    event = gathered.events.get(photo.event_id or 0, _Event(deployment.id, when, when))
-    common = {
-        "deploymentID": deployment.id,
-        "mediaID": photo.sha256,
-        "eventID": photo.event_id,
-        "eventStart": event.start,
-        "eventEnd": event.end,
-        "observationLevel": "media",
-        **_classified(photo.pack, photo.answered_at),
-    }
-    if not photo.animals:
-        return [{**common, "observationID": f"{photo.sha256}-blank", "observationType": "blank"}]
-    return [
-        {
-            **common,
-            "observationID": f"{photo.sha256}-{animal['animal']['index']}",
-            **_animal(animal, species, animal["animal"]["found"]),
-            **_box(animal["animal"]["box"], photo),
-        }
-        for animal in photo.animals
-    ]
-
-
 def _event_observations(ledger: Ledger, gathered: _Gathered, species: str) -> Iterator[list[dict[str, object]]]:
     """The rows of the gathered events, a page of events at a time."""
     numbers = sorted(gathered.events)
@@ -326,63 +230,7 @@ def _event_observations(ledger: Ledger, gathered: _Gathered, species: str) -> It
         ):
             told = {"index": index, "verdict": verdict, "identity": identity, "probability": probability}
             animals.setdefault(number, []).append(told)
-        yield [row for number in page for row in _event_rows(number, gathered.events[number], animals[number], species)]
-
-
-def _event_rows(number: int, seen: _Event, animals: Sequence[Mapping[str, Any]], species: str) -> list[dict[str, object]]:
-    common = {
-        "deploymentID": seen.deployment,
-        "eventID": number,
-        "eventStart": seen.start,
-        "eventEnd": seen.end,
-        "observationLevel": "event",
-        **_classified("", ""),
-    }
-    if not animals:
-        return [{**common, "observationID": f"event-{number}-blank", "observationType": "blank"}]
-    return [
-        {**common, "observationID": f"event-{number}-{animal['index']}", **_animal(animal, species, True)} for animal in animals
-    ]
-
-
-def _classified(pack: str, answered_at: str) -> dict[str, str]:
-    return {
-        "classificationMethod": "machine",
-        "classifiedBy": f"reid-edge {__version__}" + (f", pack {pack}" if pack else ""),
-        "classificationTimestamp": timestamp(None, answered_at, None) if answered_at else "",
-    }
-
-
-def _animal(answer: Mapping[str, Any], species: str, found: bool) -> dict[str, object]:
-    """An individual is named only where the verdict is `known`; the best guess of `ask` is in the comments."""
-    verdict, identity, probability = answer["verdict"], answer["identity"], answer["probability"]
-    cells: dict[str, object] = {
-        "observationType": "animal" if found else "unknown",
-        "scientificName": species if found else "",
-        "count": 1 if found else "",
-        "observationTags": f"verdict:{verdict}",
-    }
-    if verdict == "ask":
-        guess = f"Perhaps {identity} ({probability:.2f}). " if identity else ""
-        return {**cells, "observationComments": f"{guess}A person should look."}
-    return {
-        **cells,
-        "individualID": identity if verdict == "known" else "",
-        "classificationProbability": f"{min(max(probability, 0.0), 1.0):.6f}",
-        "observationComments": "" if verdict == "known" else "None of the known individuals.",
-    }
-
-
-def _box(box: Sequence[float], photo: LedgerPhoto) -> dict[str, str]:
-    """The box in shares of the photo's width and height, limited so that rounding keeps it inside the photo."""
-    x0, x1 = (min(max(side / photo.width, 0.0), 1.0) for side in (box[0], box[2]))
-    y0, y1 = (min(max(side / photo.height, 0.0), 1.0) for side in (box[1], box[3]))
-    values = {"bboxX": round(x0, 6), "bboxY": round(y0, 6)}
-    values |= {
-        "bboxWidth": min(round(x1 - x0, 6), 1 - values["bboxX"]),
-        "bboxHeight": min(round(y1 - y0, 6), 1 - values["bboxY"]),
-    }
-    return {name: f"{value:.6f}" for name, value in values.items()} if x1 > x0 and y1 > y0 else {}
+        yield [row for number in page for row in event_rows(number, gathered.events[number], animals[number], species)]
 
 
 @contextlib.contextmanager
@@ -392,59 +240,10 @@ def _table(folder: Path, name: str) -> Iterator[Callable[[Iterable[Mapping[str, 
     with translated(path), replacing(path, durable=True) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
         try:
-            table = csv.DictWriter(text, _TABLES[name], restval="", lineterminator="\n")
+            table = csv.DictWriter(text, TABLES[name], restval="", lineterminator="\n")
             table.writeheader()
             yield table.writerows
             text.flush()
         finally:
             with contextlib.suppress(OSError):
                 text.detach()
-
-
-def _package(folder: Path, given: Mapping[str, Any], rows: Sequence[Mapping[str, str]], species: str) -> dict[str, Any]:
-    place = folder.resolve().parent.name
-    resources = [
-        {
-            "name": name,
-            "path": f"{name}.csv",
-            "profile": "tabular-data-resource",
-            "format": "csv",
-            "mediatype": "text/csv",
-            "encoding": "utf-8",
-            "schema": f"{_BASE}/{name}-table-schema.json",
-        }
-        for name in _TABLES
-    ]
-    days = [row[column][:10] for row in rows for column in ("deploymentStart", "deploymentEnd")] or [now()[:10]]
-    project = {
-        "title": place,
-        "samplingDesign": "opportunistic",
-        "captureMethod": ["activityDetection"],
-        "individualAnimals": True,
-        "observationLevel": ["media", "event"],
-    }
-    defaults = {
-        "name": re.sub(r"[^a-z0-9._-]+", "-", place.lower()).strip("-") or "camera-traps",
-        "title": place,
-        "contributors": [{"title": "not given"}],
-        "description": ""
-        if given
-        else "Written by reid-edge watch. Nobody gave contributors, licenses or the project: they are assumed.",
-        "taxonomic": [{"scientificName": species}] if species else [],
-        "sources": [{"title": "reid-edge", "version": __version__}],
-    }
-    return {
-        "resources": resources,
-        "profile": f"{_BASE}/camtrap-dp-profile.json",
-        "created": now(),
-        **{key: value for key, value in {**defaults, **given}.items() if value != ""},
-        "project": {**project, **given.get("project", {})},
-        "spatial": _spatial(rows),
-        "temporal": {"start": min(days), "end": max(days)},
-    }
-
-
-def _spatial(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """The cameras' places as GeoJSON (RFC 7946): longitude, latitude."""
-    places = [[float(row["longitude"]), float(row["latitude"])] for row in rows if row.get("longitude") and row.get("latitude")]
-    return {"type": "MultiPoint", "coordinates": places}

@@ -69,7 +69,7 @@ def deliver_all(ledger: Ledger, network: Network, wait_until: Callable[..., None
     while True:
         worker = new_worker(network, ledger)
         worker.start()
-        wait_until(lambda w=worker: not w.is_alive() or ledger.delivered(network.name) == ledger.last_message())  # type: ignore[misc]
+        wait_until(lambda w=worker: not w.is_alive() or ledger.delivered(network.name) == ledger.last_message())
         is_finished = ledger.delivered(network.name) == ledger.last_message()
         worker.stop()
         worker.join()
