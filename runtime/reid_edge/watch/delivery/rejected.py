@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import StorageError
-from reid_edge.storage.folders import make_folder
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import make_folder, replacing
 from reid_edge.watch.ledger.ledger import Message
 
 FOLDER = "rejected"
@@ -56,8 +55,8 @@ class RejectedMessages:
         """
         text = json.dumps({"reason": reason, "tries": tries, "message": asdict(message)}, indent=1)
         try:
-            make_folder(self.folder.absolute())
-            with replacing(self.folder / f"{message.id:012d}.json", durable=True) as file:
+            make_folder(self.folder)
+            with replacing(self.folder / f"{message.id:012d}.json") as file:
                 file.write(text.encode("ascii"))
         except OSError as error:
             raise StorageError(

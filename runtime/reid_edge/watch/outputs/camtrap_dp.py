@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.gallery.connection import translated
-from reid_edge.storage.replacing import TEMPORARY, replacing
+from reid_edge.storage.durable import TEMPORARY, replacing
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message
 from reid_edge.watch.outputs.camtrap_package import TABLES, package_facts, read_package
 from reid_edge.watch.outputs.camtrap_rows import Event as _Event
@@ -72,7 +72,7 @@ class CamtrapDp:
         self._worked = 0.0
         self._unplaced: list[str] = []
         self._warned: list[str] = []
-        with translated(folder):
+        with file_errors(folder):
             folder.mkdir(exist_ok=True)
             for left in folder.glob(f"*{TEMPORARY}"):  # by a killed process
                 left.unlink()
@@ -175,7 +175,7 @@ def _steps(
             write_observations(page)
             yield
     text = json.dumps(package_facts(folder, given, rows, species), ensure_ascii=False, indent=2)
-    with translated(folder), replacing(folder / PACKAGE, durable=True) as file:
+    with file_errors(folder), replacing(folder / PACKAGE) as file:
         file.write(text.encode("utf-8", "replace"))
 
 
@@ -237,7 +237,7 @@ def _event_observations(ledger: Ledger, gathered: _Gathered, species: str) -> It
 def _table(folder: Path, name: str) -> Iterator[Callable[[Iterable[Mapping[str, object]]], None]]:
     """A function that writes rows to a table, which replaces the existing table at the end."""
     path = folder / f"{name}.csv"
-    with translated(path), replacing(path, durable=True) as file:
+    with file_errors(path), replacing(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
         try:
             table = csv.DictWriter(text, TABLES[name], restval="", lineterminator="\n")

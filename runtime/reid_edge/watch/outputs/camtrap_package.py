@@ -10,7 +10,8 @@ from typing import Any
 
 from reid_edge import __version__
 from reid_edge.errors import UsageError
-from reid_edge.gallery.connection import now, translated
+from reid_edge.storage.clock import now
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.outputs import deployments
 from reid_edge.watch.outputs.camtrap_rows import MEDIA, OBSERVATIONS
 
@@ -33,7 +34,7 @@ def read_package(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        with translated(path):
+        with file_errors(path):
             given = json.loads(path.read_bytes())
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}.", "Correct it, or delete it.") from error

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
-from reid_edge.gallery.connection import translated
-from reid_edge.storage.folders import make_folder
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import make_folder, replacing
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 
 SUFFIX = ".xmp"
@@ -81,7 +80,7 @@ class Sidecars:
             except OSError:  # a card that is write-protected, full or gone
                 pass
             path = self._folder.joinpath(*path.parts[1:])
-            with translated(self._folder):
+            with file_errors(self._folder):
                 make_folder(path.parent)
                 write_sidecar(path, body)
         except UnknownSidecarError as unknown:
@@ -118,7 +117,7 @@ def write_sidecar(path: Path, body: Mapping[str, Any]) -> bool:
     new = merged(existing, body)
     if new == existing:
         return False
-    with replacing(path, durable=True) as file:
+    with replacing(path) as file:
         file.write(new)
     return True
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import replacing
 
 
 @dataclass(frozen=True)
