@@ -64,13 +64,12 @@ class CamtrapDp:
         self._ledger = ledger
         self._given = given_deployments, given_package
         self._species = species
-        self._steps: Iterator[None] | None = None
+        self._steps: Generator[None, None, list[str]] | None = None  # of the current package
         self._newest = 0  # message when the current package was begun
         self._included = 0  # newest message of the finished package
         self._behind = False
         self._due = 0.0
         self._worked = 0.0
-        self._unplaced: list[str] = []
         self._warned: list[str] = []
         with file_errors(folder):
             folder.mkdir(exist_ok=True)
@@ -105,12 +104,14 @@ class CamtrapDp:
         if self._steps is None:
             if began < self._due:
                 return False
-            self._newest, self._worked, self._unplaced = self._ledger.last_message(), 0.0, []
-            self._steps = _steps(self._folder, self._ledger, *self._given, self._species, self._unplaced)
+            self._newest, self._worked = self._ledger.last_message(), 0.0
+            self._steps = _steps(self._folder, self._ledger, *self._given, self._species)
         try:
-            for _ in self._steps:
-                if time.monotonic() - began > seconds:
-                    return False
+            while time.monotonic() - began <= seconds:
+                next(self._steps)
+            return False
+        except StopIteration as end:
+            unplaced: list[str] = end.value
         except BaseException:
             self._give_up()
             raise
@@ -119,17 +120,14 @@ class CamtrapDp:
             self._due = time.monotonic() + max(_AT_MOST_EVERY, _SHARE * self._worked)
         self._steps = None
         self._included, self._behind = self._newest, False
-        if self._unplaced and self._unplaced != self._warned:
-            log.warning(
-                "The Camtrap DP package is not valid yet: the place of %s is missing. Write it into %s.",
-                ", ".join(self._unplaced),
-                self._given[0],
-            )
-        self._warned = self._unplaced
+        if unplaced and unplaced != self._warned:
+            text = "The Camtrap DP package is not valid yet: the place of %s is missing. Write it into %s."
+            log.warning(text, ", ".join(unplaced), self._given[0])
+        self._warned = unplaced
         return True
 
     def _give_up(self) -> None:
-        if isinstance(self._steps, Generator):
+        if self._steps is not None:
             self._steps.close()  # deletes the unfinished file
         self._steps = None
 
@@ -145,22 +143,24 @@ def write_package(folder: Path, ledger: Ledger, given_deployments: Path, given_p
     Raises:
         UsageError: a user's file cannot be used. StorageError: the disk is full or fails.
     """
-    unplaced: list[str] = []
-    for _ in _steps(folder, ledger, given_deployments, given_package, species, unplaced):
-        pass
-    return unplaced
+    steps = _steps(folder, ledger, given_deployments, given_package, species)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            unplaced: list[str] = end.value
+            return unplaced
 
 
 def _steps(
-    folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str, unplaced: list[str]
-) -> Iterator[None]:
-    """`write_package` in small steps; its result is appended to `unplaced`."""
+    folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str
+) -> Generator[None, None, list[str]]:
+    """`write_package` in small steps."""
     given = read_package(given_package)
     gathered = _Gathered(Deployments(read_deployments(given_deployments)))
     yield from _gather(ledger, gathered)
     found = gathered.deployments.found.values()
     rows = [deployment.row() for deployment in found]
-    unplaced += [deployment.id for deployment in found if not deployment.has_place]
     with _table(folder, "deployments") as write:
         write(rows)
     with _table(folder, "observations") as write_observations:  # closed last: it refers to the media
@@ -177,6 +177,7 @@ def _steps(
     text = json.dumps(package_facts(folder, given, rows, species), ensure_ascii=False, indent=2)
     with file_errors(folder), replacing(folder / PACKAGE) as file:
         file.write(text.encode("utf-8", "replace"))
+    return [deployment.id for deployment in found if not deployment.has_place]
 
 
 @dataclass
