@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from reid_edge.cli.watch_service import install_service
 from reid_edge.cli.watch_settings import setting_options
 from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError
+from reid_edge.suggestions import similar
 from reid_edge.threads import bound_blas_threads
 from reid_edge.watch.configuration import Configuration, read_configuration, reconfigured
 
@@ -43,7 +43,7 @@ class _WatchGroup(click.Group):
 
     def _refuse_misspelt(self, word: str) -> None:
         """A folder may be missing and come later, but a missing folder with nearly a command's name is probably that command."""
-        near = difflib.get_close_matches(word, self.commands, 1, 0.75)
+        near = similar(word, self.commands, 1, 0.75)
         if near and not Path(word).exists():
             raise UsageError(
                 f"There is neither a command nor a folder {word!r}; the nearest command is {near[0]!r}.",
