@@ -22,7 +22,7 @@ from pathlib import Path
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.delivery.courier import DeliveryState
+from reid_edge.watch.delivery.worker import DeliveryState
 from reid_edge.watch.ledger.ledger import shown
 from reid_edge.watch.monitoring.health import Problem, problems
 from reid_edge.watch.monitoring.metrics import Exposition, Histogram

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.delivery.courier import DeliveryState
+from reid_edge.watch.delivery.worker import DeliveryState
 
 
 @dataclass(frozen=True)
