@@ -24,16 +24,16 @@ from reid_edge.storage.folders import make_folder
 from reid_edge.watch import outputs
 from reid_edge.watch.answer.answering import Answer, Answerer
 from reid_edge.watch.answer.committing import Committed, is_decided
-from reid_edge.watch.answer.turns import EngineFailingError, Turns
-from reid_edge.watch.answer.under_work import UnderWork
+from reid_edge.watch.answer.in_flight import UnderWork
+from reid_edge.watch.answer.worker import EngineFailingError, Turns
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.delivery import Deliveries
 from reid_edge.watch.delivery.backoff import Backoff
 from reid_edge.watch.housekeeping import Housekeeping, picture_bytes
-from reid_edge.watch.intake.arrivals import Arrivals
-from reid_edge.watch.intake.hints import file_hints
+from reid_edge.watch.intake.file_events import file_hints
+from reid_edge.watch.intake.folder_watcher import Arrivals
 from reid_edge.watch.intake.megadetector import read_megadetector
-from reid_edge.watch.intake.reading import Reader
+from reid_edge.watch.intake.read_ahead import Reader
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
 from reid_edge.watch.logging import set_up_logging
 from reid_edge.watch.monitoring import Monitor

@@ -25,14 +25,14 @@ from reid_edge.watch.answer.committing import (
     put_back,
     quarantine,
 )
+from reid_edge.watch.answer.in_flight import UnderWork
 from reid_edge.watch.answer.moving import move_or_say
-from reid_edge.watch.answer.under_work import UnderWork
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.delivery.backoff import Backoff
-from reid_edge.watch.intake.arrivals import UNREADABLE, Arrivals
 from reid_edge.watch.intake.decoding import Changed, End, Frame, Known, Unreadable
+from reid_edge.watch.intake.folder_watcher import UNREADABLE, Arrivals
 from reid_edge.watch.intake.ordering import next_file, settled_file
-from reid_edge.watch.intake.reading import Read, Reader
+from reid_edge.watch.intake.read_ahead import Read, Reader
 from reid_edge.watch.intake.scanning import is_missing, note_gone
 from reid_edge.watch.ledger.ledger import Ledger, shown
 

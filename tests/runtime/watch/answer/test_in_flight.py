@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_edge.watch.answer.under_work import Death, UnderWork
+from reid_edge.watch.answer.in_flight import Death, UnderWork
 
 
 def test_a_file_that_a_process_died_of_is_told_once(tmp_path: Path) -> None:
