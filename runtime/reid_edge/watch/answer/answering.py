@@ -23,13 +23,12 @@ from reid_edge.watch.answer.combining import Similarity, resolve_frame
 
 EMPTY = "empty"
 
-BoxesOf = Callable[
-    [bytes, Photo], Sequence[Box] | None
-]  # what a detector found in the photo at a path; None where it was not asked
+BoxesOf = Callable[[bytes, Photo], Sequence[Box] | None]
+"""The boxes that a detector found in the photo at a path; None where no detector was asked."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class PhotoAnswer:
     """The answer for one photo.
 
     Attributes:
@@ -116,7 +115,7 @@ class Answerer:
         self.refresh()
         return left_out
 
-    def answer(self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False) -> Answer:
+    def answer(self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False) -> PhotoAnswer:
         """Answer for every animal of a photo; two animals of it are never the same individual.
 
         Where the recipe finds animals and finds none, nothing more is computed and the photo is `empty`.
@@ -138,7 +137,7 @@ class Answerer:
         )
         decisions = self.identifier.answer(photo, animals, self.candidates, question, selection, timings)
         resolved = tuple(resolve_frame(decisions))
-        return Answer(
+        return PhotoAnswer(
             resolved[0].verdict if resolved else EMPTY,
             resolved,
             tuple(self._vector(animal) for animal in animals),

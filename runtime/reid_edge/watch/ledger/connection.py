@@ -1,4 +1,4 @@
-"""The one door to a ledger's file: its lock, its transactions, and what every failure of it means."""
+"""Opening a ledger's file: its lock, its migrations, its transactions, and the translation of every failure."""
 
 from __future__ import annotations
 
@@ -22,33 +22,37 @@ class LedgerError(GalleryError):
     """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
 
 
+class LedgerInUseError(LedgerError):
+    """Another daemon has the ledger."""
+
+
 class LedgerDatabase(Database):
-    """An open ledger file, which several threads may use: each statement, and each transaction, has it for itself."""
+    """An open ledger file, which several threads may use: each statement, and each transaction, excludes the others."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock_file: BinaryIO | None) -> None:
         """The lock is held as long as the ledger is open; None for a reader."""
         super().__init__(path, connection, writable=lock_file is not None)
         self._lock_file = lock_file
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with self._turn, _meant(self.path):
+        with self._lock, ledger_errors(self.path):
             return super().rows(sql, parameters)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one changing statement; its cursor tells `rowcount`."""
-        with self._turn, _meant(self.path):
+        with self._lock, ledger_errors(self.path):
             return super().execute(sql, parameters)
 
     @contextlib.contextmanager
     def _within(self, begin: str) -> Iterator[None]:
-        with self._turn, super()._within(begin):
+        with self._lock, super()._within(begin):
             yield
 
     def close(self) -> None:
-        """Close the file and let another daemon have it."""
-        with self._turn:
+        """Close the file and release it for another daemon."""
+        with self._lock:
             super().close()
             if self._lock_file is not None:
                 self._lock_file.close()
@@ -63,7 +67,7 @@ def open_ledger(path: Path) -> LedgerDatabase:
     """
     lock_file = _lock(path)
     try:
-        with _meant(path):
+        with ledger_errors(path):
             connection = _connect(path, "mode=rwc")
         database = LedgerDatabase(path, connection, lock_file)
         try:
@@ -85,18 +89,33 @@ def read_ledger(path: Path) -> LedgerDatabase:
     """
     if not path.is_file():
         raise LedgerError(f"There is no ledger at {path}.", "Name the folder that `reid-edge watch --out` was given.")
-    with _meant(path):
-        # Opened for writing where that may be, so that a transaction that a kill left half-written is rolled back.
-        writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    # Opened for writing where that may be, so that a transaction that a kill left half-written is rolled back.
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    with ledger_errors(path):
         connection = _connect(path, "mode=rw" if writable else "mode=ro")
     database = LedgerDatabase(path, connection, None)
     try:
         _check(database)
+        is_current = len(database.rows("SELECT 1 FROM migration")) == len(MIGRATIONS)
         database.execute("PRAGMA query_only = ON")
+        if is_current:
+            return database
     except BaseException:
         database.close()
         raise
-    return database
+    database.close()
+    _bring_up_to_date(path, writable)
+    return read_ledger(path)
+
+
+def _bring_up_to_date(path: Path, writable: bool) -> None:
+    message = f"The ledger {path} was made by an earlier version of reid-edge"
+    if not writable:
+        raise LedgerError(f"{message}, and may not be written.", "Copy it to a folder that can be written; it is updated there.")
+    try:
+        open_ledger(path).close()
+    except LedgerInUseError as error:
+        raise LedgerError(f"{message}, which is still at work.", "Stop that daemon; the new version goes on with it.") from error
 
 
 def _lock(path: Path) -> BinaryIO:
@@ -107,7 +126,7 @@ def _lock(path: Path) -> BinaryIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise LedgerError(
+        raise LedgerInUseError(
             f"Another reid-edge watch is at work in {path.parent}; two would answer every photo twice.",
             "Give this one another --out, or stop the other one first.",
         ) from error
@@ -150,8 +169,8 @@ def _check(database: LedgerDatabase) -> None:
 
 
 @contextlib.contextmanager
-def _meant(path: Path) -> Iterator[None]:
-    """The failures of SQLite in the words of a ledger."""
+def ledger_errors(path: Path) -> Iterator[None]:
+    """What SQLite raises becomes LedgerError or StorageError."""
     try:
         with translated(path):
             yield

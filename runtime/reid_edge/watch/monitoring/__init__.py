@@ -23,10 +23,10 @@ from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.delivery.courier import DeliveryState
-from reid_edge.watch.ledger.ledger import shown
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Counts, Ledger, shown
+from reid_edge.watch.ledger.records import FolderPresence
 from reid_edge.watch.monitoring.health import Problem, problems
 from reid_edge.watch.monitoring.metrics import Exposition, Histogram
-from reid_edge.watch.monitoring.status import Status, read_status
 
 # From a photo without an animal on a GPU to a large gallery on a small computer.
 _ANSWER_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -99,17 +99,17 @@ class Monitor:
         if resident is not None:
             page.resident_memory(resident)
         try:
-            status = read_status(self.configuration.out)
+            with Ledger.read(self.configuration.out / LEDGER_NAME) as ledger:
+                counts, folders = ledger.counts(), ledger.folder_presence()
         except (ReidEdgeError, OSError):
             page.gauge("ledger_readable", "Whether the ledger could be read for this page.", ({}, 0))
         else:
             page.gauge("ledger_readable", "Whether the ledger could be read for this page.", ({}, 1))
-            _ledger_metrics(page, status)
+            _ledger_metrics(page, counts, folders)
         return page.text()
 
 
-def _ledger_metrics(page: Exposition, status: Status) -> None:
-    counts = status.counts
+def _ledger_metrics(page: Exposition, counts: Counts, folders: Sequence[FolderPresence]) -> None:
     page.gauge(
         "files",
         "Files by state.",
@@ -140,7 +140,7 @@ def _ledger_metrics(page: Exposition, status: Status) -> None:
     page.gauge(
         "folder_present",
         "1 where the watched folder was there when the daemon last looked.",
-        *(({"folder": folder.path}, folder.present) for folder in status.folders),
+        *(({"folder": folder.path}, folder.present) for folder in folders),
     )
 
 
