@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 10
 SAMPLES := runtime/reid_edge/samples
 
-.PHONY: demo test lint format clean
+.PHONY: demo test fuzz lint format clean
 
 demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos, print the answers
 	rm -rf demo && mkdir demo
@@ -13,6 +14,9 @@ demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos,
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(VENV)/.dev  ## the properties of the tests on fresh examples: make fuzz MINUTES=30
+	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)
 
 lint: $(VENV)/.dev  ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

@@ -1,17 +1,76 @@
-"""Fixtures shared by all tests: where the real photos lie, if they are here."""
+"""What all tests share: a fixed search by Hypothesis, fixed seeds, the real photos, and programs that may be missing."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
-# Tests do not time: a busy machine is no reason to fail.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Tests do not time: a busy machine is no reason to fail. `make test` tries the same examples each time; `make fuzz` searches.
+settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
+settings.register_profile("fuzz", deadline=None, max_examples=300, print_blob=True)
+settings.load_profile("fixed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PROGRAMS = {
+    line.split()[0]: line.split()[1:]
+    for line in (REPOSITORY / "tests/programs.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+}
+"""By program that some tests run: its Debian packages."""
+
+NOTHING_IS_MISSING = bool(os.environ.get("REID_EDGE_REQUIRE_PROGRAMS"))
+"""As CI has it: a test that would be skipped for want of a program or a package fails."""
+
+
+def _import_or_fail(name: str, *_: object, **__: object) -> ModuleType:
+    return importlib.import_module(name)
+
+
+if NOTHING_IS_MISSING:
+    pytest.importorskip = _import_or_fail
+
+
+def _skip_as_missing(reason: str) -> NoReturn:
+    if NOTHING_IS_MISSING:
+        pytest.fail(f"{reason} (REID_EDGE_REQUIRE_PROGRAMS is set)", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def skip_as_missing() -> Callable[[str], NoReturn]:
+    """skip_as_missing(reason): skips for want of a program, package or download; with REID_EDGE_REQUIRE_PROGRAMS, as in CI, fails."""
+    return _skip_as_missing
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """program("exiftool"): the path of a program of tests/programs.txt; skips or, in CI, fails where it is not installed."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin")))
+        return found or _skip_as_missing(f"{name} is not installed: apt install {' '.join(PROGRAMS[name])}")
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    """What a test draws without a seed of its own is the same each time."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  # for libraries that draw from it
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")

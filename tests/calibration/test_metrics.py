@@ -46,13 +46,13 @@ ranked_photos = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=5, max_
 
 
 @pytest.fixture(scope="module")
-def reference() -> ModuleType:
+def reference(skip_as_missing) -> ModuleType:
     """The metrics of wildlife-datasets; skips where they cannot be had."""
     pytest.importorskip("pandas")
     try:
         path = obtain(WILDLIFE_DATASETS)
     except UsageError as error:
-        pytest.skip(f"wildlife-datasets cannot be fetched here: {error.message}")
+        skip_as_missing(f"wildlife-datasets cannot be fetched here: {error.message}")
     spec = importlib.util.spec_from_file_location("wildlife_datasets_metrics", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

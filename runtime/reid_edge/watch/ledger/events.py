@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from reid_edge.gallery.connection import now
-from reid_edge.watch.ledger.connection import LedgerError
+from reid_edge.storage.clock import now
 from reid_edge.watch.ledger.records import Enrolment, EventAnimal, LedgerEvent, OpenEvent
 from reid_edge.watch.ledger.rows import PAGE, Rows, pages
+from reid_edge.watch.ledger.schema import LedgerError
 
 _EVENT = "id, camera, first_taken_at, last_taken_at, closed, revision"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from reid_edge.gallery.connection import now
+from reid_edge.storage.clock import now
 from reid_edge.watch.ledger.outbox import Outbox
 from reid_edge.watch.ledger.records import DecidedFile, FileStamp, FoundFile, LedgerFile, SettledFile, shown
 from reid_edge.watch.ledger.rows import PAGE, marks, pages

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from reid_edge.watch.ledger.connection import LedgerDatabase, LedgerError, open_ledger, read_ledger
+from reid_edge.storage.database import Database
+from reid_edge.watch.ledger.connection import open_ledger, read_ledger
 from reid_edge.watch.ledger.files import Files
 from reid_edge.watch.ledger.folders import Folders
 from reid_edge.watch.ledger.overview import Overview
 from reid_edge.watch.ledger.records import Counts, LedgerEvent, LedgerFile, LedgerPhoto, Message, shown
+from reid_edge.watch.ledger.schema import LedgerError
 
 __all__ = ["LEDGER_NAME", "Counts", "Ledger", "LedgerError", "LedgerEvent", "LedgerFile", "LedgerPhoto", "Message", "shown"]
 
@@ -23,7 +25,7 @@ class Ledger(Files, Folders, Overview):
         path: of the SQLite file.
     """
 
-    def __init__(self, database: LedgerDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.path = database.path
 

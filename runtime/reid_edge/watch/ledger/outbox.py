@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from reid_edge.gallery.connection import now
+from reid_edge.storage.clock import now
 from reid_edge.watch.ledger.answers import Answers
 from reid_edge.watch.ledger.events import Events
 from reid_edge.watch.ledger.records import Message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from reid_edge.gallery.connection import now
+from reid_edge.storage.clock import now
 from reid_edge.watch.ledger.outbox import Outbox
 from reid_edge.watch.ledger.records import Counts, QuarantinedFile, Run, shown
 from reid_edge.watch.ledger.states import FileState, Reason

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
-from reid_edge.watch.ledger.connection import LedgerDatabase
+from reid_edge.storage.database import Database
 
 PAGE = 500  # rows read at a time, so that a season's ledger is never in memory as a whole
 
@@ -20,7 +20,7 @@ class Rows:
         database: the open file. Nothing outside of `reid_edge.watch.ledger` gives it statements.
     """
 
-    database: LedgerDatabase
+    database: Database
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All changes inside reach the disk together or not at all; one inside another joins it."""

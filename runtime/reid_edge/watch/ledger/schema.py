@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x52454C47  # "RELG", written into the header of the SQLite file
+from reid_edge.errors import GalleryError
+from reid_edge.storage.database import DatabaseKind, sql_script
 
 MESSAGE_SCHEMA = "reid-edge/watch/1"
 
@@ -197,10 +198,25 @@ CREATE UNIQUE INDEX photo_message ON photo (message_id);
 CREATE UNIQUE INDEX event_message ON event (message_id);
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (
-    ("first_tables", _FIRST_TABLES),
-    ("index_of_moved_files", _MOVED_FILES),
-    ("reason_codes", _REASON_CODES),
-    ("counters", _COUNTERS),
-    ("messages_refer_to_answers", _MESSAGES_REFER_TO_ANSWERS),
+
+class LedgerError(GalleryError):
+    """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
+
+
+LEDGER = DatabaseKind(
+    noun="ledger",
+    error=LedgerError,
+    application_id=0x52454C47,  # "RELG"
+    migrations=(
+        ("first_tables", sql_script(_FIRST_TABLES)),
+        ("index_of_moved_files", sql_script(_MOVED_FILES)),
+        ("reason_codes", sql_script(_REASON_CODES)),
+        ("counters", sql_script(_COUNTERS)),
+        ("messages_refer_to_answers", sql_script(_MESSAGES_REFER_TO_ANSWERS)),
+    ),
+    rollback_journal="persist",
+    missing="Name the folder that `reid-edge watch --out` was given.",
+    wrong_file="Give another folder as --out.",
+    damaged="Keep a copy of it, then restore a backup, or start a new --out: every photo there is answered again.",
+    in_use="It is tried again.",
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -18,7 +19,13 @@ def _decided(ledger: Ledger, path: Path, content: bytes, identity: str = "Asha",
         (ledger.database.insert("folder", path=b"/w", present=1, device_id=""),)
     ]
     photo = ledger.database.insert(
-        "photo", sha256=os.urandom(8).hex(), state="decided", camera="A", width=1, height=1, verdict=verdict
+        "photo",
+        sha256=hashlib.sha256(os.fsencode(path)).hexdigest(),
+        state="decided",
+        camera="A",
+        width=1,
+        height=1,
+        verdict=verdict,
     )
     ledger.database.insert(
         "animal", photo_id=photo, animal_index=0, verdict=verdict, identity=identity, probability=1.0, decision="{}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -24,10 +23,6 @@ from reid_edge.watch.ledger.ledger import Ledger, Message
 Fill = Callable[..., list[str]]
 Wait = Callable[..., None]
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="the broker Mosquitto is not installed: apt install mosquitto")
-
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,8 +34,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 class Broker:
     """A Mosquitto that can be stopped and started on the same port, and what a subscriber with a session of its own received."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, mosquitto: str, folder: Path) -> None:
+        self.mosquitto, self.folder = mosquitto, folder
         self.lines = ["allow_anonymous true"]
         self.process: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -54,14 +49,13 @@ class Broker:
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        assert MOSQUITTO is not None
         configuration = self.folder / "mosquitto.conf"
         store = f"persistence true\npersistence_location {self.folder}/\nautosave_interval 1\n"
         user = "user root\n" if self.folder.owner() == "root" else ""
         configuration.write_text(f"listener {self.port} 127.0.0.1\n{user}{store}" + "\n".join(self.lines) + "\n")
         log = (self.folder / "mosquitto.log").open("ab")
         with log:
-            self.process = subprocess.Popen([MOSQUITTO, "-c", str(configuration)], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.mosquitto, "-c", str(configuration)], stdout=log, stderr=log)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -108,10 +102,10 @@ class Broker:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
+def broker(tmp_path: Path, program: Callable[[str], str]) -> Iterator[Broker]:
     folder = tmp_path / "broker"
     folder.mkdir()
-    made = Broker(folder)
+    made = Broker(program("mosquitto"), folder)
     yield made
     if made.subscriber is not None:
         made.subscriber.disconnect()
@@ -123,7 +117,6 @@ def configuration(ledger: Ledger, **given: Any) -> Configuration:
     return read_configuration(None, {"folders": ["photos"], "out": ledger.path.parent, **given})
 
 
-@needs_mosquitto
 def test_a_message_is_published_under_its_camera_with_its_key(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait, tmp_path: Path
 ) -> None:
@@ -143,7 +136,6 @@ def test_a_message_is_published_under_its_camera_with_its_key(
     assert (body["camera"], body["event"], body["key"], body["id"]) == ("ridge/a+b#\u00e9", 1, "event:1:1", 3)
 
 
-@needs_mosquitto
 def test_a_broker_that_goes_and_comes_back_gets_everything_in_order(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait
 ) -> None:
@@ -164,7 +156,6 @@ def test_a_broker_that_goes_and_comes_back_gets_everything_in_order(
     assert list(dict.fromkeys(broker.keys)) == keys
 
 
-@needs_mosquitto
 def test_a_topic_that_the_broker_refuses_is_put_aside_and_the_others_go_on(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait
 ) -> None:
@@ -182,7 +173,6 @@ def test_a_topic_that_the_broker_refuses_is_put_aside_and_the_others_go_on(
     assert "Not authorized" in aside[0].reason
 
 
-@needs_mosquitto
 @pytest.mark.parametrize("limit", ["message_size_limit 2000", "max_packet_size 2000"])
 def test_a_message_that_is_too_large_for_the_broker_is_put_aside(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait, limit: str
@@ -198,7 +188,6 @@ def test_a_message_that_is_too_large_for_the_broker_is_put_aside(
     assert [each.message.key for each in all_rejected(ledger.path.parent)] == ["event:1:1"]
 
 
-@needs_mosquitto
 def test_a_wrong_password_is_said_and_nothing_is_lost(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait, tmp_path: Path
 ) -> None:
@@ -219,7 +208,6 @@ def test_a_wrong_password_is_said_and_nothing_is_lost(
     right.close()
 
 
-@needs_mosquitto
 def test_mqtts_trusts_the_certificates_of_the_machine_only(
     ledger: Ledger,
     fill: Fill,

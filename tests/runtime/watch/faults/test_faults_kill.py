@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 
-def test_killed_again_and_again_every_photo_is_answered_once(meets):
+def test_killed_again_and_again_every_photo_is_answered_once(meets, program):
     figures = meets("kill").figures
     assert figures["kills"] == 8
     assert figures["decided"] == figures["photos"] >= 60
     assert figures["missing"] == figures["answered twice"] == figures["processes left"] == figures["integrity_check not ok"] == 0
-    if "kills while new individuals are enrolled" in figures:  # these need a compiler
+    program("cc")
+    if "kills while new individuals are enrolled" in figures:  # not where the compiler has no headers
         before, after = figures["individuals and photos enrolled, without and with kills"].split(" and ")
         assert before == after != "(0, 0)"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.watch.ledger.ledger import Ledger, LedgerError
-from reid_edge.watch.ledger.schema import APPLICATION_ID
+from reid_edge.watch.ledger.schema import LEDGER
 from reid_edge.watch.ledger.states import FileState, Reason
 
 _DUMP = Path(__file__).with_name("before_reason_codes.sql")
@@ -29,7 +29,7 @@ def old(tmp_path: Path) -> Path:
     path = tmp_path / "out" / "ledger.sqlite"
     path.parent.mkdir()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {LEDGER.application_id}")
         connection.executescript(_DUMP.read_text())
     return path
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import urllib.error
@@ -131,7 +130,7 @@ def test_other_pages_are_not_there_and_a_head_has_no_body(server: MonitoringServ
 
 def test_nonsense_on_the_line_does_not_stop_it(server: MonitoringServer) -> None:
     host, _, port = server.address.rpartition(":")
-    for nonsense in (b"", b"\0" * 100, os.urandom(1000), b"GET /metrics HTTP/1.1\r\nA" * 100):
+    for nonsense in (b"", b"\0" * 100, bytes(range(256)) * 4, b"GET /metrics HTTP/1.1\r\nA" * 100):
         with socket.create_connection((host, int(port)), timeout=30) as connection:
             connection.sendall(nonsense)
     assert get(server, "/healthz")[0] == 200

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ def received(channel: socket.socket) -> list[str]:
 
 @pytest.mark.parametrize("abstract", [False, True])
 def test_systemd_hears_how_the_daemon_is(tmp_path: Path, abstract: bool) -> None:
-    name = f"@reid-edge-{secrets.token_hex(8)}" if abstract else str(tmp_path / "notify")
+    name = f"@reid-edge-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind("\0" + name[1:] if abstract else name)
         notifier = Notifier({"NOTIFY_SOCKET": name})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,16 +25,15 @@ def directives(text: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def verify(tmp_path: Path) -> object:
+def verify(tmp_path: Path, program: object) -> object:
     """Lets systemd read a unit; skips where systemd is not installed."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
+    analyze = program("systemd-analyze")  # type: ignore[operator]
 
     def run(text: str, *how: str) -> None:
         path = tmp_path / "reid-edge-test.service"
         path.write_text(text)
         done = subprocess.run(
-            ["systemd-analyze", *how, "verify", path],
+            [analyze, *how, "verify", path],
             capture_output=True,
             text=True,
             env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
