@@ -97,8 +97,9 @@ watch.add_command(install_service)
 def run(context: click.Context, /, config: Path | None, **_: Any) -> int:
     """Watch folders.
 
-    Exits 0 when it is stopped (SIGTERM, Ctrl-C); with --once 1 where a file is in quarantine or a folder is not there, 3 where the engine
-    kept failing. What is not answered then waits in OUT/ledger.sqlite, and the next run goes on. SIGHUP reads the file --config again.
+    Exit codes: 0 after SIGTERM or Ctrl-C. With --once, 0 when everything is answered, 1 when some inputs are not (a file in quarantine, a
+    missing folder, a stop before the end), 3 when the engine fails again and again. Photos without an answer wait in OUT/ledger.sqlite for
+    the next run. SIGHUP reads the file --config again.
     """
     from reid_edge.watch.configuration import read_configuration, reconfigured
     from reid_edge.watch.logging import set_up_logging
@@ -116,18 +117,18 @@ def run(context: click.Context, /, config: Path | None, **_: Any) -> int:
     from reid_edge.watch.daemon import Daemon
 
     holder: list[Daemon] = []
-    with _signals(holder):
+    with _signals(holder, int(configuration.once)):
         daemon = Daemon(configuration, lambda: reconfigured(daemon.configuration, config, given))
         holder.append(daemon)
         return daemon.run()
 
 
 @contextmanager
-def _signals(holder: list[Daemon]) -> Iterator[None]:
+def _signals(holder: list[Daemon], code: int) -> Iterator[None]:
     """SIGTERM and SIGINT end the daemon, SIGHUP lets it read its configuration again.
 
     The interpreter's C code writes each signal's number into a socket at once, also while a network runs for seconds, and a thread
-    reads it. A photo that is not answered within the five seconds of a stop waits: the ledger does not mind a hard end.
+    reads it. A photo that is not answered within the five seconds of a stop waits: the process then ends at once with exit code `code`.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -141,7 +142,7 @@ def _signals(holder: list[Daemon]) -> Iterator[None]:
                 if number == signal.SIGHUP and holder:
                     holder[0].reload()
                 elif number in (signal.SIGTERM, signal.SIGINT):
-                    end = threading.Timer(_STOP_SECONDS if holder else 0.0, os._exit, (0,))
+                    end = threading.Timer(_STOP_SECONDS if holder else 0.0, os._exit, (code,))
                     end.daemon = True
                     end.start()
                     if holder:

@@ -98,7 +98,7 @@ def test_a_photo_that_the_daemon_dies_of_three_times_goes_to_quarantine_and_the_
     for death in range(3):
         process = start(root, out, "--gallery", gallery, "--pack", slow_pack)
         # What it left is read before its run is noted.
-        wait_until(out, lambda ledger, runs=death + 1: ledger.database.rows("SELECT count(*) FROM run") == [(runs,)])
+        wait_until(out, lambda ledger, runs=death + 1: len(ledger.runs()) == runs)
         _at_work_on(out, b"0.jpg")
         process.kill()
         process.wait()
