@@ -94,7 +94,7 @@ def test_a_missing_folder_is_told_and_the_others_are_answered(
 ) -> None:
     done = watch_once(folder / "B", tmp_path / "out", tmp_path / "card")
     assert done.returncode == 1
-    assert "card is not there" in done.stderr
+    assert "card is missing" in done.stderr
     assert {"path": str(tmp_path / "card"), "present": False}.items() <= next(
         message for message in _messages(tmp_path / "out") if message["kind"] == "folder"
     ).items()

@@ -66,7 +66,7 @@ class Answerer:
         self.path = gallery
         self.species = species
         self.identifier = Identifier(open_pack(find_pack(pack)), device, threads)
-        _ = self.identifier.calibration  # a pack that cannot decide is said at the start
+        _ = self.identifier.calibration  # a pack that cannot decide is refused at the start
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""

@@ -45,7 +45,7 @@ Similarity = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 
 @dataclass(frozen=True)
 class Sight:
-    """What one animal of one photo says about who it is.
+    """The answer for one animal of one photo, as far as events need it.
 
     Attributes:
         animal: row id in the ledger.

@@ -42,7 +42,7 @@ class EngineFailingError(EngineError):
     """Several answers in a row failed: no photo is blamed. `failures`: how many."""
 
     def __init__(self, reason: str, failures: int) -> None:
-        super().__init__(reason, "Look at the log: the device may be out of memory, or the pack unfit for it.")
+        super().__init__(reason, "Look at the log: the device may be out of memory, or too small for this pack.")
         self.failures = failures
 
 

@@ -1,6 +1,6 @@
 """Decoding in a process of its own: a file that crashes, hangs or exhausts a decoder cannot take the daemon down.
 
-The worker (`python -m reid_edge.watch.intake.decoding_worker`) reads a file once and says its hash; only what is not answered yet is
+The worker (`python -m reid_edge.watch.intake.decoding_worker`) reads a file once and sends its hash; only what is not answered yet is
 decoded, and the pixels come back through a pipe, so that a kill leaves nothing behind. It ends when the daemon does.
 """
 

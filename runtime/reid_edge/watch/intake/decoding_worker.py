@@ -1,4 +1,4 @@
-"""The worker of `reid_edge.watch.intake.decoding`: reads and decodes the files it is told, one by one, within a limit of memory."""
+"""The worker of `reid_edge.watch.intake.decoding`: reads and decodes the files it is given, one by one, within a limit of memory."""
 
 # File names are bytes here, which pathlib does not take.
 # ruff: noqa: PTH116, PTH119

@@ -112,7 +112,7 @@ class FolderWatcher:
         return Scanner(self._ledger, self._settling, folder, recursive, excluded, extensions)
 
     def _continue_scan(self) -> bool:
-        """One step of a scan; returns whether a scan goes on."""
+        """One step of a scan; returns whether a scan is under way."""
         if self._scan is None:
             now = time.monotonic()
             if now < (self._hint_at if self._hinted.is_set() else self._scan_at):
@@ -148,7 +148,7 @@ class FolderWatcher:
 
     def _note_presence(self, folder: WatchedFolder) -> None:
         if not folder.is_present:
-            log.warning("The folder %s is not there. Its photos wait until it is back.", shown(folder.path))
+            log.warning("The folder %s is missing. Its photos wait until it is back.", shown(folder.path))
             return
         if self.scans:
             log.info("The folder %s is back.", shown(folder.path))

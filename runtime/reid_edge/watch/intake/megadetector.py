@@ -28,7 +28,7 @@ class MegaDetectorBoxes:
 
     A photo is found by its absolute path, or by its path below the watched folder or below the result file's own folder; nothing is
     guessed from the file's name alone, because every camera has an IMG_0001.JPG. Videos and photos that MegaDetector could not read
-    are as if they were not there.
+    are treated as missing.
 
     Attributes:
         threshold: a detection counts from this confidence on, 0..1.

@@ -168,7 +168,7 @@ class Scanner:
 
 
 def is_missing(path: bytes) -> bool:
-    """Whether there is surely nothing at a path; False where that cannot be told."""
+    """Whether a path certainly does not exist; False where that is unknown."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -41,7 +41,7 @@ class Settling:
     def settled(self, now: float, seconds: float, most: int) -> list[tuple[int, bytes, FileStamp]]:
         """Up to `most` files that have been still for `seconds`, which are forgotten here; each is looked at again first.
 
-        A file that cannot be looked at is forgotten: the next scan says what became of it.
+        A file that cannot be looked at is forgotten: the next scan finds out what became of it.
         """
         found: list[tuple[int, bytes, FileStamp]] = []
         for file_id, pending in list(self._pending.items()):

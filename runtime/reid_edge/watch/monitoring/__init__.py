@@ -58,7 +58,7 @@ class Monitor:
         self._answers.observe(seconds)
 
     def absent(self, folders: Iterable[Path]) -> None:
-        """These of the watched folders are not there: gone, or another disk lies where theirs was mounted."""
+        """These watched folders are missing: gone, or another disk is mounted in their place."""
         self._absent = frozenset(folders)
 
     def problems(self) -> list[Problem]:
@@ -75,21 +75,21 @@ class Monitor:
     def metrics(self) -> str:
         """The page for Prometheus; without the ledger's figures while that cannot be read."""
         page = Exposition()
-        page.gauge("info", "The version at work.", ({"version": __version__, "pack": self.configuration.pack}, 1))
-        page.gauge("healthy", "1 where /healthz says so.", ({}, not self.problems()))
-        page.gauge("loop_age_seconds", "Since the loop last came round.", ({}, time.monotonic() - self._beat))
+        page.gauge("info", "The running version.", ({"version": __version__, "pack": self.configuration.pack}, 1))
+        page.gauge("healthy", "1 while /healthz reports no problem.", ({}, not self.problems()))
+        page.gauge("loop_age_seconds", "Since the last round of the loop.", ({}, time.monotonic() - self._beat))
         if self._last_answer is not None:
             page.gauge("last_photo_age_seconds", "Since the last answer of this run.", ({}, time.monotonic() - self._last_answer))
         page.histogram("answer_seconds", "Reading a photo, answering and committing it.", self._answers)
         states = self._deliveries()
         page.gauge(
             "delivery_failing_seconds",
-            "Since the first of the failures in a row; 0 where all is well.",
+            "Since the first of the current failures in a row; 0 while deliveries succeed.",
             *(({"sink": state.sink}, state.failing_seconds) for state in states),
         )
         page.gauge(
             "delivery_rejected",
-            "Messages that the receiver does not take, put aside.",
+            "Messages that the receiver rejected.",
             *(({"sink": state.sink}, state.rejected) for state in states),
         )
         free = _free_bytes(self.configuration.out)
@@ -117,7 +117,7 @@ def _ledger_metrics(page: Exposition, counts: Counts, folders: Sequence[FolderPr
     )
     page.gauge(
         "photos",
-        "Photos by state; one photo may be in several files.",
+        "Photos by state; several files may hold the same photo.",
         *(({"state": state}, getattr(counts, f"photos_{state}")) for state in ("waiting", "decided", "quarantined")),
     )
     verdicts = {"known": 0, "new": 0, "ask": 0, "empty": 0, **counts.verdicts}
@@ -131,7 +131,7 @@ def _ledger_metrics(page: Exposition, counts: Counts, folders: Sequence[FolderPr
         ({"state": "closed"}, counts.events - counts.events_open),
     )
     page.gauge("lag_photos", "Files that are still to be answered.", ({}, counts.waiting))
-    page.gauge("lag_seconds", "Since when the oldest change of one waits, by the device's clock.", ({}, counts.lag_seconds))
+    page.gauge("lag_seconds", "How long the oldest of them has waited, by the device's clock.", ({}, counts.lag_seconds))
     page.gauge(
         "delivery_backlog",
         "Messages that wait for a sink.",
@@ -139,7 +139,7 @@ def _ledger_metrics(page: Exposition, counts: Counts, folders: Sequence[FolderPr
     )
     page.gauge(
         "folder_present",
-        "1 where the watched folder was there when the daemon last looked.",
+        "1 where the watched folder was present at the last scan.",
         *(({"folder": folder.path}, folder.present) for folder in folders),
     )
 
@@ -159,7 +159,7 @@ def _free_bytes(path: Path) -> int | None:
 
 
 def _resident_bytes() -> int | None:
-    """Resident memory of this process; None where the system does not say (proc(5): VmRSS in kB)."""
+    """Resident memory of this process; None where the system does not tell (proc(5): VmRSS in kB)."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
