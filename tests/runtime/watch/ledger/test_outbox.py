@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.outbox import KEPT_MESSAGES
 from reid_edge.watch.ledger.records import EventAnimal, NewPhoto
+from reid_edge.watch.outputs.json_lines import JsonLines
 
 
 def _answer(ledger: Ledger, number: int) -> None:
@@ -86,3 +88,25 @@ def test_a_message_waits_as_long_as_one_sink_has_not_taken_it(ledger: Ledger) ->
         pass
     assert ledger.messages_after(0, 1)[0].id == 601
     assert ledger.counts().undelivered == {"csv": 0, "webhook": 2400}
+
+
+def test_a_file_whose_last_message_was_pruned_goes_on_and_one_that_was_deleted_is_made_of_what_is_left(
+    ledger: Ledger, memory_folder: Path
+) -> None:
+    path = memory_folder / "answers.jsonl"
+    for number in range(10):
+        _answer(ledger, number)
+    sink = JsonLines(path, ledger)
+    sink.deliver(ledger.messages_after(0, 4))  # the last of which is a revision that later ones replace
+    sink.close()
+    ledger.mark_delivered("json-lines", 4)
+    ledger.database.execute("DELETE FROM message WHERE id <= 12")
+    sink = JsonLines(path, ledger)
+    sink.deliver(ledger.messages_after(4))
+    sink.close()
+    ids = [json.loads(line)["id"] for line in path.read_text().splitlines()]
+    assert ids == [1, 2, 3, 4, 5, 7, 9, 11, *range(13, 21)]
+    path.unlink()
+    ledger.mark_delivered("json-lines", 20)
+    JsonLines(path, ledger).close()
+    assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == [1, 3, 5, 7, 9, 11, *range(13, 21)]
