@@ -71,8 +71,9 @@ watch.add_command(install_service)
 def run(context: click.Context, /, config: Path | None, **_: Any) -> int:
     """Watch folders and answer every photo in them.
 
-    Exit codes: 0 after SIGTERM or Ctrl-C. With --once, 0 when everything is answered, 1 when a file is in quarantine or a folder is
-    missing, 3 when the engine fails again and again. Photos without an answer wait in OUT/ledger.sqlite for the next run.
+    Exit codes: 0 after SIGTERM or Ctrl-C. With --once, 0 when everything is answered, 1 when some inputs are not (a file in quarantine, a
+    missing folder, a stop before the end), 3 when the engine fails again and again. Photos without an answer wait in OUT/ledger.sqlite for
+    the next run.
 
     SIGHUP reads --config again. docs/watch.md describes all settings.
     """
@@ -89,18 +90,18 @@ def run(context: click.Context, /, config: Path | None, **_: Any) -> int:
     from reid_edge.watch.daemon import Daemon
 
     holder: list[Daemon] = []
-    with _signals(holder):
+    with _signals(holder, int(configuration.once)):
         daemon = Daemon(configuration, lambda: reconfigured(daemon.configuration, config, given))
         holder.append(daemon)
         return daemon.run()
 
 
 @contextmanager
-def _signals(holder: list[Daemon]) -> Iterator[None]:
+def _signals(holder: list[Daemon], code: int) -> Iterator[None]:
     """SIGTERM and SIGINT stop the daemon, SIGHUP makes it read its configuration again.
 
     The interpreter's C code writes each signal's number into a socket immediately, also while a network runs for seconds, and a thread
-    reads it. After _STOP_SECONDS the process ends in any case; a photo without an answer then waits in the ledger.
+    reads it. After _STOP_SECONDS the process ends in any case, with exit code `code`; a photo without an answer then waits in the ledger.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -114,7 +115,7 @@ def _signals(holder: list[Daemon]) -> Iterator[None]:
                 if number == signal.SIGHUP and holder:
                     holder[0].reload()
                 elif number in (signal.SIGTERM, signal.SIGINT):
-                    end = threading.Timer(_STOP_SECONDS if holder else 0.0, os._exit, (0,))
+                    end = threading.Timer(_STOP_SECONDS if holder else 0.0, os._exit, (code,))
                     end.daemon = True
                     end.start()
                     if holder:

@@ -12,7 +12,8 @@ from reid_edge.cli.printing import printable
 
 if TYPE_CHECKING:
     from reid_edge.watch.ledger.ledger import Counts
-    from reid_edge.watch.monitoring.status import Run, Status
+    from reid_edge.watch.ledger.records import Run
+    from reid_edge.watch.monitoring.status import Status
 
 
 @click.command(short_help="Show the progress of the daemon.")
@@ -38,7 +39,7 @@ def status(out: Path, as_json: bool) -> None:
 
 def _lines(found: Status) -> list[str]:
     counts = found.counts
-    lines = [_run(found.run)]
+    lines = [_run(found.run, found.running)]
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.verdicts.items()))
     lines.append(f"photos       {counts.photos_decided} answered" + (f": {verdicts}" if verdicts else ""))
     lines.append(f"waiting      {_waiting(counts)}")
@@ -65,11 +66,11 @@ def _lines(found: Status) -> list[str]:
     return lines
 
 
-def _run(run: Run | None) -> str:
+def _run(run: Run | None, running: bool) -> str:
     if run is None:
         return "The daemon has not run yet."
     what = f"reid-edge {run.version}, pack {run.pack}, gallery {run.gallery}"
-    if run.running:
+    if running:
         return f"At work since {run.started_at}, process {run.pid}: {what}"
     if run.ended_at is not None:
         return f"Stopped at {run.ended_at}: {what}"

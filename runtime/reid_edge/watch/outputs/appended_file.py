@@ -189,7 +189,7 @@ class AppendedFile:
         delivered = ledger.delivered(self.name)
         if self.last_id:
             there = ledger.messages_after(self.last_id - 1, 1)
-            if not there or (there[0].id, there[0].key) != (self._last.message, self._last.key):
+            if not there or (there[0].id == self.last_id and there[0].key != self._last.key):  # larger: that one was pruned
                 raise self._of_another_ledger()
         last = self.last_id
         while last < delivered:

@@ -195,18 +195,14 @@ class _Gathered:
 
 
 def _gather(ledger: Ledger, gathered: _Gathered) -> Iterator[None]:
-    while rows := ledger.database.rows(
-        "SELECT id, camera, taken_at, answered_at, latitude, longitude, event_id FROM photo "
-        "WHERE id > ? AND state = 'decided' ORDER BY id LIMIT ?",
-        (gathered.last_photo, _PAGE),
-    ):
-        for number, camera, taken_at, answered_at, latitude, longitude, event_id in rows:
-            deployment, when = gathered.place(camera, taken_at, answered_at)
-            deployment.note(when, latitude, longitude)
-            if event_id is not None:
-                event = gathered.events.setdefault(event_id, _Event(deployment.id, when, when))
+    while photos := ledger.photo_summaries(gathered.last_photo, _PAGE):
+        for photo in photos:
+            deployment, when = gathered.place(photo.camera, photo.taken_at, photo.answered_at)
+            deployment.note(when, photo.latitude, photo.longitude)
+            if photo.event_id is not None:
+                event = gathered.events.setdefault(photo.event_id, _Event(deployment.id, when, when))
                 event.start, event.end = min(event.start, when), max(event.end, when)
-            gathered.last_photo = number
+            gathered.last_photo = photo.id
         yield
 
 
@@ -224,12 +220,8 @@ def _event_observations(ledger: Ledger, gathered: _Gathered, species: str) -> It
     for start in range(0, len(numbers), _PAGE):
         page = numbers[start : start + _PAGE]
         animals: dict[int, list[dict[str, Any]]] = {number: [] for number in page}
-        for number, index, verdict, identity, probability in ledger.database.rows(
-            "SELECT event_id, animal_index, verdict, identity, probability FROM event_animal "
-            "WHERE event_id BETWEEN ? AND ? ORDER BY event_id, animal_index",
-            (page[0], page[-1]),
-        ):
-            told = {"index": index, "verdict": verdict, "identity": identity, "probability": probability}
+        for number, index, animal in ledger.event_animals(page[0], page[-1]):
+            told = {"index": index, "verdict": animal.verdict, "identity": animal.identity, "probability": animal.probability}
             animals.setdefault(number, []).append(told)
         yield [row for number in page for row in event_rows(number, gathered.events[number], animals[number], species)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from reid_edge.errors import ReidEdgeError
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
-from reid_edge.watch.answer.answering import Answer
+from reid_edge.watch.answer.answering import PhotoAnswer
 from reid_edge.watch.outputs.rotation import RotatingFolder
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ class Thumbnails:
         self._path = folder
         self._folder: RotatingFolder | None = None
 
-    def keep(self, photo: Photo, answer: Answer, keep_bytes: int) -> None:
+    def keep(self, photo: Photo, answer: PhotoAnswer, keep_bytes: int) -> None:
         """Keep one of each animal of a photo, where `keep_bytes` is not 0; a failure is logged."""
         if not keep_bytes or not answer.described:
             return
