@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -24,11 +24,11 @@ _ANIMAL = (
 class Answers(Rows):
     """The tables of photos and animals."""
 
-    def photos(self, after: int = 0, verdicts: Sequence[str] = ()) -> Iterator[LedgerPhoto]:
-        """The answered photos with an id above `after`, or those of some verdicts, in the order they were answered."""
+    def photos(self, after: int = 0) -> Iterator[LedgerPhoto]:
+        """The answered photos with an id above `after`, in the order they were answered."""
         sql = f"SELECT {_PHOTO} FROM photo WHERE id > ? AND state = 'decided' ORDER BY id LIMIT ?"
         rows = pages(lambda last: self.database.rows(sql, (last, PAGE)), lambda row: int(row[0]), after)
-        return (self._photo(row) for row in rows if not verdicts or row[8] in verdicts)
+        return map(self._photo, rows)
 
     def photo(self, sha256: str) -> LedgerPhoto | None:
         """The answered photo with this content; None where there is none."""
