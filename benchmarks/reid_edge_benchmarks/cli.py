@@ -187,7 +187,7 @@ def embedders(
 
 def _labelled_set(metadata: Path, fold: str | None) -> LabelledSet:
     """The photos of a metadata.csv, also of several species, which no calibration is fitted on here."""
-    from reid_edge.gallery.sources import read_source
+    from reid_edge.gallery.enrolment_list import read_source
     from reid_edge_calibration.labels.labelled_set import LabelledSet
 
     database, queries = (tuple(read_source(metadata, split=split, fold=fold)) for split in ("database", "query"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.describe.segmentation import find_animals
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder

@@ -13,7 +13,7 @@ from typing import Any
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import Comparison, compare
+from reid_edge.compare.comparison import Comparer, Comparison
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import Features
 from reid_edge.describe.quality import QUALITY
+from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
@@ -136,7 +138,7 @@ def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifi
         photo = read_photo(query.path)
     except PhotoError as error:
         raise _unreadable(labelled, error) from error
-    return identifier.describe(photo, largest_only=True, viewpoint=query.viewpoint, species=query.species)[0]
+    return identifier.describe(photo, Query(query.species, query.viewpoint), largest_only=True)[0]
 
 
 def _comparisons(
@@ -148,15 +150,16 @@ def _comparisons(
     sighting_ids: Sequence[int],
 ) -> Iterator[Comparison]:
     """The query against the gallery, and then against the gallery without its own individual, where it is in there."""
-    selection = candidates.select("", query.viewpoint)
-    recipe, networks, timings = identifier.recipe, identifier.networks, Timings()
-    yield compare(features, candidates, recipe, networks, timings, selection.ids, query.species, query.viewpoint)
+    selection = candidates.select(Query(viewpoint=query.viewpoint))
+    selection = replace(selection, query=Query(query.species, query.viewpoint))
+    comparer = Comparer(identifier.recipe, identifier.networks, candidates)
+    yield comparer.compare(features, selection, Timings())
     others = {sighting for sighting, identity in zip(sighting_ids, identities, strict=True) if identity != query.identity}
     if len(others) == len(sighting_ids):
         return
     allowed = sighting_ids if selection.ids is None else [int(sighting) for sighting in selection.ids]
     without = np.array(sorted(others.intersection(allowed)), np.int64)
-    yield compare(features, candidates, recipe, networks, timings, without, query.species, query.viewpoint)
+    yield comparer.compare(features, replace(selection, ids=without), Timings())
 
 
 def _unreadable(labelled: LabelledSet, error: PhotoError) -> UsageError:

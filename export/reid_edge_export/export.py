@@ -7,7 +7,6 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 import reid_edge
 from reid_edge.errors import EngineError, ReidEdgeError, StorageError, UsageError
 from reid_edge.pack import manifest
+from reid_edge.storage.durable import replacing, sync_file
 from reid_edge_export.catalogue import OPSET, Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import build_network
 from reid_edge_export.precision import Precision, precision_named
@@ -387,24 +387,17 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
     Raises:
         StorageError: one cannot be written; what was there before is still there.
     """
-    fresh: dict[Path, Path] = {}
     try:
-        for out, content in contents.items():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            if out.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}-", delete=False) as file:
-                fresh[out] = Path(file.name)
+        with contextlib.ExitStack() as files:
+            for out, content in contents.items():
+                out.parent.mkdir(parents=True, exist_ok=True)
+                if out.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+                file = files.enter_context(replacing(out))
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
-            fresh[out].chmod(0o644)
-        for out, written in fresh.items():
-            written.replace(out)
+                sync_file(file.fileno())
     except OSError as error:
         raise StorageError(
             f"{out}: cannot be written ({error.strerror or error}).", "Free space there or choose another folder."
         ) from error
-    finally:
-        for written in fresh.values():
-            written.unlink(missing_ok=True)

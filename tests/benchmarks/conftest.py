@@ -10,7 +10,7 @@ import pytest
 
 import reid_edge
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from reid_edge.describe.query import Query
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
+from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.accuracy.answering import Answer, Answers, Measured
@@ -180,7 +181,7 @@ def test_the_answers_are_the_runtimes_own(run: tuple[Result, Path], session: Ses
     """The mistake's sentence and probability are those of a session that knows nothing of labels."""
     (mistake,) = json.loads((run[1] / "a.json").read_text("utf-8"))["mistakes"]
     (path,) = (row.path for row in read_source(few_samples, split="query") if row.path.name == "trail_1.jpg")
-    decision = session.identifier.identify(read_photo(path), session.candidates, Question())[0]
+    decision = session.identifier.identify(read_photo(path), session.candidates, Query())[0]
     assert mistake["reason"] == decision.reason
     assert mistake["probability"] == pytest.approx(decision.probability, abs=1e-6)
     assert mistake["ranked first"] == decision.identity == "Imara"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reid_edge.describe.quality import QUALITY
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.accuracy.ablation import Rung, ablate, with_recipe, without_crop_and_mask

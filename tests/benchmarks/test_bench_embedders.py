@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack
 from reid_edge.photo import read_photo

@@ -127,7 +127,7 @@ def test_show_prints_the_file_and_resolved_every_value() -> None:
 def test_check_says_what_has_to_be_trained() -> None:
     done = run("check", "--all")
     assert done.exit_code == 0, done.output
-    assert done.stdout.count(" is sound: ") == len(recipe_names())
+    assert done.stdout.count(" is valid: ") == len(recipe_names())
     assert "to be trained after the export: xgboost, dual-backbone." in done.stdout
 
 
@@ -136,7 +136,7 @@ def test_check_goes_on_after_a_wrong_recipe(tmp_path) -> None:
     path.write_text(read_recipe_text("field").replace("threshold", "treshold", 1))
     done = run("check", str(path), "field")
     assert done.exit_code == 2
-    assert "field is sound" in done.stdout
+    assert "field is valid" in done.stdout
     assert "recipe.segment.treshold is an unknown key" in done.stderr
 
 

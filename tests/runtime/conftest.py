@@ -22,11 +22,12 @@ from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.matching import AffinePoints
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.orientation import Chip
+from reid_edge.describe.query import Query
 from reid_edge.describe.sift import extract_sift
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Pack, find_pack, open_pack
 from reid_edge.photo import Photo, decode_photo, read_photo
 from reid_edge.recipe import Extract
@@ -85,7 +86,7 @@ def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, 
     found = {}
     for path in sorted((SAMPLES / "photos").glob("*.jpg")):
         (found[path.name],) = identifier.identify(
-            read_photo(path), candidates, Question(viewpoint="left", top=3, with_evidence=True)
+            read_photo(path), candidates, Query(viewpoint="left", top=3, with_evidence=True)
         )
     return found
 
@@ -178,7 +179,7 @@ def sift_points() -> Callable[[str, int], AffinePoints]:
         rgb = read_photo(SAMPLES / "gallery" / f"{name}.jpg").rgb
         height, width = rgb.shape[:2]
         chip = Chip(rgb, np.ones((height, width), np.bool_), (0, 0, width, height), 0)
-        keypoints = extract_sift(chip, Extract("sift", "", False, 0.0, "sift", count, 384))
+        keypoints = extract_sift(chip, Extract("sift", False, 0.0, "", "sift", count, 384))
         return AffinePoints.of(keypoints, (round(384 * width / max(rgb.shape)), round(384 * height / max(rgb.shape))))
 
     return extract

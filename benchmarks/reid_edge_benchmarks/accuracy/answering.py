@@ -12,10 +12,11 @@ import numpy as np
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
+from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import enrol
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
@@ -199,8 +200,8 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
             timings = Timings()
             with timings.stage("decode"):
                 photo = read_photo(query.path)
-            question = Question(species=labelled.species, viewpoint=query.viewpoint, top=len(known))
-            decision = identifier.identify(photo, candidates, question, timings)[0]
+            query_facts = Query(species=labelled.species, viewpoint=query.viewpoint, top=len(known))
+            decision = identifier.identify(photo, candidates, query_facts, timings)[0]
             answers.append(_answer(query, decision))
             decisions.append(decision.timings_ms)
     return Measured(labelled, gallery_path, Answers.of(answers, known), _medians(decisions))
@@ -209,7 +210,7 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
 def _answer(query: Enrolment, decision: Decision) -> Answer:
     ranking = tuple(ranked.identity for ranked in decision.ranking)
     evidence, probability = (decision.ranking[0].evidence, decision.ranking[0].probability) if decision.ranking else (0.0, 0.0)
-    is_known = bool(ranking) and evidence >= decision.thresholds["known_from"]
+    is_known = bool(ranking) and evidence >= decision.thresholds.known_from
     confidence = probability if is_known else decision.unknown
     return Answer(
         query=query,

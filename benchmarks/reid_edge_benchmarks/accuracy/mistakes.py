@@ -9,8 +9,9 @@ from pathlib import Path
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision, RankedIdentity
+from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery, Sighting
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
 from reid_edge.report.markup import define, name, percent, text
 from reid_edge.report.pair import confidences, define_outline, draw_pair
@@ -116,10 +117,10 @@ def _sureness(mistake: Mistake) -> float:
 def _draw(number: int, mistake: Mistake, identifier: Identifier, opened: _Opened, drawn: set[str]) -> str:
     answer, labelled = mistake.answer, mistake.measured.labelled
     photo = read_photo(answer.query.path)
-    question = Question(labelled.species, answer.query.viewpoint, top=len(mistake.measured.answers.known), with_evidence=True)
-    decision = identifier.identify(photo, opened.candidates, question)[0]
-    query, outline = query_picture(f"query-{number}", photo, decision.animal["box"]), f"outline-{number}"
-    definitions = [define_outline(outline, decision.animal.get("outline", ())), query.definition()]
+    query_facts = Query(labelled.species, answer.query.viewpoint, top=len(mistake.measured.answers.known), with_evidence=True)
+    decision = identifier.identify(photo, opened.candidates, query_facts)[0]
+    query, outline = query_picture(f"query-{number}", photo, decision.animal.box), f"outline-{number}"
+    definitions = [define_outline(outline, decision.animal.outline or ()), query.definition()]
     figures = []
     for whose, ranked, sighting in _beside(answer, decision, opened.gallery, mistake.measured.answers.known):
         picture = candidate_picture(opened.gallery, sighting)

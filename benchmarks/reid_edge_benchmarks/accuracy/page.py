@@ -9,8 +9,8 @@ from pathlib import Path
 
 import reid_edge
 from reid_edge.report.markup import bar, page_head, text
-from reid_edge.storage.disk import storage_errors
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import replacing
+from reid_edge.storage.errors import storage_errors
 from reid_edge_benchmarks.accuracy.ablation import Rung
 from reid_edge_benchmarks.accuracy.answering import ERRORS, Measured
 from reid_edge_benchmarks.accuracy.diagrams import reliability_diagram, risk_coverage_diagram
@@ -48,7 +48,7 @@ def write_page(
     Raises:
         StorageError: the disk is full or read-only, or the folder is missing.
     """
-    with storage_errors(f"write the report {path}"), replacing(path, durable=True) as file:
+    with storage_errors(f"write the report {path}"), replacing(path) as file:
         sections = (
             _figures(figures),
             *(_diagrams(number, each) for number, each in enumerate(sets, 1)),

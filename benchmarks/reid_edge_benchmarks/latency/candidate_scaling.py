@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reid_edge.compare.matching.pair_scores import match_keypoints
+from reid_edge.describe.query import Query
 from reid_edge.gallery import Sighting
-from reid_edge.gallery.sources import Enrolment
-from reid_edge.identify.identifier import Question
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians
@@ -50,7 +50,7 @@ def measure_candidates(
             for length, whole, variant in variants:
                 session.identifier.recipe = variant
                 start = time.perf_counter()
-                _, decisions = session.identify(query.path, Question(query.species, query.viewpoint))
+                _, decisions = session.identify(query.path, Query(query.species, query.viewpoint))
                 milliseconds = (time.perf_counter() - start) * 1e3
                 found[length, whole].append({**decisions[0].timings_ms, "whole": milliseconds})
     finally:

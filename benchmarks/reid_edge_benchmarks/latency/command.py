@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge_benchmarks.energy import energy_meter

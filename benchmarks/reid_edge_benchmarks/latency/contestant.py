@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from reid_edge.errors import EngineError, UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 
 
 @dataclass(frozen=True)

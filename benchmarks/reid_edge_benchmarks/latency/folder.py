@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, environment
 from reid_edge_benchmarks.markdown_table import markdown_table
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from reid_edge.describe.features import keypoint_arrays, vector_array
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, NewSighting, Sighting
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
+from reid_edge.storage.durable import move_into_place
 
 Progress = Callable[..., Any]
 Row = TypeVar("Row", Enrolment, Sighting)
@@ -99,7 +100,7 @@ def gallery_of(
         being_made.unlink(missing_ok=True)
         with Gallery.create(being_made) as gallery:
             _fill(gallery, source, real, size, identifier, progress, seed)
-    being_made.replace(path)
+    move_into_place(being_made, path)
     return MeasuredGallery(path, size, made)
 
 
@@ -117,10 +118,10 @@ def vector_gallery(size: int, vectors: NDArray[np.float32], identifier: Identifi
     with Gallery.create(being_made) as gallery:
         batch = gallery.new_batch()
         for start in progress(range(0, size, _TOGETHER), f"Storing {size} vectors"):
-            with gallery.database.transaction():
+            with gallery.transaction():
                 for number in range(start, min(size, start + _TOGETHER)):
                     gallery.add_sighting(_made_up(number), {name: vectors[number]}, identifier.feature_key, batch)
-    being_made.replace(path)
+    move_into_place(being_made, path)
     return path
 
 
@@ -146,7 +147,7 @@ def _fill(
     keypoints = {name for extract in recipe.extract for name in keypoint_arrays(extract.name)}
     random = np.random.default_rng(seed)
     for start in progress(range(0, size, _TOGETHER), f"Making a gallery of {size}"):
-        with gallery.database.transaction():
+        with gallery.transaction():
             for number in range(start, min(size, start + _TOGETHER)):
                 model = real[number % len(real)]
                 features = dict(source.features([model.id], key)[model.id])

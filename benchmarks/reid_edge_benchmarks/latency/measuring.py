@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_benchmarks.energy import EnergyMeter
 from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, Reply, cold_seconds

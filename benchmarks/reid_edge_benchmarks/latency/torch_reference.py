@@ -27,18 +27,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from reid_edge.compare.candidates import Selection
 from reid_edge.compare.comparison import Comparison
 from reid_edge.compare.matching import Matches
-from reid_edge.decide.ranking import Ranking, rank
-from reid_edge.decide.verdict import Verdict, judge
-from reid_edge.describe.description import DescribedAnimal, describe
+from reid_edge.compare.selection import Selection
+from reid_edge.decide.ranking import Ranker, Ranking
+from reid_edge.decide.verdict import Judgement, judge
+from reid_edge.describe.description import DescribedAnimal, Describer
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
+from reid_edge.describe.query import Query
 from reid_edge.engines import Provenance, TensorSpec
 from reid_edge.engines.networks import LoadedNetwork, Networks
 from reid_edge.errors import UsageError
-from reid_edge.identify.identifier import Question
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Match, Recipe
@@ -88,7 +88,7 @@ class ReferenceAnswer:
     """The answer for one animal, in the runtime's own types."""
 
     ranking: Ranking
-    verdict: Verdict
+    verdict: Judgement
 
     def as_json(self) -> dict[str, Any]:
         """Plain data: the verdict, the identities in order, and the raw scores of the whole shortlist."""
@@ -149,21 +149,21 @@ class TorchReference:
         }
         self._gallery = _GalleryTensors(session)
 
-    def identify(self, path: Path, question: Question, timings: Timings) -> list[ReferenceAnswer]:
+    def identify(self, path: Path, query: Query, timings: Timings) -> list[ReferenceAnswer]:
         """Answer for each animal of a photo file, largest first; see `reid_edge.identify.session.Session.identify`."""
-        animals, selection = self._describe(path, question, timings)
-        return [self._answer(animal, selection, question, timings) for animal in animals]
+        animals, selection = self._describe(path, query, timings)
+        return [self._answer(animal, selection, timings) for animal in animals]
 
     def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[dict[str, Any]], dict[str, float]]:
         """See `reid_edge_benchmarks.latency.worker.Side.ask`; each photo by itself."""
         answers: list[dict[str, Any]] = []
         timings = Timings()
         for photo in photos:
-            question = Question(photo["species"], photo["viewpoint"])
+            query = Query(photo["species"], photo["viewpoint"])
             if is_calibrated(self._identifier):
-                found = [answer.as_json() for answer in self.identify(Path(photo["path"]), question, timings)]
+                found = [answer.as_json() for answer in self.identify(Path(photo["path"]), query, timings)]
             else:
-                animals, selection = self._describe(Path(photo["path"]), question, timings)
+                animals, selection = self._describe(Path(photo["path"]), query, timings)
                 compared = [self._compared(animal, selection, timings) for animal in animals]
                 found = [undecided(each, self._candidates) for each in compared]
             answers += [{"photo": photo["path"], **answer} for answer in found]
@@ -174,26 +174,28 @@ class TorchReference:
         with torch.inference_mode():
             return self._match(match, _Points.of(query), [_Points.of(candidate) for candidate in candidates])
 
-    def _describe(self, path: Path, question: Question, timings: Timings) -> tuple[list[DescribedAnimal], Selection]:
+    def _describe(self, path: Path, query: Query, timings: Timings) -> tuple[list[DescribedAnimal], Selection]:
         with timings.stage("decode"):
             photo = read_photo(path)
         # All that describing asks of networks is to be given one by its name.
-        animals = describe(photo, self._identifier.recipe, cast(Networks, self._describing), timings)
-        return animals, self._candidates.select(question.species, question.viewpoint)
+        describer = Describer(self._identifier.recipe, cast(Networks, self._describing))
+        return describer.describe(photo, Query(), timings), self._candidates.select(query)
 
     def _compared(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> Comparison:
         with torch.inference_mode():
             return self._compare(described.features, selection.ids, timings)
 
-    def _answer(self, described: DescribedAnimal, selection: Selection, question: Question, timings: Timings) -> ReferenceAnswer:
+    def _answer(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> ReferenceAnswer:
         comparison = self._compared(described, selection, timings)
-        recipe, species = self._identifier.recipe, selection.species or question.species
+        recipe, species = self._identifier.recipe, selection.query.species
         entry, _ = self._identifier.calibration.entry(species)
         quality = None if recipe.fuse else described.quality  # of no stage, as in the runtime
         with timings.stage("decide"):
-            ranking = rank(comparison, self._candidates, entry, quality, recipe, species)
-            doubt = selection.doubt_about(described.animal.found)
-            return ReferenceAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, doubt))
+            ranking = Ranker(self._candidates, entry, quality, recipe, species).rank(comparison)
+            ambiguity = selection.ambiguity_reason(described.animal.found)
+            return ReferenceAnswer(
+                ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
+            )
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery

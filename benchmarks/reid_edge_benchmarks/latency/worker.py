@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from reid_edge.compare.comparison import compare
+from reid_edge.compare.comparison import Comparer
 from reid_edge.decide.decision import Decision
+from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError, ReidEdgeError
-from reid_edge.identify.identifier import Question
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
@@ -55,34 +55,32 @@ class Runtime:
 
     def _answered(self, photos: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[Answer], Stages]]:
         """Per photo its path, answers and milliseconds by stage."""
-        questions = [Question(photo["species"], photo["viewpoint"]) for photo in photos]
+        queries = [Query(photo["species"], photo["viewpoint"]) for photo in photos]
         paths = [photo["path"] for photo in photos]
         if not self._decides:
-            for path, question in zip(paths, questions, strict=True):
+            for path, query in zip(paths, queries, strict=True):
                 timings = Timings()
-                yield path, self._undecided(path, question, timings), timings.milliseconds
-        # Several photos of one question take the way of a folder, in checkouts that have it.
-        elif len(photos) > 1 and len(set(questions)) == 1 and hasattr(self._session, "identify_each"):
-            for place, answered in self._session.identify_each(map(Path, paths), questions[0]):
+                yield path, self._undecided(path, query, timings), timings.milliseconds
+        # Several photos of one query take the way of a folder, in checkouts that have it.
+        elif len(photos) > 1 and len(set(queries)) == 1 and hasattr(self._session, "identify_each"):
+            for place, answered in self._session.identify_each(map(Path, paths), queries[0]):
                 if isinstance(answered, PhotoError):
                     raise answered
                 yield str(place), [_plain(decision) for decision in answered[1]], dict(answered[1][0].timings_ms)
         else:
-            for path, question in zip(paths, questions, strict=True):
-                _, decisions = self._session.identify(Path(path), question)
+            for path, query in zip(paths, queries, strict=True):
+                _, decisions = self._session.identify(Path(path), query)
                 yield path, [_plain(decision) for decision in decisions], dict(decisions[0].timings_ms)
 
-    def _undecided(self, path: str, question: Question, timings: Timings) -> list[Answer]:
+    def _undecided(self, path: str, query: Query, timings: Timings) -> list[Answer]:
         """As far as a pack that is not calibrated comes: to the scores."""
         identifier, candidates = self._session.identifier, self._session.candidates
         with timings.stage("decode"):
             photo = read_photo(Path(path))
-        selection = candidates.select(question.species, question.viewpoint)
-        animals = identifier.describe(photo, timings=timings, viewpoint=question.viewpoint, species=question.species)
-        compared = [
-            compare(each.features, candidates, identifier.recipe, identifier.networks, timings, selection.ids) for each in animals
-        ]
-        return [undecided(each, candidates) for each in compared]
+        selection = candidates.select(query)
+        animals = identifier.describe(photo, selection.query, timings)
+        comparer = Comparer(identifier.recipe, identifier.networks, candidates)
+        return [undecided(comparer.compare(each.features, selection, timings), candidates) for each in animals]
 
 
 def _plain(decision: Decision) -> Answer:

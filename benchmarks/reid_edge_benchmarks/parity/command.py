@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.decide.calibration import WeightedMean
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.pack import Pack
 from reid_edge_benchmarks.parity.differences import (
     Difference,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from reid_edge.describe.quality import QUALITY
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.pack import Pack
 from reid_edge.pack.head_labels import Labels, labels_file, parse_labels
 from reid_edge.photo import read_photo

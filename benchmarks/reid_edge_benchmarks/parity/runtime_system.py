@@ -10,9 +10,10 @@ from typing import Any
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
+from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery
 from reid_edge.identify.enrolment import enrol
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Pack, open_pack
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Recipe
@@ -119,8 +120,8 @@ def ask_runtime(labelled: LabelledSet, system: RuntimeSystem, folder: Path, prog
         candidates = GalleryCandidates(gallery, identifier.feature_key)
         everybody = len(gallery.individuals())
         for query in progress(labelled.queries, f"Identifying {labelled.name}"):
-            question = Question(species=labelled.species, viewpoint=query.viewpoint, top=everybody)
-            decision = identifier.identify(read_photo(query.path), candidates, question)[0]
+            query_facts = Query(species=labelled.species, viewpoint=query.viewpoint, top=everybody)
+            decision = identifier.identify(read_photo(query.path), candidates, query_facts)[0]
             answers.append(_answer(decision, describe_query(query, labelled, identifier)))
     return answers
 
@@ -142,7 +143,7 @@ def _answer(decision: Decision, described: DescribedAnimal) -> RuntimeAnswer:
     evidence = ranking[0].evidence if ranking else 0.0
     return RuntimeAnswer(
         top=ranking[0].identity if ranking else None,
-        known=bool(ranking) and evidence >= decision.thresholds["known_from"],
+        known=bool(ranking) and evidence >= decision.thresholds.known_from,
         evidence=evidence,
         fused={ranked.identity: ranked.fused for ranked in ranking},
         described=described,

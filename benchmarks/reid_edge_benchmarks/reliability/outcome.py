@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import open_pack

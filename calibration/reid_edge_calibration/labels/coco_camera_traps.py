@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import ReidEdgeError, UsageError
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.records import identity_name
-from reid_edge.gallery.sources import Enrolment
 from reid_edge_calibration.labels.csv_table import MISSING
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, counted
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError, UsageError
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.records import identity_name
-from reid_edge.gallery.sources import Enrolment
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, first_few
 
 # pandas writes a missing value as nothing, unless it was told otherwise or the column holds texts.

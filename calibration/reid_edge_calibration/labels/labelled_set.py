@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, first_few
 from reid_edge_calibration.labels.leakage import find_leakage

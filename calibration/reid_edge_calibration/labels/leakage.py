@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_calibration.labels.labelled_photo import counted, first_few
 from reid_edge_calibration.labels.photo_print import PhotoPrint, nearest_prints, photo_print
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge.gallery.sources import METADATA, read_source
+from reid_edge.gallery.enrolment_list import METADATA, read_source
 from reid_edge_calibration.labels.coco_camera_traps import read_coco_camera_traps
 from reid_edge_calibration.labels.csv_table import UNNAMED, read_csv_table
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, counted, first_few

@@ -19,6 +19,7 @@ from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import CALIBRATION, Identifier
 from reid_edge.pack import NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
+from reid_edge.storage.durable import move_into_place
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.projection.choice import Choice, Progress, choose_projection
 from reid_edge_calibration.projection.fit import Projection
@@ -119,7 +120,7 @@ def carry_features_over(before: Identifier, after: Identifier, sets: Sequence[La
                             arrays[vector_array(name)] = project(arrays[vector_array(name)], engine)
                     if arrays:
                         gallery.put_features(sighting.id, after.feature_key, arrays)
-            unfinished.replace(target)
+            move_into_place(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import reid_edge
 from reid_edge.report.markup import page_head
-from reid_edge.storage.disk import storage_errors
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import replacing
+from reid_edge.storage.errors import storage_errors
 from reid_edge_calibration.metrics import calibration_error
 from reid_edge_calibration.report.content import CalibrationReport, ReportedEntry
 from reid_edge_calibration.report.markup import number, percent, plain, table
@@ -29,7 +29,7 @@ def write_report(path: Path, report: CalibrationReport) -> None:
         StorageError: the disk is full or read-only, or the folder is missing.
     """
     content = _page(report).encode("utf-8", "replace")
-    with storage_errors(f"write the report {path}"), replacing(path, durable=True) as file:
+    with storage_errors(f"write the report {path}"), replacing(path) as file:
         file.write(content)
 
 

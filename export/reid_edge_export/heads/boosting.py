@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.compare.heads import Labels, boosting_features
+from reid_edge.describe.query import Query
 from reid_edge_export.heads.fitting import Curve, Fitted, score
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say
@@ -58,7 +59,7 @@ def features_of(photos: LabelledPhotos, among: LabelledPhotos, labels: Labels) -
         others = np.flatnonzero(comparable[row])
         names = [among.identities[number] for number in among.individual[others]]
         vector, side, species = photos.vectors[row], photos.viewpoints[row], photos.species[row]
-        rows.append(boosting_features(vector, distance[row, others], names, side, species, labels))
+        rows.append(boosting_features(vector, distance[row, others], names, Query(species, side), labels))
     return np.stack(rows)
 
 

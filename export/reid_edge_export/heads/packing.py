@@ -11,7 +11,7 @@ from typing import Any
 from reid_edge.compare.heads import Labels, labels_file, parse_labels
 from reid_edge.errors import UsageError
 from reid_edge.pack import Manifest, Network, NewFile, Pack, write_pack
-from reid_edge.pack.tables import Scalar
+from reid_edge.plain_data import Scalar
 from reid_edge.recipe import Recipe, parse_recipe
 from reid_edge_export.catalogue import OPSET
 from reid_edge_export.heads.training import Kind, TrainedHead

@@ -67,8 +67,8 @@ class _CsvAnswers:
         other = _best_other(decision)
         self._row(
             (
-                decision.photo["path"],
-                decision.animal["index"],
+                decision.photo.path,
+                decision.animal.index,
                 decision.verdict,
                 decision.identity or "",
                 f"{decision.probability:.4f}",
@@ -77,7 +77,7 @@ class _CsvAnswers:
                 f"{other.probability:.4f}" if other else "",
                 decision.reason,
                 " ".join(decision.warnings),
-                decision.photo["sha256"],
+                decision.photo.sha256,
                 "",
             )
         )
@@ -97,8 +97,8 @@ class _TextAnswers:
         self._timings = timings
 
     def answer(self, decision: Decision) -> None:
-        which = f", animal {decision.animal['index'] + 1}" if decision.animal["index"] else ""
-        _write(printable(f"{decision.photo['name']}{which}"))
+        which = f", animal {decision.animal.index + 1}" if decision.animal.index else ""
+        _write(printable(f"{decision.photo.name}{which}"))
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
         guess = f"{decision.identity}  {_percent(decision.probability)}"
         if decision.verdict == "known":
@@ -120,7 +120,7 @@ class _TextAnswers:
             _write(printable(f"        note: {warning}"))
         if self._timings:
             stages = ", ".join(f"{stage} {milliseconds:.0f}" for stage, milliseconds in decision.timings_ms.items())
-            _write(f"        {sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine['provider']})")
+            _write(f"        {sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine.provider})")
 
     def failure(self, path: Path, error: PhotoError) -> None:
         _say_failure(error)

@@ -1,4 +1,4 @@
-"""`reid-edge gallery`: keep the catalogue of known individuals."""
+"""`reid-edge gallery`: manage the catalogue of known individuals."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _EXIT_DAMAGED = 4
 
 @click.group()
 def gallery() -> None:
-    """Make, fill, correct and carry the catalogue of known individuals."""
+    """Create, fill, correct, back up and export the catalogue of known individuals."""
 
 
 @gallery.command()
 @gallery_option
 def init(gallery_path: Path) -> None:
-    """Make a new, empty gallery."""
+    """Create an empty gallery."""
     from reid_edge.gallery import Gallery
 
     Gallery.create(gallery_path).close()
-    _say(f"Made the gallery {gallery_path}. Fill it: reid-edge gallery add FOLDER --gallery {gallery_path}")
+    _say(f"Created the gallery {gallery_path}. To fill it: reid-edge gallery add FOLDER --gallery {gallery_path}")
 
 
 @gallery.command("list")
 @gallery_option
 @click.option("--species", help="Only individuals of this species.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def list_individuals(gallery_path: Path, species: str | None, as_json: bool) -> None:
     """List the individuals."""
     from dataclasses import asdict
@@ -50,16 +50,18 @@ def list_individuals(gallery_path: Path, species: str | None, as_json: bool) -> 
         _print_json([asdict(individual) for individual in individuals])
     else:
         _print_table(("name", "species", "sightings", "viewpoints", "last seen"), [_individual_row(one) for one in individuals])
-    if not individuals:
-        _say("No individual" + (f" of the species {species}." if species else " yet: reid-edge gallery add FOLDER."))
+    if species and not individuals:
+        _say(f"The gallery has no individual of the species {species}.")
+    elif not individuals:
+        _say("The gallery is empty. To fill it: reid-edge gallery add FOLDER.")
 
 
 @gallery.command()
 @click.argument("name")
 @gallery_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: the individual and her sightings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the individual and its sightings.")
 def show(name: str, gallery_path: Path, as_json: bool) -> None:
-    """Show an individual and her sightings, with the numbers that split and remove take."""
+    """Show the individual NAME and its sightings, with the numbers that `split` and `remove` take."""
     from dataclasses import asdict
 
     from reid_edge.gallery import Gallery
@@ -82,26 +84,26 @@ def show(name: str, gallery_path: Path, as_json: bool) -> None:
 @click.argument("new")
 @gallery_option
 def rename(old: str, new: str, gallery_path: Path) -> None:
-    """Give the individual OLD the name NEW."""
+    """Rename the individual OLD to NEW."""
     from reid_edge.gallery import Gallery
 
     with Gallery.open(gallery_path) as opened:
         opened.rename(old, new)
-    _say(f"{old} is {new} now.")
+    _say(f"Renamed {old} to {new}.")
 
 
 @gallery.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--into", required=True, metavar="NAME", help="The individual that all of them are.")
+@click.option("--into", required=True, metavar="NAME", help="The individual that keeps its name and gets all sightings.")
 @gallery_option
 def merge(names: tuple[str, ...], into: str, gallery_path: Path) -> None:
-    """Say that the individuals NAMES are one animal."""
+    """Merge individuals that are the same animal: move all sightings of NAMES to one individual."""
     from reid_edge.gallery import Gallery
 
     with Gallery.open(gallery_path) as opened:
         opened.merge(names, into)
         total = opened.individual(into).sightings
-    _say(f"{into} has {_number(total, 'sighting')} now.")
+    _say(f"{into} now has {_number(total, 'sighting')}.")
 
 
 @gallery.command()
@@ -110,27 +112,29 @@ def merge(names: tuple[str, ...], into: str, gallery_path: Path) -> None:
 @click.option("--into", required=True, metavar="NAME", help="The name of the new individual.")
 @gallery_option
 def split(name: str, sightings: tuple[int, ...], into: str, gallery_path: Path) -> None:
-    """Make some SIGHTINGS of the individual NAME a new individual; the numbers are those of `gallery show NAME`."""
+    """Move SIGHTINGS of the individual NAME to a new individual. `gallery show NAME` lists their numbers."""
     from reid_edge.gallery import Gallery
 
     with Gallery.open(gallery_path) as opened:
         opened.split(name, sightings, into)
         total = opened.individual(into).sightings
-    _say(f"{into} is a new individual with {_number(total, 'sighting')} that {'was' if total == 1 else 'were'} {name}'s.")
+    _say(f"Moved {_number(total, 'sighting')} of {name} to the new individual {into}.")
 
 
 @gallery.command()
 @click.argument("name", required=False)
-@click.option("--sighting", "sightings", type=int, multiple=True, metavar="NUMBER", help="Only this sighting; may be repeated.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--sighting", "sightings", type=int, multiple=True, metavar="NUMBER", help="Remove only this sighting. Can be repeated."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @gallery_option
 def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path: Path) -> None:
-    """Remove the individual NAME with all her sightings, or single sightings."""
+    """Remove the individual NAME with all its sightings, or single sightings."""
     from reid_edge.errors import UsageError
     from reid_edge.gallery import Gallery
 
     if (name is None) == (not sightings):
-        raise UsageError("Remove either an individual or sightings.", "Give NAME, or --sighting NUMBER.")
+        raise UsageError("Name either an individual or sightings to remove, not both.", "Give NAME, or --sighting NUMBER.")
     with Gallery.open(gallery_path) as opened:
         if name is not None:
             what = f"{name} with {_number(opened.individual(name).sightings, 'sighting')}"
@@ -142,16 +146,16 @@ def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path
             opened.remove_individual(name)
         else:
             opened.remove_sightings(sightings)
-    _say(f"Removed {what}. `reid-edge gallery undo` brings it back.")
+    _say(f"Removed {what}. To restore it: reid-edge gallery undo.")
 
 
 @gallery.command()
 @click.option(
-    "--count", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many commands to undo, newest first."
+    "--count", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Number of commands to undo, newest first."
 )
 @gallery_option
 def undo(count: int, gallery_path: Path) -> None:
-    """Undo the newest command that changed the gallery and was not undone yet; a whole `gallery add` is one."""
+    """Undo the newest command that changed the gallery and is not undone yet. One run of `gallery add` is one command."""
     from reid_edge.gallery import Gallery
 
     with Gallery.open(gallery_path) as opened:
@@ -159,21 +163,21 @@ def undo(count: int, gallery_path: Path) -> None:
     for batch in undone:
         click.echo(f"Undone: {printable(batch.summary)} (of {batch.at})")
     if len(undone) < count:
-        _say(f"There were only {len(undone)} to undo.")
+        _say(f"Undid {_number(len(undone), 'command')}; there were no more.")
 
 
 @gallery.command()
 @click.option(
-    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many decisions, newest first."
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="Number of decisions to show, newest first."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @gallery_option
 def history(limit: int, as_json: bool, gallery_path: Path) -> None:
-    """Tell the newest decisions."""
+    """List the newest decisions."""
     from dataclasses import asdict
 
     from reid_edge.gallery import Gallery
-    from reid_edge.gallery.events import describe
+    from reid_edge.gallery.history import describe
 
     with Gallery.open(gallery_path, writable=False) as opened:
         events = opened.history(limit)
@@ -187,7 +191,7 @@ def history(limit: int, as_json: bool, gallery_path: Path) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @gallery_option
 def export(out: Path, gallery_path: Path) -> None:
-    """Write the gallery to OUT: a .csv (the table of sightings) or a .zip (everything, for `gallery import`)."""
+    """Export the gallery to OUT: a .csv (table of sightings) or a .zip (everything, for `gallery import`)."""
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.portable import export_gallery
 
@@ -199,7 +203,10 @@ def export(out: Path, gallery_path: Path) -> None:
 @click.argument("archive", type=click.Path(path_type=Path))
 @gallery_option
 def import_archive(archive: Path, gallery_path: Path) -> None:
-    """Add what the ARCHIVE (a .zip of `gallery export`) holds. A missing gallery is made; what contradicts it is kept as it is here."""
+    """Import an ARCHIVE, a .zip written by `gallery export`.
+
+    A gallery that does not exist is created. Where the archive names another individual for a photo, the gallery keeps its own name.
+    """
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.portable import import_gallery
 
@@ -207,21 +214,21 @@ def import_archive(archive: Path, gallery_path: Path) -> None:
         report = import_gallery(opened, archive)
     for conflict in report.conflicts:
         click.echo(
-            f"{printable(conflict.photo_name)}: {conflict.ours} here, {conflict.theirs} in {archive}; kept {conflict.ours}"
+            f"{printable(conflict.photo_name)}: {conflict.ours} in this gallery, {conflict.theirs} in {archive}; kept {conflict.ours}"
         )
-    here = f"{report.present} were here already, {len(report.conflicts)} of them under another name"
-    _say(f"Added {_number(report.added, 'sighting')}; {here}.")
+    present = f"{report.present} were in the gallery already, {len(report.conflicts)} of them under another name"
+    _say(f"Added {_number(report.added, 'sighting')}; {present}.")
 
 
 @gallery.command()
-@click.option("--repair", "repairing", is_flag=True, help="Put what can still be read of a damaged gallery into a new file.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--repair", "repairing", is_flag=True, help="Copy what can still be read of a damaged gallery to a new file.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @gallery_option
 @click.pass_context
 def check(context: click.Context, repairing: bool, yes: bool, gallery_path: Path) -> None:
-    """Check that the gallery is whole; exits 4 where it is damaged.
+    """Check the gallery for damage. Exits 4 if it is damaged.
 
-    With --repair it is said first what a repair can do and what it cannot. The damaged file is kept under another name.
+    --repair first lists what a repair can and cannot do. The damaged file is kept under another name.
     """
     from reid_edge.errors import GalleryError
     from reid_edge.gallery import Gallery
@@ -238,11 +245,11 @@ def check(context: click.Context, repairing: bool, yes: bool, gallery_path: Path
     for finding in findings:
         click.echo(f"{finding.severity}: {printable(finding.what)} {finding.hint}")
     if not any(finding.severity == "damage" for finding in findings):
-        _say(f"The gallery {gallery_path} is whole." + (" There is nothing to repair." if repairing else ""))
+        _say(f"The gallery {gallery_path} is not damaged." + (" There is nothing to repair." if repairing else ""))
     elif repairing:
         _repair(gallery_path, yes)
     else:
-        _say(f"To put what can be read into a new file: reid-edge gallery check --repair --gallery {gallery_path}")
+        _say(f"To copy what can be read to a new file: reid-edge gallery check --repair --gallery {gallery_path}")
         context.exit(_EXIT_DAMAGED)
 
 
@@ -257,29 +264,36 @@ def _repair(path: Path, yes: bool) -> None:
         if not yes:
             click.confirm("Repair it now?", abort=True, err=True)
         kept = repair.finish()
-    _say(f"{path} is whole again. The damaged file is kept as {kept}; delete it when nothing is missed.")
+    _say(f"Repaired {path}. The damaged file is kept as {kept}; delete it when nothing is missing.")
 
 
 @gallery.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--last", type=click.IntRange(1, 10_000), default=3, show_default=True, help="Keep so many of the newest.")
-@click.option("--hourly", type=click.IntRange(0, 10_000), default=24, show_default=True, help="And the newest of so many hours.")
-@click.option("--daily", type=click.IntRange(0, 10_000), default=7, show_default=True, help="And the newest of so many days.")
-@click.option("--weekly", type=click.IntRange(0, 10_000), default=8, show_default=True, help="And the newest of so many weeks.")
+@click.option("--last", type=click.IntRange(1, 10_000), default=3, show_default=True, help="Number of newest backups to keep.")
+@click.option(
+    "--hourly", type=click.IntRange(0, 10_000), default=24, show_default=True, help="Keep one backup per hour, for so many hours."
+)
+@click.option(
+    "--daily", type=click.IntRange(0, 10_000), default=7, show_default=True, help="Keep one backup per day, for so many days."
+)
+@click.option(
+    "--weekly", type=click.IntRange(0, 10_000), default=8, show_default=True, help="Keep one backup per week, for so many weeks."
+)
 @gallery_option
 def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, gallery_path: Path) -> None:
-    """Make a checked copy of the gallery in FOLDER, also while it is in use, and drop older copies that are not to be kept.
+    """Back up the gallery to FOLDER, also while it is in use, and delete the backups that need not be kept.
 
-    A gallery that did not change since its newest backup gets none. To go back to one, put its file in the gallery's place.
+    Each backup is checked. No backup is made if nothing changed since the newest one. To restore a backup, replace the gallery's file
+    with it.
     """
-    from reid_edge.gallery.backup import Rings, back_up, backups
+    from reid_edge.gallery.backup import RetentionPolicy, back_up, backups
 
-    made = back_up(gallery_path, folder, Rings(last, hourly, daily, weekly))
-    there = len(backups(folder, gallery_path.stem))
+    made = back_up(gallery_path, folder, RetentionPolicy(last, hourly, daily, weekly))
+    total = len(backups(folder, gallery_path.stem))
     if made is None:
-        _say(f"Nothing changed since the newest of {_number(there, 'backup')} in {folder}.")
+        _say(f"Nothing changed since the newest of {_number(total, 'backup')} in {folder}.")
     else:
-        _say(f"Made {made.path}, the newest of {_number(there, 'backup')}.")
+        _say(f"Made the backup {made.path}. {_number(total, 'backup')} in total.")
 
 
 def _individual_row(individual: Individual) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def identify(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other.", "Give one of them.")
     from reid_edge.cli.answers import answers_for
-    from reid_edge.identify.identifier import Question
+    from reid_edge.describe.query import Query
     from reid_edge.report import Report
 
     if explain and not (explain.parent.is_dir() and os.access(explain.parent, os.W_OK)):
@@ -64,7 +64,7 @@ def identify(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
     paths = _photo_files(photos)
-    question = Question(species, viewpoint, top, with_evidence=explain is not None)
+    query = Query(species, viewpoint, top=top, with_evidence=explain is not None)
     answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
@@ -73,7 +73,7 @@ def identify(
         # On a terminal the answers themselves show how far it is.
         with (
             nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining,
-            closing(session.identify_each(remaining, question)) as answered,
+            closing(session.identify_each(remaining, query)) as answered,
         ):
             for path, answer in answered:
                 if isinstance(answer, PhotoError):

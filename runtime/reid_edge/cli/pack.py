@@ -44,7 +44,7 @@ def list_packs(context: click.Context) -> None:
     if rows:
         _print_table(("pack", "version", "networks", "size", "from"), rows)
     elif not broken:
-        click.echo("There is no pack on this device; `reid-edge pack import FILE` brings one.", err=True)
+        click.echo("There is no pack on this device. To import one: reid-edge pack import FILE.", err=True)
     for refusal in broken:
         click.echo(f"{refusal.message} {refusal.hint}", err=True)
     if broken:
@@ -82,8 +82,8 @@ def verify(name: str) -> None:
     opened = open_pack(find_pack(name))
     manifest = opened.manifest
     click.echo(
-        f"{manifest.name} {manifest.version} ({opened.sha256[:12]}) is sound: "
-        f"{len(manifest.files)} files, {_megabytes(_size(manifest))}, every hash as listed."
+        f"{manifest.name} {manifest.version} ({opened.sha256[:12]}) is valid: "
+        f"{len(manifest.files)} files, {_megabytes(_size(manifest))}, all hashes match."
     )
 
 
@@ -92,7 +92,7 @@ def verify(name: str) -> None:
 def import_file(file: Path) -> None:
     """Verify a pack (a zip or a directory) and copy it onto this device.
 
-    Prints the name by which `--pack` finds it.
+    Prints the name to use with `--pack`.
     """
     from reid_edge.pack import import_pack
 
@@ -106,21 +106,21 @@ def import_file(file: Path) -> None:
     "--for",
     "targets",
     metavar="SM86,SM89,...",
-    help="Build for GPUs of these generations instead, with TensorRT-RTX and without any GPU.",
+    help="Build for these GPU generations instead, with TensorRT-RTX. No GPU is needed.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="REID_EDGE_ENGINES",
     show_envvar=True,
-    help="The folder of engines. [default: ~/.local/share/reid-edge/engines]",
+    help="Folder for the engines. [default: ~/.local/share/reid-edge/engines]",
 )
 @click.pass_context
 def build_engines(context: click.Context, name: str, device: str | None, targets: str | None, out: Path | None) -> None:
-    """Build the TensorRT engines of a pack's networks, so that `--device tensorrt` starts at once.
+    """Build the TensorRT engines of a pack's networks, so that `--device tensorrt` does not build them at its first start.
 
-    PACK is a name from `reid-edge pack list`, a directory or a zip. An engine that is there already is kept. Each engine is compared with
-    ONNX Runtime before it counts, except with --for: those engines run in TensorRT-RTX only, on a machine that has it.
+    PACK is a name from `reid-edge pack list`, a directory or a zip. Existing engines are kept. Each engine is compared with ONNX Runtime
+    before it is used, except with --for: those engines run only in TensorRT-RTX, on a machine that has it.
     """
     from reid_edge.engines.engine_cache import EngineCache
     from reid_edge.engines.profiles import ranges_of_network
@@ -128,7 +128,7 @@ def build_engines(context: click.Context, name: str, device: str | None, targets
     from reid_edge.recipe import parse_recipe
 
     if device and targets:
-        raise UsageError("--device and --for exclude each other.", "--for builds for GPUs that need not be here.")
+        raise UsageError("--device and --for cannot be combined.", "Use --for to build for GPUs of other machines.")
     opened = open_pack(find_pack(name))
     recipe = parse_recipe(opened.recipe, opened.manifest)
     build = _ahead_of_time(targets) if targets else _on_this_gpu(device or "cuda:0")
@@ -142,10 +142,10 @@ def build_engines(context: click.Context, name: str, device: str | None, targets
                 click.echo(f"{error.message} {error.hint}", err=True)
                 refused += 1
                 continue
-            done = f"built in {engine.build_seconds:.1f} s" if engine.fresh else "was there already"
+            done = f"built in {engine.build_seconds:.1f} s" if engine.fresh else "exists already"
             click.echo(f"{network}  {target}  {_megabytes(len(engine.content))}  {done}  {engine.path}")
     if targets:
-        click.echo("These engines are for TensorRT-RTX only; `--device tensorrt` builds its own.", err=True)
+        click.echo("These engines run only in TensorRT-RTX; `--device tensorrt` builds its own.", err=True)
     if refused:
         context.exit(EngineError.exit_code)
 

@@ -197,14 +197,14 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
 @click.option("--sidecar", is_flag=True, help="XMP files beside the photos.")
 def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, sidecar: bool) -> None:
     """Write the answers of a ledger again: everything but the ledger itself is derived from it. The daemon may be running."""
-    from reid_edge.gallery.connection import translated
+    from reid_edge.storage.errors import file_errors
     from reid_edge.watch.configuration import Configuration
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.outputs import open_sinks
 
     if not (csv or json_lines or camtrap_dp or sidecar):
         raise UsageError("Nothing to export was named.", "Give --csv, --json-lines, --camtrap-dp or --sidecar.")
-    with translated(to):
+    with file_errors(to):
         to.mkdir(parents=True, exist_ok=True)
     wanted = Configuration(folders=(), out=to, csv=csv, json_lines=json_lines, camtrap_dp=camtrap_dp, sidecar=sidecar)
     with Ledger.read(out / LEDGER_NAME) as ledger:

@@ -4,42 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.compare.selection import Selection, agrees, select
 from reid_edge.describe.features import keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
 from reid_edge.describe.keypoints import Keypoints
+from reid_edge.describe.query import Query
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.search import VectorIndex
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which gallery animals a query is compared with.
-
-    Attributes:
-        ids: int64, sighting ids; None for all.
-        species: the species that all of them share; empty where they differ or do not say.
-        warnings: how the selection could not be what was asked for.
-        nothing_to_compare: why there are none, one sentence; empty where there are some.
-        doubt: why an animal that is near none of them may be known all the same; empty where there is no such reason.
-        may_be_known: there are none, yet the animal may be one of the gallery's: seen from another side, or not described.
-    """
-
-    ids: NDArray[np.int64] | None
-    species: str
-    warnings: tuple[str, ...] = ()
-    nothing_to_compare: str = ""
-    may_be_known: bool = False
-    doubt: str = ""
-
-    def doubt_about(self, found: bool) -> str:
-        """Why an animal that is near none of them may not be new: `doubt`, or that no animal stood out in the photo."""
-        return self.doubt if found else "No animal stands out in this photo, and there may be none."
 
 
 class GalleryCandidates:
@@ -68,49 +44,13 @@ class GalleryCandidates:
         Raises:
             UsageError: with the species there are. Nothing is refused where the gallery is empty or no species was given.
         """
-        there = sorted({seen.species for seen in self._gallery.sightings()})
-        if species and there and not any(_says(known, species) for known in there):
-            raise UsageError(f"The gallery holds no {species}.", f"It holds: {', '.join(there)}. Or leave --species out.")
+        held = sorted({seen.species for seen in self._gallery.sightings()})
+        if species and held and not any(agrees(each, species) for each in held):
+            raise UsageError(f"The gallery holds no {species}.", f"It holds: {', '.join(held)}. Or leave --species out.")
 
-    def select(self, species: str, viewpoint: str) -> Selection:
-        """Restrict to a species and to a viewpoint, in any case of letters; a side that the gallery does not tell stays in.
-
-        Args:
-            species: the query's, empty for any.
-            viewpoint: the query's, empty where unknown.
-        """
-        if not self._sightings and self._undescribed:
-            why = "No photo of the gallery could be described with this pack, so nothing was compared. A person should look."
-            return _nothing("", why, may_be_known=True)
-        if not self._sightings:
-            return _nothing("", "The gallery is empty, so every animal is new to it.")
-        chosen = [seen for seen in self._sightings.values() if not species or _says(seen.species, species)]
-        if not chosen and self._undescribed:
-            why = f"No {species} of the gallery could be described with this pack, so nothing was compared. A person should look."
-            return _nothing(species, why, may_be_known=True)
-        if not chosen:
-            there = ", ".join(sorted({seen.species for seen in self._sightings.values()}))
-            return _nothing(species, f"The gallery holds no {species}, so every one is new to it; it holds {there}.")
-        warnings: list[str] = []
-        doubt = ""
-        if viewpoint:
-            same_side = [seen for seen in chosen if _says(seen.viewpoint, viewpoint)]
-            if not same_side:
-                why = f"The gallery holds no photo from the {viewpoint}; the animal may be known from another side. A person should look."
-                return _nothing(_shared_species(chosen), why, may_be_known=True)
-            chosen = same_side
-            unsaid = sum(not seen.viewpoint for seen in chosen)
-            if unsaid:
-                warnings.append(f"{unsaid} of {len(chosen)} gallery photos do not say which side they show; all were compared.")
-        elif any(seen.viewpoint for seen in chosen):
-            sides = sorted({seen.viewpoint or "a side that is not told" for seen in chosen})
-            warnings.append(f"Which side the photo shows is not known (--viewpoint); it was compared with {' and '.join(sides)}.")
-            if len(sides) == 1:
-                doubt = f"The gallery shows {sides[0]} sides only, and this photo may show another."
-        if self._undescribed:
-            warnings.append(f"Gallery photos left out because this pack has not described them: {self._undescribed}.")
-        ids = None if len(chosen) == len(self._sightings) else np.array(sorted(sighting.id for sighting in chosen), np.int64)
-        return Selection(ids, _shared_species(chosen), tuple(warnings), doubt=doubt)
+    def select(self, query: Query) -> Selection:
+        """Which gallery animals the query is compared with, see `reid_edge.compare.selection.select`."""
+        return select(self._sightings.values(), self._undescribed, query)
 
     def nearest(
         self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
@@ -119,7 +59,7 @@ class GalleryCandidates:
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
         if embedding not in self._indexes:
-            index = VectorIndex.open(self._gallery, self._key, vector_array(embedding))
+            index = self._gallery.vector_index(self._key, vector_array(embedding))
             # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
             self._indexes[embedding] = index, (None if np.isin(index.ids, self._ids).all() else self._ids)
         index, named = self._indexes[embedding]
@@ -177,17 +117,3 @@ class GalleryCandidates:
     @cached_property
     def _by_photo(self) -> dict[str, str]:
         return {sighting.photo_sha256: sighting.identity for sighting in self._sightings.values()}
-
-
-def _nothing(species: str, why: str, may_be_known: bool = False) -> Selection:
-    return Selection(np.empty(0, np.int64), species, nothing_to_compare=why, may_be_known=may_be_known)
-
-
-def _says(said: str, asked: str) -> bool:
-    """Whether a fact of the gallery is the one asked for, or is not known."""
-    return said.casefold() in ("", asked.casefold())
-
-
-def _shared_species(sightings: list[Sighting]) -> str:
-    species = {sighting.species for sighting in sightings}
-    return species.pop() if len(species) == 1 else ""

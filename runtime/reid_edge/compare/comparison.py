@@ -13,6 +13,7 @@ from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.matching.pair_scores import highest_score, match_keypoints, match_pictures, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
+from reid_edge.compare.selection import Selection
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
@@ -61,99 +62,106 @@ class Comparison:
     matches: dict[str, dict[int, Matches]] = field(default_factory=dict)
 
 
-class Settled(Protocol):
-    """Says of a comparison that is not finished whether its answer is, see `reid_edge.decide.early_exit.Settled`."""
+class MayStop(Protocol):
+    """Says of a comparison that is not finished whether its answer is, see `reid_edge.decide.early_exit.EarlyExitCheck`."""
 
     def __call__(self, comparison: Comparison, column: int, ceilings: Mapping[int, float]) -> bool:
         """Whether the answer stays, whatever the rows of `ceilings` score up to these in the column."""
 
 
-def compare(
-    query: Features,
-    source: CandidateSource,
-    recipe: Recipe,
-    networks: Networks,
-    timings: Timings,
-    allowed: NDArray[np.int64] | None = None,
-    species: str = "",
-    viewpoint: str = "",
-    settled: Settled | None = None,
-) -> Comparison:
-    """Shortlist and score.
+@dataclass(frozen=True)
+class Comparer:
+    """Compares animals with a gallery.
 
-    Args:
-        query: the animal's features.
-        source: the gallery.
+    Attributes:
         recipe: how many candidates, which matchers.
         networks: for the matchers that are networks, and for the heads with their labels.
-        timings: gets the stages ``retrieve``, ``load`` and one per matcher, re-ranking and head.
-        allowed: sighting ids to choose among; None for all.
-        species: of the query, for heads; empty where unknown.
-        viewpoint: of the query, for heads; empty where unknown.
-        settled: lets the last matcher stop early where the recipe says so; all candidates are matched without it.
-
-    Raises:
-        EngineError: a network failed.
-        PackError: a head gives other probabilities than its labels say.
+        source: the gallery.
     """
-    names = recipe.score_names
-    with timings.stage("retrieve"):
-        wanted = recipe.retrieve
-        ids = source.nearest(wanted.embedding, query.vectors[wanted.embedding], wanted.candidates, allowed)
-        raw = np.full((len(ids), len(names)), np.nan)
-        comparison = Comparison(ids, names, raw)
-        if not len(ids):
-            return comparison
-        vectors = {name: source.vectors(name, ids) for name in recipe.embedding_names}
-        for name, each in vectors.items():
-            raw[:, names.index(name)] = each @ query.vectors[name]
-    with timings.stage("load"):
-        stored = _Stored.of(ids, source, recipe)
-    for match in recipe.match:
-        with timings.stage(match.name):
-            early = recipe.early_exit if settled and match is recipe.match[-1] else None
-            rows = _rows_to_match(match, comparison)
-            size = pairs_at_a_time(match, networks) if early else max(1, len(rows))
-            for start in range(0, len(rows), size):
-                _score(match, rows[start : start + size], query, stored, recipe, networks, comparison)
-                left = rows[start + size :]
-                if early and settled and left:
-                    ceilings = _ceilings(match, left, query, stored, early, comparison)
-                    if settled(comparison, names.index(match.name), ceilings):
-                        break
-    for rerank in recipe.rerank:
-        with timings.stage(rerank.name):
-            distances = jaccard_distances(query.vectors[rerank.embedding], vectors[rerank.embedding], rerank.k1, rerank.k2)
-            raw[:, names.index(rerank.name)] = 1 - distances
-    owners = [source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
-    for head in recipe.head:
-        if concerns(head.species, species):
-            with timings.stage(head.name):
-                labels = networks.labels[head.name]
-                features = _head_features(head, query, source, networks, allowed, species, viewpoint)
-                probabilities = classify(features, labels, networks[head.network].engine)
-                raw[:, names.index(head.name)] = of_candidates(probabilities, labels, owners)
-    return comparison
 
+    recipe: Recipe
+    networks: Networks
+    source: CandidateSource
 
-def _head_features(
-    head: Head,
-    query: Features,
-    source: CandidateSource,
-    networks: Networks,
-    allowed: NDArray[np.int64] | None,
-    species: str,
-    viewpoint: str,
-) -> NDArray[np.float32]:
-    """What a head takes; the neighbours of boosting are the nearest of all that the query may be compared with, on the shortlist or not."""
-    vector = query.vectors[head.embedding]
-    if head.kind == "classifier":
-        return vector
-    labels = networks.labels[head.name]
-    ids = source.nearest(head.embedding, vector, labels.neighbours, allowed)
-    distances = 1 - source.vectors(head.embedding, ids) @ vector
-    shown = [source.identity_of(int(sighting)) for sighting in ids]
-    return boosting_features(vector, distances, shown, viewpoint, species, labels)
+    def compare(self, features: Features, selection: Selection, timings: Timings, may_stop: MayStop | None = None) -> Comparison:
+        """Shortlist and score.
+
+        Args:
+            features: the animal's.
+            selection: which gallery animals may be candidates, and for heads the query's species and viewpoint.
+            timings: gets the stages ``retrieve``, ``load`` and one per matcher, re-ranking and head.
+            may_stop: lets the last matcher stop early where the recipe says so; all candidates are matched without it.
+
+        Raises:
+            EngineError: a network failed.
+            PackError: a head gives other probabilities than its labels say.
+        """
+        recipe, names = self.recipe, self.recipe.score_names
+        with timings.stage("retrieve"):
+            retrieve = recipe.retrieve
+            vector = features.vectors[retrieve.embedding]
+            ids = self.source.nearest(retrieve.embedding, vector, retrieve.candidates, selection.ids)
+            raw = np.full((len(ids), len(names)), np.nan)
+            comparison = Comparison(ids, names, raw)
+            if not len(ids):
+                return comparison
+            vectors = {name: self.source.vectors(name, ids) for name in recipe.embedding_names}
+            for name, each in vectors.items():
+                raw[:, names.index(name)] = each @ features.vectors[name]
+        with timings.stage("load"):
+            stored = _Stored.of(ids, self.source, recipe)
+        for match in recipe.match:
+            with timings.stage(match.name):
+                self._match(match, features, stored, comparison, may_stop)
+        for rerank in recipe.rerank:
+            with timings.stage(rerank.name):
+                vector = features.vectors[rerank.embedding]
+                distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
+                raw[:, names.index(rerank.name)] = 1 - distances
+        owners = [self.source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
+        for head in recipe.head:
+            if concerns(head.species, selection.query.species):
+                with timings.stage(head.name):
+                    probabilities = self._classify(head, features, selection)
+                    raw[:, names.index(head.name)] = of_candidates(probabilities, self.networks.labels[head.name], owners)
+        return comparison
+
+    def _match(self, match: Match, features: Features, stored: _Stored, comparison: Comparison, may_stop: MayStop | None) -> None:
+        """Run one matcher, batch by batch where it may stop between."""
+        early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
+        rows = _rows_to_match(match, comparison)
+        size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))
+        for start in range(0, len(rows), size):
+            self._score(match, rows[start : start + size], features, stored, comparison)
+            left = rows[start + size :]
+            if early and may_stop and left:
+                ceilings = _ceilings(match, _highest_scores(match, left, features, stored), early, comparison)
+                if may_stop(comparison, comparison.score_names.index(match.name), ceilings):
+                    break
+
+    def _score(self, match: Match, rows: list[int], features: Features, stored: _Stored, comparison: Comparison) -> None:
+        """Match these rows of the shortlist and enter their scores."""
+        if match.matcher in PICTURE_MATCHERS:
+            found = match_pictures(match, features, [stored.pictures[match.keypoints][row] for row in rows], self.networks)
+            scores = [float(len(matches)) for matches in found]
+        else:
+            keypoints, sets = features.keypoints[match.keypoints], [stored.keypoints[match.keypoints][row] for row in rows]
+            found = match_keypoints(match, keypoints, sets, self.recipe, self.networks)
+            scores = [pair_score(match, keypoints, *pair) for pair in zip(sets, found, strict=True)]
+        comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
+        comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+
+    def _classify(self, head: Head, features: Features, selection: Selection) -> NDArray[np.float64]:
+        """A head's probabilities; the neighbours of boosting are the nearest of all that the query may be compared with, on the shortlist
+        or not.
+        """
+        vector, labels = features.vectors[head.embedding], self.networks.labels[head.name]
+        if head.kind == "boosting":
+            ids = self.source.nearest(head.embedding, vector, labels.neighbours, selection.ids)
+            distances = 1 - self.source.vectors(head.embedding, ids) @ vector
+            shown = [self.source.identity_of(int(sighting)) for sighting in ids]
+            vector = boosting_features(vector, distances, shown, selection.query, labels)
+        return classify(vector, labels, self.networks[head.network].engine)
 
 
 @dataclass(frozen=True)
@@ -170,37 +178,17 @@ class _Stored:
         return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
 
 
-def _score(
-    match: Match,
-    rows: list[int],
-    query: Features,
-    stored: _Stored,
-    recipe: Recipe,
-    networks: Networks,
-    comparison: Comparison,
-) -> None:
-    """Match these rows of the shortlist and enter their scores."""
-    if match.matcher in PICTURE_MATCHERS:
-        found = match_pictures(match, query, [stored.pictures[match.keypoints][row] for row in rows], networks)
-        scores = [float(len(matches)) for matches in found]
-    else:
-        own, sets = query.keypoints[match.keypoints], [stored.keypoints[match.keypoints][row] for row in rows]
-        found = match_keypoints(match, own, sets, recipe, networks)
-        scores = [pair_score(match, own, *pair) for pair in zip(sets, found, strict=True)]
-    comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
-    comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+def _highest_scores(match: Match, rows: list[int], features: Features, stored: _Stored) -> dict[int, float]:
+    keypoints = features.keypoints[match.keypoints]
+    return {row: highest_score(match, keypoints, stored.keypoints[match.keypoints][row]) for row in rows}
 
 
-def _ceilings(
-    match: Match, rows: list[int], query: Features, stored: _Stored, early: EarlyExit, comparison: Comparison
-) -> dict[int, float]:
-    """The highest score that each of these rows may reach, or is taken to reach, see `reid_edge.recipe.EarlyExit`."""
-    own = query.keypoints[match.keypoints]
-    ceilings = {row: highest_score(match, own, stored.keypoints[match.keypoints][row]) for row in rows}
+def _ceilings(match: Match, highest: dict[int, float], early: EarlyExit, comparison: Comparison) -> dict[int, float]:
+    """The highest score that each of these rows may reach, or is assumed to reach, see `reid_edge.recipe.EarlyExit`."""
     if not early.per_match:
-        return ceilings
+        return highest
     orders = comparison.raw[:, comparison.score_names.index(match.order)]
-    return {row: min(most, early.per_match * float(orders[row]) + early.spare) for row, most in ceilings.items()}
+    return {row: min(most, early.per_match * float(orders[row]) + early.spare) for row, most in highest.items()}
 
 
 def _rows_to_match(match: Match, comparison: Comparison) -> list[int]:

@@ -30,23 +30,15 @@ def jaccard_distances(query: NDArray[np.floating], vectors: NDArray[np.floating]
     images = np.vstack([query[None], vectors]).astype(np.float64)
     images /= np.linalg.norm(images, axis=1, keepdims=True)
     distances = np.sqrt(np.maximum(np.round(2 - 2 * images @ images.T, _DECIMALS), 0))
-    return np.asarray(rerank(distances[:1, 1:], distances[:1, :1], distances[1:, 1:], k1, k2, share=0.0)[0])
+    return np.asarray(rerank(distances, 1, k1, k2, share=0.0)[0])
 
 
-def rerank(
-    query_gallery: NDArray[np.floating],
-    query_query: NDArray[np.floating],
-    gallery_gallery: NDArray[np.floating],
-    k1: int,
-    k2: int,
-    share: float,
-) -> NDArray[np.float64]:
+def rerank(distances: NDArray[np.floating], queries: int, k1: int, k2: int, share: float) -> NDArray[np.float64]:
     """The published algorithm on distances.
 
     Args:
-        query_gallery: [Q, G] Euclidean distances.
-        query_query: [Q, Q], symmetric, 0 on its diagonal.
-        gallery_gallery: [G, G], symmetric, 0 on its diagonal.
+        distances: [Q + G, Q + G] Euclidean distances of the queries and then the gallery, symmetric, 0 on its diagonal.
+        queries: Q.
         k1: size of the reciprocal neighbourhood.
         k2: size of the local query expansion.
         share: of the original distance in the final one, the paper's lambda, 0..1.
@@ -54,14 +46,13 @@ def rerank(
     Returns:
         float64 [Q, G]: (1 - share) x Jaccard distance + share x squared distance over the largest of its row.
     """
-    distance = np.square(np.block([[query_query, query_gallery], [query_gallery.T, gallery_gallery]]).astype(np.float64))
+    distance = np.square(distances.astype(np.float64))
     largest = distance.max(axis=1, keepdims=True)
     distance /= np.where(largest > 0, largest, 1)
     encoded = _encode(distance, k1)
     if k2 > 1:
         expansion = _nearest(distance, k2).astype(np.float64)
         encoded = expansion @ encoded / expansion.sum(axis=1, keepdims=True)
-    queries = len(query_gallery)
     common = np.array([np.minimum(row, encoded[queries:]).sum(axis=1) for row in encoded[:queries]])
     jaccard = np.clip(1 - common / (2 - common), 0, 1)  # each row of `encoded` sums to 1, so the maxima sum to 2 - common
     return np.asarray((1 - share) * jaccard + share * distance[:queries, queries:])

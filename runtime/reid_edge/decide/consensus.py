@@ -20,8 +20,8 @@ from reid_edge.recipe.stages import Agree, Fuse, Gate, Step
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Whom a source takes an animal for.
+class Vote:
+    """Which individual a source takes an animal for.
 
     Attributes:
         identity: None for none of the gallery's.
@@ -119,7 +119,7 @@ def fuse_scores(
     return fused
 
 
-def take_step(step: Step, answer: Answer, source: Answer) -> Answer:
+def take_step(step: Step, answer: Vote, source: Vote) -> Vote:
     """The answer after a step, from the answer so far and that of the step's source, which names somebody.
 
     Agreement is that of the sixth AnimalCLEF 2025 system (its section 5), gates those of the second (its steps 4 and 5).
@@ -128,16 +128,16 @@ def take_step(step: Step, answer: Answer, source: Answer) -> Answer:
         return _gate(step, answer, source)
     so_far, other = step.weights[0] * answer.confidence, step.weights[1] * source.confidence
     if answer.identity == source.identity:
-        return Answer(answer.identity, _cut((so_far + other) / 2 * step.boost))
+        return Vote(answer.identity, _cut((so_far + other) / 2 * step.boost))
     if step.differ == "source" or other > so_far:
-        return Answer(source.identity, _cut(other * step.differ_boost))
-    return Answer(answer.identity, _cut(so_far))
+        return Vote(source.identity, _cut(other * step.differ_boost))
+    return Vote(answer.identity, _cut(so_far))
 
 
-def _gate(step: Gate, answer: Answer, source: Answer) -> Answer:
+def _gate(step: Gate, answer: Vote, source: Vote) -> Vote:
     if step.then == "take":
         return source if source.confidence >= step.limit else answer
-    return Answer(None, 0.0) if source.confidence < step.limit else answer
+    return Vote(None, 0.0) if source.confidence < step.limit else answer
 
 
 def _calibrated(raw: NDArray[np.float64], entry: Entry) -> NDArray[np.float64]:
@@ -160,10 +160,10 @@ def _best_photos(scores: NDArray[np.float64], owners: Sequence[str]) -> Mapping[
     return rows
 
 
-def _top(scores: NDArray[np.float64], confidence: NDArray[np.float64], owners: Sequence[str]) -> Answer:
+def _top(scores: NDArray[np.float64], confidence: NDArray[np.float64], owners: Sequence[str]) -> Vote:
     """The individual of the highest score with that photo's confidence."""
     identity, row = next(iter(_best_photos(scores, owners).items()))
-    return Answer(identity, float(confidence[row]))
+    return Vote(identity, float(confidence[row]))
 
 
 def _confidence(scores: NDArray[np.float64], step: Agree | Gate) -> NDArray[np.float64]:

@@ -1,14 +1,24 @@
-"""The answer: a ranking becomes `known`, `new` or `ask`, with a probability, a reason and the evidence."""
+"""The answer for one animal of one photo, and its form as plain data, which is what `--json` prints and a ledger stores.
+
+Numbers are rounded on the way out: an answer that was read back is the one that was written, to the last byte.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from reid_edge.decide.facts import PROBABILITY_DIGITS, AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
+from reid_edge.errors import UsageError
 
 SCHEMA = "reid-edge/decision/2"
 
 Verdict = Literal["known", "new", "ask"]
+Points = tuple[tuple[float, float], ...]
+"""(x, y) pixels of an upright photo, x right, y down."""
+
+_POINT_DIGITS, _CONFIDENCE_DIGITS, _TIMING_DIGITS = 1, 3, 2
 
 
 @dataclass(frozen=True)
@@ -25,15 +35,34 @@ class PairEvidence:
     raw: float | None
     calibrated: float | None
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, rounded."""
+        return {"name": self.name, "raw": _rounded(self.raw), "calibrated": _rounded(self.calibrated)}
+
 
 @dataclass(frozen=True)
 class MatchedPoints:
     """Matched keypoints of one matcher: pixels of the query photo, pixels of the gallery photo, and how sure each match is."""
 
     matcher: str
-    query_xy: Sequence[tuple[float, float]]
-    candidate_xy: Sequence[tuple[float, float]]
-    scores: Sequence[float]
+    query_xy: Points
+    candidate_xy: Points
+    scores: tuple[float, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, rounded."""
+        return {
+            "matcher": self.matcher,
+            "query_xy": [[round(x, _POINT_DIGITS), round(y, _POINT_DIGITS)] for x, y in self.query_xy],
+            "candidate_xy": [[round(x, _POINT_DIGITS), round(y, _POINT_DIGITS)] for x, y in self.candidate_xy],
+            "scores": [round(score, _CONFIDENCE_DIGITS) for score in self.scores],
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> MatchedPoints:
+        """The inverse of `as_json`."""
+        query_xy, candidate_xy = (tuple((x, y) for x, y in plain[name]) for name in ("query_xy", "candidate_xy"))
+        return cls(plain["matcher"], query_xy, candidate_xy, tuple(plain["scores"]))
 
 
 @dataclass(frozen=True)
@@ -60,6 +89,28 @@ class RankedIdentity:
     scores: tuple[PairEvidence, ...]
     matches: tuple[MatchedPoints, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, rounded."""
+        plain: dict[str, Any] = {
+            "identity": self.identity,
+            "probability": _rounded(self.probability),
+            "evidence": _rounded(self.evidence),
+            "fused": _rounded(self.fused),
+            "sighting": self.sighting,
+            "photo": self.photo,
+            "scores": [score.as_json() for score in self.scores],
+        }
+        if self.matches:
+            plain["matches"] = [matched.as_json() for matched in self.matches]
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> RankedIdentity:
+        """The inverse of `as_json`."""
+        scores = tuple(PairEvidence(**score) for score in plain["scores"])
+        matches = tuple(MatchedPoints.from_json(matched) for matched in plain.get("matches", ()))
+        return cls(**{**plain, "scores": scores, "matches": matches})
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -73,10 +124,10 @@ class Decision:
         unknown: the probability that the animal is none of the gallery's.
         reason: one sentence for a person.
         ranking: best first.
-        thresholds: on the evidence for the best identity: ``known_from``, and the band ``ask_from`` to ``ask_to`` that goes first.
+        thresholds: on the evidence for the best identity.
         calibration: ``species`` where the species has a calibration of its own in the pack, else ``generic``.
-        photo: path, name, sha256, width, height, taken_at of the photo.
-        animal: index, box (x0, y0, x1, y1 pixels), area (share of the frame), found; outline (polygons, pixels) where it was asked for.
+        photo: which photo was asked about.
+        animal: where in it the animal is.
         recipe, pack, engine: what computed it.
         timings_ms: per stage, of the whole photo.
         warnings: what a person should know.
@@ -88,13 +139,13 @@ class Decision:
     unknown: float
     reason: str
     ranking: tuple[RankedIdentity, ...]
-    thresholds: Mapping[str, float]
-    calibration: str
-    photo: Mapping[str, Any]
-    animal: Mapping[str, Any]
+    thresholds: Thresholds
+    calibration: Literal["species", "generic"]
+    photo: PhotoFacts
+    animal: AnimalFacts
     recipe: str
-    pack: Mapping[str, str]
-    engine: Mapping[str, Any]
+    pack: PackFacts
+    engine: EngineFacts
     timings_ms: Mapping[str, float]
     warnings: tuple[str, ...]
 
@@ -107,43 +158,40 @@ class Decision:
             "probability": _rounded(self.probability),
             "unknown": _rounded(self.unknown),
             "reason": self.reason,
-            "ranking": [_ranked_as_json(ranked) for ranked in self.ranking],
-            "thresholds": {name: _rounded(value) for name, value in self.thresholds.items()},
+            "ranking": [ranked.as_json() for ranked in self.ranking],
+            "thresholds": self.thresholds.as_json(),
             "calibration": self.calibration,
-            "photo": dict(self.photo),
-            "animal": dict(self.animal),
+            "photo": asdict(self.photo),
+            "animal": self.animal.as_json(),
             "recipe": self.recipe,
-            "pack": dict(self.pack),
-            "engine": dict(self.engine),
-            "timings_ms": {stage: round(value, 2) for stage, value in self.timings_ms.items()},
+            "pack": asdict(self.pack),
+            "engine": asdict(self.engine),
+            "timings_ms": {stage: round(value, _TIMING_DIGITS) for stage, value in self.timings_ms.items()},
             "warnings": list(self.warnings),
         }
 
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Decision:
+        """The decision that `as_json` wrote: the inverse, but for the digits that were rounded off.
 
-def _ranked_as_json(ranked: RankedIdentity) -> dict[str, Any]:
-    plain: dict[str, Any] = {
-        "identity": ranked.identity,
-        "probability": _rounded(ranked.probability),
-        "evidence": _rounded(ranked.evidence),
-        "fused": _rounded(ranked.fused),
-        "sighting": ranked.sighting,
-        "photo": ranked.photo,
-        "scores": [
-            {"name": score.name, "raw": _rounded(score.raw), "calibrated": _rounded(score.calibrated)} for score in ranked.scores
-        ],
-    }
-    if ranked.matches:
-        plain["matches"] = [
-            {
-                "matcher": matched.matcher,
-                "query_xy": [[round(x, 1), round(y, 1)] for x, y in matched.query_xy],
-                "candidate_xy": [[round(x, 1), round(y, 1)] for x, y in matched.candidate_xy],
-                "scores": [round(score, 3) for score in matched.scores],
-            }
-            for matched in ranked.matches
-        ]
-    return plain
+        Raises:
+            UsageError: it is no decision, or one of another version.
+        """
+        try:
+            fields = dict(plain)
+            if fields.pop("schema") != SCHEMA:
+                raise ValueError(plain["schema"])
+            fields["ranking"] = tuple(RankedIdentity.from_json(ranked) for ranked in plain["ranking"])
+            fields["thresholds"] = Thresholds(**plain["thresholds"])
+            fields["photo"] = PhotoFacts(**plain["photo"])
+            fields["animal"] = AnimalFacts.from_json(plain["animal"])
+            fields["pack"] = PackFacts(**plain["pack"])
+            fields["engine"] = EngineFacts(**plain["engine"])
+            fields["warnings"] = tuple(plain["warnings"])
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"This is not a decision of the format {SCHEMA}.", "Identify the photo again.") from error
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), 6)
+    return None if value is None else round(float(value), PROBABILITY_DIGITS)

@@ -12,31 +12,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reid_edge.compare.comparison import Comparison
-from reid_edge.decide.calibration import Entry
-from reid_edge.decide.ranking import Ranking, SightingNames, rank
+from reid_edge.decide.ranking import Ranker
 from reid_edge.decide.verdict import verdict_of
-from reid_edge.recipe import EarlyExit
 
 
 @dataclass(frozen=True)
-class Settled:
+class EarlyExitCheck:
     """Says of a comparison that is not finished whether its answer is.
 
     Attributes:
-        names: who each candidate is.
-        entry: the calibration of the species.
-        quality: [K] of the query photo; a typical one where None.
-        settings: how far the probabilities may still move.
+        ranker: ranks the individuals.
+        tolerance: how far the probabilities may still move.
     """
 
-    names: SightingNames
-    entry: Entry
-    quality: NDArray[np.floating] | None
-    settings: EarlyExit
+    ranker: Ranker
+    tolerance: float
 
     def __call__(self, comparison: Comparison, column: int, ceilings: Mapping[int, float]) -> bool:
         """Whether the answer stays whatever the scores are that are still to be computed.
@@ -46,18 +37,15 @@ class Settled:
             column: of the score that is being computed.
             ceilings: the highest value of that score that each row may reach which has none yet, 0 or more.
         """
-        now = self._ranking(comparison)
+        now = self.ranker.rank(comparison)
         best = now.scores.identities[0]
-        own = {row for row in ceilings if self.names.identity_of(int(comparison.sighting_ids[row])) == best}
-        low = self._ranking(_raised(comparison, column, {row: value for row, value in ceilings.items() if row not in own}))
+        of_best = {row for row in ceilings if self.ranker.names.identity_of(int(comparison.sighting_ids[row])) == best}
+        low = self.ranker.rank(_raised(comparison, column, {row: value for row, value in ceilings.items() if row not in of_best}))
         if low.scores.identities[0] != best:
             return False
-        high = self._ranking(_raised(comparison, column, {row: value for row, value in ceilings.items() if row in own}))
+        high = self.ranker.rank(_raised(comparison, column, {row: value for row, value in ceilings.items() if row in of_best}))
         moved = max(abs(high.probabilities[0] - low.probabilities[0]), abs(high.unknown - low.unknown))
-        return verdict_of(low, self.entry) == verdict_of(high, self.entry) and moved <= self.settings.tolerance
-
-    def _ranking(self, comparison: Comparison) -> Ranking:
-        return rank(comparison, self.names, self.entry, self.quality)
+        return verdict_of(low, self.ranker.entry) == verdict_of(high, self.ranker.entry) and moved <= self.tolerance
 
 
 def _raised(comparison: Comparison, column: int, values: Mapping[int, float]) -> Comparison:

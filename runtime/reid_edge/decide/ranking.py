@@ -89,48 +89,51 @@ class Ranking:
         candidate_xy = candidate.xy[found.candidate]
         return MatchedPoints(
             match.name,
-            [(float(x), float(y)) for x, y in query_xy],
-            [(float(x), float(y)) for x, y in candidate_xy],
-            [float(score) for score in found.scores],
+            tuple((float(x), float(y)) for x, y in query_xy),
+            tuple((float(x), float(y)) for x, y in candidate_xy),
+            tuple(float(score) for score in found.scores),
         )
 
 
-def rank(
-    comparison: Comparison,
-    names: SightingNames,
-    entry: Entry,
-    quality: NDArray[np.floating] | None = None,
-    recipe: Recipe | None = None,
-    species: str = "",
-) -> Ranking:
-    """Rank a shortlist.
+@dataclass(frozen=True)
+class Ranker:
+    """Ranks the individuals of shortlists of one query photo.
 
-    Args:
-        comparison: the shortlist with raw scores.
+    Attributes:
         names: who each sighting is.
         entry: the calibration of the species.
-        quality: [K] of the query photo; a typical one where None.
+        quality: float [K] of the query photo; a typical one where None.
         recipe: whose fusions and steps answer, where it has any.
         species: of the query, for steps that are for some species only; empty where unknown.
-
-    Raises:
-        PackError: see `reid_edge.decide.consensus.score_by_recipe`.
     """
-    ids = [int(sighting) for sighting in comparison.sighting_ids]
-    owners = [names.identity_of(sighting) for sighting in ids]
-    if recipe and recipe.fuse:
-        scores = score_by_recipe(comparison.raw, owners, recipe, entry, species)
-    else:
-        scores = score_identities(comparison.raw, owners, entry, quality)
-    each = entry.identity(scores.evidence)
-    unknown = min(float(entry.unknown(1 - scores.evidence[0])), 1 - float(each[0])) if len(each) else 1.0
-    return Ranking(
-        comparison,
-        scores,
-        photos=tuple(names.photo_of(ids[row]) for row in scores.rows),
-        probabilities=_probabilities(each, unknown),
-        unknown=unknown,
-    )
+
+    names: SightingNames
+    entry: Entry
+    quality: NDArray[np.floating] | None = None
+    recipe: Recipe | None = None
+    species: str = ""
+
+    def rank(self, comparison: Comparison) -> Ranking:
+        """Rank a shortlist by its raw scores.
+
+        Raises:
+            PackError: see `reid_edge.decide.consensus.score_by_recipe`.
+        """
+        ids = [int(sighting) for sighting in comparison.sighting_ids]
+        owners = [self.names.identity_of(sighting) for sighting in ids]
+        if self.recipe and self.recipe.fuse:
+            scores = score_by_recipe(comparison.raw, owners, self.recipe, self.entry, self.species)
+        else:
+            scores = score_identities(comparison.raw, owners, self.entry, self.quality)
+        each = self.entry.identity(scores.evidence)
+        unknown = min(float(self.entry.unknown(1 - scores.evidence[0])), 1 - float(each[0])) if len(each) else 1.0
+        return Ranking(
+            comparison,
+            scores,
+            photos=tuple(self.names.photo_of(ids[row]) for row in scores.rows),
+            probabilities=_probabilities(each, unknown),
+            unknown=unknown,
+        )
 
 
 def _probabilities(each: NDArray[np.float64], unknown: float) -> tuple[float, ...]:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reid_edge.decide.calibration import Entry
-from reid_edge.decide.decision import Verdict as VerdictName
+from reid_edge.decide.decision import Verdict
 from reid_edge.decide.ranking import Ranking
 
 _AS_LIKELY_WRONG = 0.5
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """See `reid_edge.decide.decision.Decision` for the meaning of each."""
+class Judgement:
+    """The verdict on a ranking with its reason; see `reid_edge.decide.decision.Decision` for the meaning of each."""
 
-    verdict: VerdictName
+    verdict: Verdict
     identity: str | None
     probability: float
     reason: str
 
 
-def verdict_of(ranking: Ranking, entry: Entry) -> VerdictName:
+def verdict_of(ranking: Ranking, entry: Entry) -> Verdict:
     """What a ranking that is not empty says, before anything else is known: see `judge`. As the evidence for the best identity rises, it
     goes from `new` through `ask` to `known`.
     """
@@ -32,7 +32,9 @@ def verdict_of(ranking: Ranking, entry: Entry) -> VerdictName:
     return "known" if known else "new"
 
 
-def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False, doubt: str = "") -> Verdict:
+def judge(
+    ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_known: bool = False, ambiguity: str = ""
+) -> Judgement:
     """Decide.
 
     A person is asked where the evidence for the best identity lies in the ask band, and where the verdict would be more likely wrong
@@ -42,27 +44,27 @@ def judge(ranking: Ranking, entry: Entry, nothing_to_compare: str = "", may_be_k
         ranking: identities, best first.
         entry: the calibration of the species: threshold and ask band on the evidence.
         nothing_to_compare: where the ranking is empty, the sentence that says why.
-        doubt: why the animal may be known although nothing is near, such as a side that was not seen; a sentence. A person is asked
+        ambiguity: why the animal may be known although nothing is near, such as a side that was not seen; a sentence. A person is asked
             then rather than told that it is new.
         may_be_known: the ranking is empty, yet the animal may be known (from its other side, for instance): a person is asked.
     """
     if not ranking.photos and not nothing_to_compare:
-        return Verdict("ask", None, 0.0, "The gallery changed while this photo was compared; ask again.")
+        return Judgement("ask", None, 0.0, "The gallery changed while this photo was compared; ask again.")
     if not ranking.photos:
-        return Verdict("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
+        return Judgement("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
     identity, probability = ranking.scores.identities[0], ranking.probabilities[0]
     verdict = verdict_of(ranking, entry)
     if verdict == "ask":
-        reason = f"{_doubt_in_words(ranking, entry)}: {_in_words(ranking)}. A person should look."
-        return Verdict("ask", identity, probability, reason)
+        reason = f"{_why_unsure(ranking, entry)}: {_in_words(ranking)}. A person should look."
+        return Judgement("ask", identity, probability, reason)
     if verdict == "known":
-        return Verdict("known", identity, probability, f"It matches {identity}: {_in_words(ranking)}.")
-    if doubt:
-        return Verdict(
-            "ask", identity, probability, f"{doubt} The nearest is {identity}: {_in_words(ranking)}. A person should look."
+        return Judgement("known", identity, probability, f"It matches {identity}: {_in_words(ranking)}.")
+    if ambiguity:
+        return Judgement(
+            "ask", identity, probability, f"{ambiguity} The nearest is {identity}: {_in_words(ranking)}. A person should look."
         )
     reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_in_words(ranking)}."
-    return Verdict("new", None, ranking.unknown, reason)
+    return Judgement("new", None, ranking.unknown, reason)
 
 
 def _is_known(ranking: Ranking, entry: Entry) -> bool:
@@ -73,7 +75,7 @@ def _is_in_band(ranking: Ranking, entry: Entry) -> bool:
     return bool(entry.ask_low <= ranking.scores.evidence[0] <= entry.ask_high)
 
 
-def _doubt_in_words(ranking: Ranking, entry: Entry) -> str:
+def _why_unsure(ranking: Ranking, entry: Entry) -> str:
     identity, known = ranking.scores.identities[0], _is_known(ranking, entry)
     if _is_in_band(ranking, entry) and known:
         return f"{identity} is the best match, but not a sure one"

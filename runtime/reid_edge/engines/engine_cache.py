@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,10 @@ from reid_edge.engines.contract import TensorSpec
 from reid_edge.engines.profiles import AxisRanges
 from reid_edge.engines.tensorrt_build import OPTIONS, BuiltEngine, Library
 from reid_edge.pack.store import default_store
-from reid_edge.storage.disk import storage_errors, sync_folder, write_synced
+from reid_edge.storage.durable import TEMPORARY, replacing
+from reid_edge.storage.errors import storage_errors
+from reid_edge.storage.locks import only_writer
 
-if sys.platform != "win32":
-    import fcntl
-
-_UNFINISHED = ".building-"
 _LARGEST_RECORD = 1 << 20
 
 
@@ -137,7 +133,7 @@ class EngineCache:
             return found
         with storage_errors(f"build engines into {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._only_builder():
+            with only_writer(self.folder, f"*{TEMPORARY}"):
                 if found := self.read(key):
                     return found
                 built = build(self._timing_cache(key))
@@ -199,25 +195,10 @@ class EngineCache:
             return b""
         return content if record is not None and record.get("sha256") == _sha256(content) else b""
 
-    @contextmanager
-    def _only_builder(self) -> Iterator[None]:
-        """Wait for another process that builds here, then clear away what a killed one has left."""
-        with (self.folder / ".lock").open("a") as lock:
-            if sys.platform != "win32":
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                for left in self.folder.glob(f"{_UNFINISHED}*"):
-                    left.unlink(missing_ok=True)
-            yield
-
 
 def _write_whole(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{_UNFINISHED}{os.getpid()}-{path.name}")
-    try:
-        write_synced(fresh, content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def _read_record(path: Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from reid_edge.engines.engine_cache import default_engine_folder, key_of
 from reid_edge.engines.gpu import Gpu, find_gpu
 from reid_edge.engines.onnx_runtime import require_onnxruntime
-from reid_edge.storage.disk import storage_errors
+from reid_edge.storage.errors import storage_errors
 
 Providers = list[tuple[str, dict[str, str]]]
 

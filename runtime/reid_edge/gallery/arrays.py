@@ -1,4 +1,4 @@
-"""Arrays as bytes with a checksum: how a feature is stored, and how it is proved intact when it is read."""
+"""Arrays as bytes with a checksum: how a feature is stored, and checked when it is read."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def damage(stored: StoredArray) -> str:
     expected = math.prod(shape) * np.dtype(stored.dtype).itemsize
     if not isinstance(stored.data, bytes) or len(stored.data) != expected:
         return f"it has {len(stored.data)} bytes where {stored.dtype} {stored.shape} has {expected}"
-    return "" if zlib.crc32(stored.data) == stored.crc32 else "its checksum is another"
+    return "" if zlib.crc32(stored.data) == stored.crc32 else "its checksum is wrong"
 
 
 def check_feature_key(key: str) -> str:

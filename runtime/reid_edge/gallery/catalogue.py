@@ -1,4 +1,4 @@
-"""What a gallery knows: individuals, their sightings, and which photos it has."""
+"""Reading a gallery: individuals, their sightings, and which photos it has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 from reid_edge.errors import GalleryError
-from reid_edge.gallery.connection import Database
 from reid_edge.gallery.records import Individual, Observation, Sighting, identity_name
+from reid_edge.storage.database import Database
 
 _FACTS = tuple(field.name for field in fields(Observation) if field.name != "identity")
 _SIGHTINGS = (
@@ -52,7 +52,7 @@ class Catalogue:
         rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (identity_name(name),))
         if rows:
             return int(rows[0][0])
-        names = {known.casefold(): known for (known,) in self.database.rows("SELECT name FROM individual WHERE live = 1")}
+        names = {stored.casefold(): stored for (stored,) in self.database.rows("SELECT name FROM individual WHERE live = 1")}
         close = [names[key] for key in difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)]
         hint = f"Did you mean {', '.join(close)}?" if close else "See the names: reid-edge gallery list."
         raise GalleryError(f"The gallery has no individual {name!r}.", hint)
@@ -101,7 +101,7 @@ class Catalogue:
 
 
 def stored_facts(seen: Observation) -> dict[str, Any]:
-    """The facts of an observation but her identity, by column."""
+    """The facts of an observation by column, without the identity."""
     return {fact: json.dumps(value) if isinstance(value := getattr(seen, fact), tuple) else value for fact in _FACTS}
 
 

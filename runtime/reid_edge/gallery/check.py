@@ -1,4 +1,4 @@
-"""Is this gallery whole? Damage, warnings, and what is worth knowing, each with what to do."""
+"""Checks of a gallery: damage, warnings and information, each with what to do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.arrays import StoredArray, damage
 from reid_edge.gallery.store import Gallery
+from reid_edge.storage.database_copy import integrity_problems
 
 _ARRAYS = 64  # read at a time, so that a writer is never kept waiting for long and memory stays small
 _RESTORE = "Restore a backup, or keep what can be read: reid-edge gallery check --repair."
@@ -18,7 +19,7 @@ _EMBED = "A repair leaves it out, so that it is made again from the photo: reid-
 
 @dataclass(frozen=True)
 class Finding:
-    """`damage` breaks what the gallery promises, a `warning` may be a mistake, `info` is good to know."""
+    """`damage`: data is lost or wrong. `warning`: perhaps a mistake. `info`: no fault."""
 
     severity: Literal["damage", "warning", "info"]
     what: str
@@ -26,7 +27,7 @@ class Finding:
 
 
 def check(gallery: Gallery) -> list[Finding]:
-    """Everything found wrong; an empty list for a gallery that is whole."""
+    """Everything that was found; an empty list for a gallery without damage, warnings and information."""
     findings: list[Finding] = []
     for part in (_file, _arrays, _catalogue, _photos):
         try:
@@ -37,11 +38,8 @@ def check(gallery: Gallery) -> list[Finding]:
 
 
 def _file(gallery: Gallery) -> Iterator[Finding]:
-    for (problem,) in gallery.database.rows("PRAGMA integrity_check(20)"):
-        if problem != "ok":
-            yield Finding("damage", f"SQLite: {problem}.", _RESTORE)
-    for table, row, parent, _ in gallery.database.rows("PRAGMA foreign_key_check"):
-        yield Finding("damage", f"Row {row} of {table} refers to a missing {parent}.", _RESTORE)
+    for problem in integrity_problems(gallery.database):
+        yield Finding("damage", f"{problem}.", _RESTORE)
 
 
 def _arrays(gallery: Gallery) -> Iterator[Finding]:
@@ -65,11 +63,13 @@ def _catalogue(gallery: Gallery) -> Iterator[Finding]:
     for individual in gallery.individuals():
         if not individual.sightings:
             yield Finding(
-                "warning", f"{individual.name} has no sighting, so nothing can be matched to her.", "Add photos, or remove her."
+                "warning", f"{individual.name} has no sighting, so no photo can be matched to it.", "Add photos, or remove it."
             )
         elif " / " in individual.species:
             yield Finding(
-                "warning", f"{individual.name} is of more than one species: {individual.species}.", "Look at her sightings."
+                "warning",
+                f"{individual.name} has sightings of more than one species: {individual.species}.",
+                "See reid-edge gallery show NAME.",
             )
 
 
@@ -79,6 +79,6 @@ def _photos(gallery: Gallery) -> Iterator[Finding]:
     if moved:
         yield Finding(
             "info",
-            f"{len(moved)} of {len(paths)} photos are no longer where they were enrolled from, {moved[0]} for one.",
-            "Answers do not need them; only a changed pack does, to make their features again.",
+            f"{len(moved)} of {len(paths)} photos are no longer where they were enrolled from, such as {moved[0]}.",
+            "Answers do not need them; only another pack does, to compute their features again.",
         )

@@ -1,4 +1,4 @@
-"""What a person decides about the catalogue: who is who. Every decision is one transaction and one event that undo reverts."""
+"""A person's decisions about who is who. Each one is one transaction and one event that undo reverts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import Catalogue
-from reid_edge.gallery.events import UndoneBatch, read_events, recording, undo_batches
+from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batches
 from reid_edge.gallery.records import Event, Sighting, identity_name
 
 
 class Decisions(Catalogue):
-    """The deciding side of a gallery. `batch` is one of `new_batch`; None gives the decision its own."""
+    """Decisions of people, recorded so that they can be undone. `batch` comes from `new_batch`; None makes a batch of one."""
 
     @staticmethod
     def new_batch() -> str:
@@ -52,14 +52,14 @@ class Decisions(Catalogue):
         """
         name, new = identity_name(name), identity_name(new)
         with self.database.transaction():
-            own = {sighting.id for sighting in self.sightings(individual=name)}
+            ids = {sighting.id for sighting in self.sightings(individual=name)}
             chosen = self._chosen(sighting_ids)
             for sighting in chosen:
-                if sighting.id not in own:
+                if sighting.id not in ids:
                     raise GalleryError(
                         f"Sighting {sighting.id} is one of {sighting.identity}, not of {name}.", "See gallery show NAME."
                     )
-            if len(chosen) == len(own):
+            if len(chosen) == len(ids):
                 raise GalleryError(f"These are all sightings of {name}, so nothing would be split.", "Use rename.")
             self._check_free(new, "Choose another name; a merge can follow.")
             payload = {"identity": name, "sightings": [sighting.id for sighting in chosen], "new": new}
@@ -69,7 +69,7 @@ class Decisions(Catalogue):
                     record.set("sighting", sighting.id, "individual_id", target)
 
     def reassign(self, sighting_ids: Sequence[int], identity: str, batch: str | None = None) -> None:
-        """Give sightings of any individuals to one that is known."""
+        """Give sightings to an individual of the gallery."""
         identity = identity_name(identity)
         with self.database.transaction():
             target, chosen = self.individual_id(identity), self._chosen(sighting_ids)
@@ -82,10 +82,10 @@ class Decisions(Catalogue):
         """Remove an individual and all of her sightings."""
         name = identity_name(name)
         with self.database.transaction():
-            row_id, own = self.individual_id(name), self.sightings(individual=name)
-            payload = {"identity": name, "sightings": [sighting.id for sighting in own]}
+            row_id, sightings = self.individual_id(name), self.sightings(individual=name)
+            payload = {"identity": name, "sightings": [sighting.id for sighting in sightings]}
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
-                for sighting in own:
+                for sighting in sightings:
                     record.set("sighting", sighting.id, "live", 0)
                 record.set("individual", row_id, "live", 0)
 

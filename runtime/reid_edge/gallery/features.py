@@ -14,8 +14,8 @@ from reid_edge.gallery.catalogue import Catalogue
 from reid_edge.gallery.records import Sighting
 
 
-class Features(Catalogue):
-    """Stores and reads features. They are derived from photos and a pack, so they are no decisions and have no events."""
+class StoredFeatures(Catalogue):
+    """Stores and reads features. They are computed from photos by a pack, so they are not decisions and have no events."""
 
     def put_features(self, sighting_id: int, feature_key: str, features: Mapping[str, NDArray[Any]]) -> None:
         """Replace what a live sighting has under this key by `features`, in one transaction.
@@ -33,7 +33,7 @@ class Features(Catalogue):
             self.write_features(sighting_id, feature_key, features)
 
     def write_features(self, sighting_id: int, feature_key: str, features: Mapping[str, NDArray[Any]]) -> None:
-        """As `put_features`, for a sighting that the caller knows to be there."""
+        """As `put_features`, for a sighting that the caller knows to exist."""
         check_feature_key(feature_key)
         stored = {check_feature_name(name): to_stored(name, array) for name, array in features.items()}
         with self.database.transaction():
@@ -78,10 +78,9 @@ class Features(Catalogue):
 
     def sightings_without(self, feature_key: str) -> list[Sighting]:
         """Live sightings that have nothing under this key, in the order of `sightings()`."""
-        having = {
-            i for (i,) in self.database.rows("SELECT DISTINCT sighting_id FROM feature WHERE feature_key = ?", (feature_key,))
-        }
-        return [sighting for sighting in self.sightings() if sighting.id not in having]
+        rows = self.database.rows("SELECT DISTINCT sighting_id FROM feature WHERE feature_key = ?", (feature_key,))
+        described = {sighting_id for (sighting_id,) in rows}
+        return [sighting for sighting in self.sightings() if sighting.id not in described]
 
     def drop_features(self, keep: Collection[str]) -> int:
         """Delete every array whose feature key is not in `keep`; returns how many. Only the photos can make them again."""

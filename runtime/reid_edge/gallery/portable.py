@@ -1,4 +1,4 @@
-"""A gallery as a file to carry: a CSV for people and spreadsheets, or a zip that holds everything another gallery needs."""
+"""Export and import: a CSV for people and spreadsheets, or a zip that holds everything another gallery needs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from typing import Any
 import numpy as np
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.connection import translated
-from reid_edge.gallery.records import Sighting
-from reid_edge.gallery.store import DuplicateSighting, Gallery
-from reid_edge.gallery.zip_archive import (
+from reid_edge.gallery.archive import (
     ARCHIVE_FORMAT,
     ARCHIVE_VERSION,
     INDEX,
@@ -26,7 +23,10 @@ from reid_edge.gallery.zip_archive import (
     feature_member,
     thumbnail_member,
 )
-from reid_edge.storage.replacing import replacing
+from reid_edge.gallery.records import Sighting
+from reid_edge.gallery.store import DuplicateSighting, Gallery
+from reid_edge.storage.durable import replacing
+from reid_edge.storage.errors import file_errors
 
 _COLUMNS = (
     *("image_id", "identity", "path", "date", "orientation", "species", "split", "dataset"),  # AnimalCLEF
@@ -45,7 +45,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """How many sightings were added, how many were here already, and which contradict this gallery."""
+    """How many sightings were added, how many this gallery had already, and which contradict it."""
 
     added: int
     present: int
@@ -64,7 +64,7 @@ def export_gallery(gallery: Gallery, out: str | Path) -> int:
     out = Path(out)
     if out.suffix.lower() not in (".csv", ".zip"):
         raise UsageError(f"A gallery cannot be exported as {out.name}.", "Name a .csv (the table) or a .zip (everything).")
-    with gallery.database.snapshot(), translated(out), replacing(out, durable=True) as file:
+    with gallery.snapshot(), file_errors(out), replacing(out) as file:
         sightings = gallery.sightings()
         if out.suffix.lower() == ".csv":
             file.write(_table(gallery, sightings).encode())
@@ -77,15 +77,15 @@ def export_gallery(gallery: Gallery, out: str | Path) -> int:
 def import_gallery(gallery: Gallery, archive: str | Path) -> ImportReport:
     """Add what an exported zip holds and this gallery does not, all or nothing and in one batch, so that one undo takes it back.
 
-    Individuals are the same where their names are; sightings where photo and animal are. Where the two disagree whom a photo
-    shows, this gallery is kept and the report tells.
+    Individuals with the same name are the same; so are sightings of the same animal of the same photo. Where the two disagree about who
+    a photo shows, this gallery stays as it is and the report lists the conflict.
 
     Raises:
         GalleryError: no archive of a gallery, unsafe, damaged, or of a newer version.
         StorageError: it cannot be read, or the disk is full.
     """
     batch, added, present, conflicts = gallery.new_batch(), 0, 0, []
-    with ArchiveReader(Path(archive)) as reader, gallery.database.transaction():
+    with ArchiveReader(Path(archive)) as reader, gallery.transaction():
         for name in reader.individuals:
             gallery.add_individual(name, batch)
         for entry in reader.entries:

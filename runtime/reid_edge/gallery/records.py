@@ -67,9 +67,9 @@ class Individual:
 
     Attributes:
         name: its identity.
-        species: what its sightings say; several joined by ` / `, '' where none says.
+        species: of its sightings; several joined by ` / `, '' where none has one.
         sightings: how many there are.
-        viewpoints: the known ones, sorted.
+        viewpoints: of its sightings, sorted, without ''.
         first_seen, last_seen: smallest and largest `taken_at`, '' where not known.
     """
 

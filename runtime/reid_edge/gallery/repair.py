@@ -1,26 +1,20 @@
 """Repairing a damaged gallery: everything that can still be read goes into a new file, and what cannot be is counted.
 
-The damaged file is kept as it was. The new one gets every row that SQLite can read, read past broken pages and without the indexes,
-and is mended where rows contradict each other:
+The damaged file is kept as it was. The new one gets every row that SQLite can read, and rows that contradict each other are corrected:
 
-- features that are damaged, or incomplete because a part of them cannot be read, are left out with all of their sighting's under the
-  same key, so that they are made again from the photo;
-- a sighting whose individual is gone gets an individual of its own, for a person to name;
+- features that are damaged, or incomplete because a part of them cannot be read, are left out with all features of their sighting under
+  the same key, so that they are made again from the photo;
+- a sighting whose individual is missing gets a new individual, for a person to name;
 - of two live sightings of one animal in one photo, or two live individuals of one name, the second one is hidden or renamed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import os
 import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,10 +22,14 @@ from typing import Any
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.arrays import StoredArray, damage
 from reid_edge.gallery.check import check
-from reid_edge.gallery.connection import BUSY_SECONDS, create_database, translated
-from reid_edge.gallery.schema import APPLICATION_ID
+from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.store import Gallery
-from reid_edge.storage.replacing import TEMPORARY, sync_folder
+from reid_edge.storage.clock import system_clock
+from reid_edge.storage.database import Database
+from reid_edge.storage.database_copy import SIDE_FILES, delete_database
+from reid_edge.storage.durable import TEMPORARY, move_into_place, sync_file
+from reid_edge.storage.opening import create_database, open_database
+from reid_edge.storage.salvage import DamagedDatabase
 
 _COLUMNS = {
     "individual": ("id", "name", "live"),
@@ -42,14 +40,11 @@ _COLUMNS = {
     "feature": ("id", "sighting_id", "feature_key", "name", "dtype", "shape", "crc32", "data"),
     "event": ("id", "batch", "at", "kind", "payload", "changes", "undone"),
 }
-_PAGE = 200  # rows read at a time, until one of them cannot be
-_SMALLEST_ROW = 24  # bytes; how many rows a file can hold at most
-_MOST_UNREADABLE = 5_000  # ids that are tried one by one beyond the last that can be read
 
 
-@dataclass
+@dataclass(frozen=True)
 class Salvage:
-    """What became of a gallery's rows.
+    """What a repair keeps of a gallery.
 
     Attributes:
         individuals, sightings, decisions: in the new file.
@@ -57,51 +52,51 @@ class Salvage:
         unreadable: whether any row could not be read.
         undescribed: sightings without their damaged features; `unphotographed` of them have a photo that is no longer where it was
             enrolled from.
-        recovered: names given to individuals that were gone, and new names of those that were there twice.
-        hidden: sightings that were there twice.
+        recovered: names given to individuals that were missing, and new names of those that were stored twice.
+        hidden: sightings that were stored twice.
     """
 
-    individuals: int = 0
-    sightings: int = 0
-    decisions: int = 0
-    lost_sightings: int = 0
-    lost_decisions: int = 0
-    unreadable: bool = False
-    undescribed: int = 0
-    unphotographed: int = 0
-    recovered: list[str] = field(default_factory=list)
-    hidden: int = 0
+    individuals: int
+    sightings: int
+    decisions: int
+    lost_sightings: int
+    lost_decisions: int
+    unreadable: bool
+    undescribed: int
+    unphotographed: int
+    recovered: tuple[str, ...]
+    hidden: int
 
     def can(self) -> list[str]:
         """What a repair does, a sentence each."""
-        told = [
+        sentences = [
             "Keep the damaged file as it is, under another name.",
             f"Keep what can be read: {self.sightings} sightings of {self.individuals} individuals, and {self.decisions} decisions.",
             "Delete the search cache, which is made again at the next search.",
         ]
         if self.undescribed:
-            told.append(
+            sentences.append(
                 f"Leave out the damaged features of {self.undescribed} sightings; the next identify makes them again from the photos."
             )
         if self.recovered:
-            told.append(f"Give individuals that are gone or there twice a name of their own: {', '.join(self.recovered)}.")
+            sentences.append(f"Give a new name to individuals that are missing or stored twice: {', '.join(self.recovered)}.")
         if self.hidden:
-            told.append(f"Hide {self.hidden} sightings that are there twice.")
-        return told
+            sentences.append(f"Hide {self.hidden} sightings that are stored twice.")
+        return sentences
 
     def cannot(self) -> list[str]:
         """What it does not do, a sentence each."""
-        told = ["Know whether what can be read is what was written, beyond features, which have checksums."]
+        sentences = ["Check that what can be read is what was written, except features, which have checksums."]
         if self.lost_sightings or self.lost_decisions:
-            told.append(
+            sentences.append(
                 f"Bring back what cannot be read: {self.lost_sightings} sightings and {self.lost_decisions} decisions. "
                 "A backup may have them."
             )
         if self.unphotographed:
-            told.append(
-                f"Make features again without the photo: those of {self.unphotographed} sightings, which are found no more."
+            sentences.append(
+                f"Make features again without the photo: the photos of {self.unphotographed} sightings are no longer at their path."
             )
-        return told
+        return sentences
 
 
 class Repair:
@@ -112,25 +107,22 @@ class Repair:
     """
 
     def __init__(self, path: Path) -> None:
-        """Read everything that can be read into a new file beside the gallery, and keep the gallery for oneself until the end.
+        """Read everything that can be read into a new file beside the gallery, and keep the gallery locked until the end.
 
         Raises:
             GalleryError: no file, no gallery, in use, or nothing can be read. StorageError: the disk is full or fails.
         """
-        self.salvage = Salvage()
         self._path = path
         self._new = path.with_name(f"{path.name}.repaired{TEMPORARY}")
         self._closing = contextlib.ExitStack()
-        self._closing.callback(_remove, self._new)
+        self._closing.callback(delete_database, self._new)
         try:
-            database = self._closing.enter_context(_opened(path))
-            with translated(path), _readable(path):
-                _take_for_oneself(database, path)
-                _remove(self._new)
-                create_database(self._new)
-                with contextlib.closing(sqlite3.connect(self._new, isolation_level=None)) as new:
-                    _copy(database, new, self.salvage)
-                _prove(self._new)
+            damaged = self._closing.enter_context(DamagedDatabase(GALLERY, path))
+            delete_database(self._new)
+            create_database(GALLERY, self._new)
+            with contextlib.closing(open_database(GALLERY, self._new)) as new, damaged.errors(), new.transaction():
+                self.salvage = _Copy(damaged, new).run()
+            _check_repaired(self._new)
         except BaseException:
             self._closing.close()
             raise
@@ -147,65 +139,159 @@ class Repair:
         Raises:
             StorageError: the disk is full or fails; the gallery stays as it is.
         """
-        with translated(self._path):
+        with GALLERY.errors(self._path):
             kept = _keep_aside(self._path)
-            with self._new.open("rb") as file:
-                os.fsync(file.fileno())
-            for suffix in ("-journal", "-wal", "-shm"):  # a journal of the old file would be applied to the new one
+            sync_file(self._new)
+            for suffix in SIDE_FILES:  # a journal of the old file would be applied to the new one
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            self._new.replace(self._path)
-            sync_folder(self._path.resolve().parent)
+            move_into_place(self._new, self._path)
         shutil.rmtree(self._path.with_name(self._path.name + ".cache"), ignore_errors=True)
         return kept
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file as SQLite sees it, without the checks that a damaged gallery does not pass."""
-    if not path.is_file():
-        raise GalleryError(f"There is no gallery at {path}.", "Check the path.")
-    with translated(path):
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        with contextlib.closing(database), _readable(path):
-            database.execute("PRAGMA writable_schema = ON")  # a broken index or trigger must not hide the tables
-            if database.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
-                raise GalleryError(f"{path} is a SQLite file but not a gallery.", "Name the gallery's file.")
-            yield database
+class _Copy:
+    """Every readable row of a damaged gallery into the tables of a new one, corrected where rows contradict each other."""
 
+    def __init__(self, old: DamagedDatabase, new: Database) -> None:
+        self._old = old
+        self._new = new
+        self._names: dict[int, tuple[str, bool]] = {}  # of individuals by id, and whether they are live
+        self._photos: dict[int, str] = {}  # paths by id of the sighting
+        self._recovered: list[str] = []
+        self._hidden = 0
+        self._refused = False
 
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """SQLite's own message about a schema that was overwritten may be no text."""
-    try:
-        yield
-    except UnicodeDecodeError:
-        raise GalleryError(f"The gallery {path} is damaged where its tables are described.", "Restore a backup.") from None
+    def run(self) -> Salvage:
+        """Copy all tables."""
+        self._copy_individuals()
+        self._copy_sightings()
+        without = self._copy_features()
+        decisions = self._copy_events()
+        return Salvage(
+            individuals=self._count("individual WHERE live = 1"),
+            sightings=self._count("sighting WHERE live = 1"),
+            decisions=decisions,
+            lost_sightings=self._keep_given_ids("sighting"),
+            lost_decisions=self._keep_given_ids("event"),
+            unreadable=bool(self._old.unreadable) or self._refused,
+            undescribed=len(without),
+            unphotographed=sum(
+                1 for sighting in without if not (self._photos[sighting] and Path(self._photos[sighting]).is_file())
+            ),
+            recovered=tuple(self._recovered),
+            hidden=self._hidden,
+        )
 
+    def _copy_individuals(self) -> None:
+        for number, name, live in self._old.rows("individual", _COLUMNS["individual"]):
+            text = str(name)
+            if live and (text, True) in self._names.values():
+                text = self._free_name(text)
+                self._recovered.append(text)
+            self._names[number] = (text, bool(live))
+            self._new.insert("individual", id=number, name=text, live=int(bool(live)))
 
-def _take_for_oneself(database: sqlite3.Connection, path: Path) -> None:
-    try:
-        if database.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-            database.execute("PRAGMA journal_mode = DELETE")  # only where nobody else has it open
-        database.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise
-        raise GalleryError(
-            f"{path} is in use by another process.", "Stop that one first; a repair puts another file in its place."
-        ) from error
+    def _copy_sightings(self) -> None:
+        live_animals: set[tuple[Any, Any]] = set()
+        for values in self._old.rows("sighting", _COLUMNS["sighting"]):
+            row = dict(zip(_COLUMNS["sighting"], values, strict=True))
+            animal = (row["photo_sha256"], row["animal_index"])
+            if row["live"] and animal in live_animals:
+                row["live"] = 0
+                self._hidden += 1
+            self._need_individual(row["individual_id"], live=bool(row["live"]))
+            if not self._new.try_insert("sighting", **row):  # a cell that must not be empty is
+                self._refused = True
+                continue
+            if row["live"]:
+                live_animals.add(animal)
+            self._photos[row["id"]] = str(row["photo_path"])
+
+    def _need_individual(self, number: int, live: bool) -> None:
+        """Make the individual of a sighting where it is missing, and make it live where a live sighting needs it."""
+        if number not in self._names:
+            name = self._free_name(f"recovered {number}")
+            self._new.insert("individual", id=number, name=name, live=1)
+        elif live and not self._names[number][1]:
+            name = self._free_name(self._names[number][0])
+            self._new.execute("UPDATE individual SET name = ?, live = 1 WHERE id = ?", (name, number))
+        else:
+            return
+        self._names[number] = (name, True)
+        self._recovered.append(name)
+
+    def _copy_features(self) -> set[int]:
+        """Copy the features that are whole; returns the sightings of which some were left out."""
+        kept: dict[tuple[int, str], set[str]] = {}
+        damaged: set[tuple[int, str]] = set()
+        for values in self._old.rows("feature", _COLUMNS["feature"]):
+            _, sighting, key, name, *stored = values
+            if sighting not in self._photos:
+                continue
+            well_named = isinstance(key, str) and isinstance(name, str) and name not in kept.get((sighting, key), ())
+            if well_named and not damage(StoredArray(*stored)):
+                self._new.insert("feature", **dict(zip(_COLUMNS["feature"], values, strict=True)))
+                kept.setdefault((sighting, key), set()).add(name)
+            else:
+                damaged.add((sighting, str(key)))
+        if "feature" in self._old.unreadable:
+            damaged |= self._incomplete(kept)
+        for sighting, key in damaged:
+            self._new.execute("DELETE FROM feature WHERE sighting_id = ? AND feature_key = ?", (sighting, key))
+        return {sighting for sighting, _ in damaged}
+
+    def _incomplete(self, kept: dict[tuple[int, str], set[str]]) -> set[tuple[int, str]]:
+        """An unreadable row may be of any sighting: the sightings and keys that lack what the others have."""
+        usual: dict[str, Counter[frozenset[str]]] = {}
+        for (_, key), names in kept.items():
+            usual.setdefault(key, Counter())[frozenset(names)] += 1
+        full = {key: max(sets, key=lambda names: (len(names), sets[names])) for key, sets in usual.items()}
+        return {(number, key) for number in self._photos for key in full if frozenset(kept.get((number, key), ())) != full[key]}
+
+    def _copy_events(self) -> int:
+        copied = 0
+        for values in self._old.rows("event", _COLUMNS["event"]):
+            row = dict(zip(_COLUMNS["event"], values, strict=True))
+            try:
+                json.loads(row["payload"]), json.loads(row["changes"])
+            except (TypeError, ValueError):
+                self._refused = True
+                continue
+            if self._new.try_insert("event", **row):
+                copied += 1
+            else:
+                self._refused = True
+        return copied
+
+    def _keep_given_ids(self, table: str) -> int:
+        """Ids are given without gaps and never again: go on after the last one. Returns how many rows are lost."""
+        ((copied,),) = self._new.rows("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (table,))
+        given = max(self._old.last_id(table), copied)
+        self._new.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (given, table))
+        return int(given) - self._count(table)
+
+    def _count(self, rows: str) -> int:
+        ((number,),) = self._new.rows(f"SELECT count(*) FROM {rows}")
+        return int(number)
+
+    def _free_name(self, name: str) -> str:
+        """The name, or where a live individual has it, the name with a number."""
+        taken = {text for text, live in self._names.values() if live}
+        numbered = (f"{name} ({number})" for number in range(2, len(taken) + 3))
+        return next(text for text in (name, *numbered) if text not in taken)
 
 
 def _keep_aside(path: Path) -> Path:
-    """A copy of the damaged file, with its journal, under a name that says so."""
-    when = datetime.now(timezone.utc)
+    """A copy of the damaged file, with its journal, under a name with `damaged` and the time."""
     number = 0
     while True:
-        kept = path.with_name(f"{path.stem}.damaged-{when:%Y%m%dT%H%M%SZ}{f'-{number}' if number else ''}{path.suffix}")
+        mark = f"damaged-{system_clock():%Y%m%dT%H%M%SZ}{f'-{number}' if number else ''}"
+        kept = path.with_name(f"{path.stem}.{mark}{path.suffix}")
         try:
             with kept.open("xb") as file, path.open("rb") as source:
                 shutil.copyfileobj(source, file)
                 file.flush()
-                os.fsync(file.fileno())
+                sync_file(file.fileno())
         except FileExistsError:
             number += 1
             continue
@@ -219,180 +305,8 @@ def _keep_aside(path: Path) -> Path:
         return kept
 
 
-def _copy(old: sqlite3.Connection, new: sqlite3.Connection, salvage: Salvage) -> None:
-    """Every readable row into the tables of a new gallery, mended where rows contradict each other."""
-    new.execute("PRAGMA foreign_keys = ON")
-    new.execute("PRAGMA synchronous = OFF")  # synced at the end
-    new.execute("BEGIN")
-    names = _copy_individuals(old, new, salvage)
-    photos = _copy_sightings(old, new, salvage, names)
-    _copy_features(old, new, salvage, photos)
-    _copy_events(old, new, salvage)
-    for table, lost in (("sighting", "lost_sightings"), ("event", "lost_decisions")):
-        # Their ids are given without gaps and never taken back, and are not to be given again.
-        given = max(_sequence(old, table), _sequence(new, table))
-        setattr(salvage, lost, given - new.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-        new.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (given, table))
-    for table, count in (("individual", "individuals"), ("sighting", "sightings")):
-        setattr(salvage, count, new.execute(f"SELECT count(*) FROM {table} WHERE live = 1").fetchone()[0])
-    new.execute("COMMIT")
-
-
-def _copy_individuals(old: sqlite3.Connection, new: sqlite3.Connection, salvage: Salvage) -> dict[int, tuple[str, bool]]:
-    """Returns name and whether live, by id."""
-    names: dict[int, tuple[str, bool]] = {}
-    for number, name, live in _rows(old, "individual", salvage):
-        text = str(name)
-        if live and (text, True) in names.values():
-            text = _free_name(text, names)
-            salvage.recovered.append(text)
-        names[number] = (text, bool(live))
-        _insert(new, "individual", (number, text, int(bool(live))))
-    return names
-
-
-def _copy_sightings(
-    old: sqlite3.Connection, new: sqlite3.Connection, salvage: Salvage, names: dict[int, tuple[str, bool]]
-) -> dict[int, str]:
-    """Returns the paths of their photos, by id."""
-    photos: dict[int, str] = {}
-    seen: set[tuple[Any, Any]] = set()
-    for row in _rows(old, "sighting", salvage):
-        number, individual, live, _, sha256, index, _, path, *_ = row
-        if live and (sha256, index) in seen:
-            live, salvage.hidden = 0, salvage.hidden + 1
-        if individual not in names or (live and not names[individual][1]):
-            gone = individual not in names
-            name = _free_name(f"recovered {individual}" if gone else names[individual][0], names)
-            names[individual] = (name, True)
-            salvage.recovered.append(name)
-            if gone:
-                _insert(new, "individual", (individual, name, 1))
-            else:
-                new.execute("UPDATE individual SET name = ?, live = 1 WHERE id = ?", (name, individual))
-        try:
-            _insert(new, "sighting", (number, individual, live, *row[3:]))
-        except sqlite3.IntegrityError:  # a cell that must not be empty is
-            salvage.unreadable = True
-            continue
-        if live:
-            seen.add((sha256, index))
-        photos[number] = str(path)
-    return photos
-
-
-def _copy_features(old: sqlite3.Connection, new: sqlite3.Connection, salvage: Salvage, photos: dict[int, str]) -> None:
-    before, salvage.unreadable = salvage.unreadable, False
-    kept: dict[tuple[int, str], set[str]] = {}
-    damaged: set[tuple[int, str]] = set()
-    for number, sighting, key, name, *stored in _rows(old, "feature", salvage):
-        if sighting not in photos:
-            continue
-        whole = isinstance(key, str) and isinstance(name, str) and name not in kept.get((sighting, key), ())
-        if whole and not damage(StoredArray(*stored)):
-            _insert(new, "feature", (number, sighting, key, name, *stored))
-            kept.setdefault((sighting, key), set()).add(name)
-        else:
-            damaged.add((sighting, str(key)))
-    if salvage.unreadable:  # of which sightings, nobody knows: those that lack what the others have
-        usual: dict[str, Counter[frozenset[str]]] = {}
-        for (_, key), there in kept.items():
-            usual.setdefault(key, Counter())[frozenset(there)] += 1
-        most = {key: max(sets, key=lambda each: (len(each), sets[each])) for key, sets in usual.items()}
-        damaged |= {of for of, there in kept.items() if there != most[of[1]]}
-        damaged |= {(number, key) for number in photos for key in usual if (number, key) not in kept}
-    for sighting, key in damaged:
-        new.execute("DELETE FROM feature WHERE sighting_id = ? AND feature_key = ?", (sighting, key))
-    without = {sighting for sighting, _ in damaged}
-    salvage.undescribed = len(without)
-    salvage.unphotographed = sum(1 for sighting in without if not (photos[sighting] and Path(photos[sighting]).is_file()))
-    salvage.unreadable |= before
-
-
-def _copy_events(old: sqlite3.Connection, new: sqlite3.Connection, salvage: Salvage) -> None:
-    for row in _rows(old, "event", salvage):
-        try:
-            json.loads(row[4]), json.loads(row[5])
-            _insert(new, "event", row)
-        except (TypeError, ValueError, sqlite3.IntegrityError):
-            salvage.unreadable = True
-            continue
-        salvage.decisions += 1
-
-
-def _insert(new: sqlite3.Connection, table: str, row: tuple[Any, ...]) -> None:
-    columns = _COLUMNS[table]
-    new.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", row)
-
-
-def _free_name(name: str, names: dict[int, tuple[str, bool]]) -> str:
-    """The name, or where a live individual has it, the name with a number."""
-    taken = {each for each, live in names.values() if live}
-    return next(each for each in (name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))) if each not in taken)
-
-
-def _rows(database: sqlite3.Connection, table: str, salvage: Salvage) -> Iterator[tuple[Any, ...]]:
-    """Every row that can be read, by id."""
-    for number in _readable_ids(database, table, salvage):
-        row = _row(database, table, _COLUMNS[table], number)
-        if row is None:
-            salvage.unreadable = True
-        else:
-            yield row
-
-
-def _readable_ids(database: sqlite3.Connection, table: str, salvage: Salvage) -> Iterator[int]:
-    """Ids of a table in their order, past what cannot be read."""
-    last, most = 0, _most_rows(database)
-    while True:
-        try:
-            found = [
-                number
-                for (number,) in database.execute(
-                    f"SELECT id FROM {table} NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?", (last, _PAGE)
-                )
-            ]
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            # A page ahead is broken: one row at a time, until the next one that can be read.
-            salvage.unreadable = True
-            ahead = range(last + 1, min(last + _MOST_UNREADABLE, most) + 1)
-            found = list(itertools.islice((number for number in ahead if _row(database, table, ["id"], number)), 1))
-        if not found:
-            return
-        yield from found
-        last = found[-1]
-
-
-def _row(database: sqlite3.Connection, table: str, columns: Sequence[str], number: int) -> tuple[Any, ...] | None:
-    try:
-        row: tuple[Any, ...] | None = database.execute(
-            f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED WHERE id = ?", (number,)
-        ).fetchone()
-    except (sqlite3.DatabaseError, UnicodeDecodeError):
-        return None
-    return row
-
-
-def _most_rows(database: sqlite3.Connection) -> int:
-    ((pages,), (size,)) = (database.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
-    return int(pages) * int(size) // _SMALLEST_ROW
-
-
-def _sequence(database: sqlite3.Connection, table: str) -> int:
-    try:
-        row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-    except sqlite3.DatabaseError:
-        return 0
-    return int(row[0]) if row and isinstance(row[0], int) else 0
-
-
-def _prove(path: Path) -> None:
+def _check_repaired(path: Path) -> None:
     with Gallery.open(path, writable=False) as gallery:
         problems = [finding.what for finding in check(gallery) if finding.severity == "damage"]
     if problems:
         raise GalleryError(f"The gallery cannot be repaired: {problems[0]}", "Restore a backup.")
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,8 +1,9 @@
-"""The tables of a gallery, as an ordered list of named migrations; a gallery records which of them it has."""
+"""The tables of a gallery and what is special about its file."""
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x52454944  # "REID", written into the header of the SQLite file
+from reid_edge.errors import GalleryError
+from reid_edge.storage.database import DatabaseKind, sql_script
 
 # One row of `feature` is one array of one sighting, made by the part of a pack that `feature_key` names.
 # Rows of `individual` and `sighting` are never deleted: `live` 0 hides them, so that undo brings them back with their features.
@@ -79,4 +80,15 @@ CREATE TRIGGER revision_sighting_changed AFTER UPDATE OF live ON sighting
     BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST_TABLES),)
+GALLERY = DatabaseKind(
+    noun="gallery",
+    error=GalleryError,
+    application_id=0x52454944,  # "REID"
+    migrations=(("first tables", sql_script(_FIRST_TABLES)),),
+    rollback_journal="delete",
+    missing="Make one: reid-edge gallery init --gallery {path}",
+    wrong_file="Name the SQLite file that `reid-edge gallery init` made.",
+    damaged="Run `reid-edge gallery check`, then restore a backup or import an export.",
+    in_use="Wait until that one is done, then run again.",
+    conflict="Look at `reid-edge gallery history`; to undo both commands use --count 2.",
+)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.arrays import check_feature_key, check_feature_name
-from reid_edge.gallery.store import Gallery
-from reid_edge.storage.replacing import TEMPORARY, replacing
+from reid_edge.gallery.features import StoredFeatures
+from reid_edge.storage.durable import TEMPORARY, replacing
 
 _ROWS = 512  # vectors read from the gallery at a time while the cache is built
 _SEARCH_ROWS = 16384  # vectors in one matrix product
@@ -24,8 +24,8 @@ _ABANDONED_SECONDS = 3600.0
 
 
 class VectorIndex:
-    """The vectors of all live sightings that have one, ordered by photo hash and animal, so that ties never depend on
-    who came first.
+    """The vectors of all live sightings that have one, ordered by photo hash and animal, so that ties do not depend on the order in which
+    sightings were added.
 
     Attributes:
         ids: int64 [N], sighting of each vector.
@@ -39,7 +39,7 @@ class VectorIndex:
         self.revision = revision
 
     @classmethod
-    def open(cls, gallery: Gallery, feature_key: str, name: str) -> VectorIndex:
+    def open(cls, gallery: StoredFeatures, feature_key: str, name: str) -> VectorIndex:
         """The index of the feature `name`, from the cache where that is fresh and whole, else rebuilt.
 
         The cache is the folder `<gallery>.cache`; where it cannot be written, the vectors are held in memory.
@@ -47,7 +47,7 @@ class VectorIndex:
         Raises:
             GalleryError: a stored vector is damaged, or they are not vectors of one length.
         """
-        files = _CacheFiles(gallery.path, check_feature_key(feature_key), check_feature_name(name))
+        files = _CacheFiles(gallery.database.path, check_feature_key(feature_key), check_feature_name(name))
         with gallery.database.snapshot():
             revision = gallery.revision()
             cached = files.read(revision)
@@ -120,7 +120,7 @@ class _CacheFiles:
         self.folder.mkdir(exist_ok=True)
         self._remove_abandoned()
         checksum = 0
-        with replacing(self.vectors) as file:
+        with replacing(self.vectors, durable=False) as file:
             # Written, not mapped: on a full disk a write fails, but touching a mapped page kills the process.
             header = {"descr": "<f4", "fortran_order": False, "shape": (len(ids), dimension)}
             np.lib.format.write_array_header_1_0(file, header)
@@ -130,9 +130,9 @@ class _CacheFiles:
                 file.write(data)
             file.flush()
             vectors = np.load(file.name, mmap_mode="r", allow_pickle=False)
-        with replacing(self.ids) as file:
+        with replacing(self.ids, durable=False) as file:
             np.save(file, ids)
-        with replacing(self.stamp) as file:
+        with replacing(self.stamp, durable=False) as file:
             file.write(json.dumps(self._stamp(revision, _checksum(ids), checksum)).encode())
         return ids, vectors
 
@@ -147,7 +147,7 @@ class _CacheFiles:
 
 
 def _build(
-    gallery: Gallery, feature_key: str, name: str, files: _CacheFiles, revision: str
+    gallery: StoredFeatures, feature_key: str, name: str, files: _CacheFiles, revision: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     rows = gallery.database.rows(
         "SELECT s.id FROM sighting s JOIN feature f ON f.sighting_id = s.id AND f.feature_key = ? AND f.name = ? "
@@ -161,15 +161,16 @@ def _build(
     dimension = first[name].size
 
     def block(row: int) -> NDArray[np.float32]:
-        chunk = [int(one) for one in ids[row : row + _ROWS]]
+        chunk = ids[row : row + _ROWS].tolist()
         arrays = gallery.features(chunk, feature_key, [name])
-        for one in chunk:
-            if arrays[one][name].shape != (dimension,):
+        for sighting in chunk:
+            shape = arrays[sighting][name].shape
+            if shape != (dimension,):
                 raise GalleryError(
-                    f"The feature {name} of sighting {one} has shape {arrays[one][name].shape}, others ({dimension},).",
+                    f"The feature {name} of sighting {sighting} has shape {shape}, others ({dimension},).",
                     "Embed the gallery again with one pack.",
                 )
-        return np.stack([arrays[one][name] for one in chunk]).astype(np.float32)
+        return np.stack([arrays[sighting][name] for sighting in chunk]).astype(np.float32)
 
     with contextlib.suppress(OSError):
         return files.write(revision, ids, dimension, block)

@@ -1,10 +1,15 @@
-"""A gallery: the catalogue of known individuals in one SQLite file, which is the only truth."""
+"""A gallery: the catalogue of known individuals in one SQLite file, which is the only truth.
+
+`Gallery` is all that the rest of reid-edge sees of a gallery: nothing outside this package knows that SQL is behind it, so that another
+store takes its place by the same methods.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,11 +18,14 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import stored_facts
-from reid_edge.gallery.connection import Database, create_database, now, open_database
 from reid_edge.gallery.decisions import Decisions
-from reid_edge.gallery.events import recording
-from reid_edge.gallery.features import Features
+from reid_edge.gallery.features import StoredFeatures
+from reid_edge.gallery.history import recording
 from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_name
+from reid_edge.gallery.schema import GALLERY
+from reid_edge.gallery.search import VectorIndex
+from reid_edge.storage.database import Database
+from reid_edge.storage.opening import create_database, open_database
 
 
 class DuplicateSighting(GalleryError):
@@ -31,10 +39,10 @@ class DuplicateSighting(GalleryError):
         self.sighting = sighting
 
 
-class Gallery(Features, Decisions):
+class Gallery(StoredFeatures, Decisions):
     """An open gallery; a context manager. Made by `create` or `open`.
 
-    Reading is in Catalogue, arrays in Features, decisions and undo in Decisions.
+    Reading is in Catalogue, arrays in StoredFeatures, decisions and undo in Decisions.
 
     Attributes:
         path: of the SQLite file.
@@ -49,10 +57,10 @@ class Gallery(Features, Decisions):
         """A new, empty gallery.
 
         Raises:
-            GalleryError: something lies there already, or the folder is missing.
+            GalleryError: the path is taken, or its folder is missing.
             StorageError: the disk is full or read-only.
         """
-        create_database(Path(path))
+        create_database(GALLERY, Path(path))
         return cls.open(path)
 
     @classmethod
@@ -63,11 +71,11 @@ class Gallery(Features, Decisions):
             GalleryError: missing, no gallery, of a newer version, damaged, or locked.
             StorageError: it must be written and its disk is read-only.
         """
-        return cls(open_database(Path(path), writable))
+        return cls(open_database(GALLERY, Path(path), writable))
 
     @classmethod
     def open_or_create(cls, path: str | Path) -> Gallery:
-        """The gallery at `path`, made where there is none yet; errors as `create` and `open`."""
+        """The gallery at `path`, made where it is missing; errors as `create` and `open`."""
         path = Path(path)
         # An empty file is what a creation leaves that was killed in its first moment.
         return cls.open(path) if path.exists() and (path.is_dir() or path.stat().st_size) else cls.create(path)
@@ -82,8 +90,20 @@ class Gallery(Features, Decisions):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """All changes inside reach the disk together or not at all."""
+        return self.database.transaction()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All reads inside see the same state of the gallery."""
+        return self.database.snapshot()
+
+    def vector_index(self, feature_key: str, name: str) -> VectorIndex:
+        """An index to search the vectors of the feature `name` with; errors as `VectorIndex.open`."""
+        return VectorIndex.open(self, feature_key, name)
+
     def add_individual(self, name: str, batch: str) -> None:
-        """Add an individual that has no sighting yet; nothing where she is known."""
+        """Add an individual without sightings; does nothing where the gallery has that name."""
         name = identity_name(name)
         with self.database.transaction():
             if not self.database.rows("SELECT 1 FROM individual WHERE name = ? AND live = 1", (name,)):
@@ -91,12 +111,12 @@ class Gallery(Features, Decisions):
                     record.insert("individual", name=name)
 
     def add_sighting(self, sighting: NewSighting, features: Mapping[str, NDArray[Any]], feature_key: str, batch: str) -> int:
-        """Add one animal of one photo, with her individual where she is new; once this returns, it is on the disk.
+        """Add one animal of one photo, and its individual where that is new; once this returns, both are on the disk.
 
         Args:
-            sighting: what the photo shows, and whom.
+            sighting: what the photo shows, and which individual.
             features: arrays by name, as `put_features` takes them.
-            feature_key: names the part of the pack that made them.
+            feature_key: of the pack that made them.
             batch: of the command, from `new_batch`: one undo takes the whole command back.
 
         Returns:
@@ -104,44 +124,48 @@ class Gallery(Features, Decisions):
 
         Raises:
             DuplicateSighting: this animal of this photo is in the gallery.
-            UsageError: a field of the sighting that cannot be.
+            UsageError: a field of the sighting has an invalid value.
             GalleryError: an array that cannot be stored, or a locked gallery.
             StorageError: the disk is full or read-only.
         """
         new = checked(sighting)
         with self.database.transaction():
-            known = self.has_photo(new.photo_sha256, new.animal_index)
-            if known:
-                raise DuplicateSighting(known)
+            present = self.has_photo(new.photo_sha256, new.animal_index)
+            if present:
+                raise DuplicateSighting(present)
             payload = {key: getattr(new, key) for key in ("identity", "photo_name", "photo_sha256", "animal_index")}
             with recording(self.database, batch, "add", payload) as record:
                 rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (new.identity,))
                 individual = rows[0][0] if rows else record.insert("individual", name=new.identity)
                 sighting_id = record.insert(
-                    "sighting", individual_id=individual, added_at=now(), thumbnail=new.thumbnail, **stored_facts(new)
+                    "sighting",
+                    individual_id=individual,
+                    added_at=self.database.now(),
+                    thumbnail=new.thumbnail,
+                    **stored_facts(new),
                 )
                 if features:
                     self.write_features(sighting_id, feature_key, features)
         return sighting_id
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) of what the gallery knows, however it came to know it: live individuals, sightings and features.
+        """SHA-256 (hex) of the live individuals, sightings and features.
 
-        Row ids, times of addition and events do not count, so equal catalogues have equal hashes, and undo restores the hash.
+        Row ids, times of addition and events do not count: equal catalogues have equal hashes, and undo restores the hash.
         """
         digest = hashlib.sha256()
-        with self.database.snapshot():
+        with self.snapshot():
             for row in self.database.rows("SELECT name FROM individual WHERE live = 1 ORDER BY name"):
-                _count_in(digest, row)
+                _add_to(digest, row)
             for sighting in self.sightings():
                 thumbnail = hashlib.sha256(self.thumbnail(sighting.id) or b"").hexdigest()
                 features = self.database.rows(
                     "SELECT feature_key, name, dtype, shape, crc32 FROM feature WHERE sighting_id = ? ORDER BY feature_key, name",
                     (sighting.id,),
                 )
-                _count_in(digest, (sighting.identity, stored_facts(sighting), thumbnail, features))
+                _add_to(digest, (sighting.identity, stored_facts(sighting), thumbnail, features))
         return digest.hexdigest()
 
 
-def _count_in(digest: Any, values: tuple[Any, ...]) -> None:
+def _add_to(digest: Any, values: tuple[Any, ...]) -> None:
     digest.update(json.dumps(values, sort_keys=True).encode() + b"\n")

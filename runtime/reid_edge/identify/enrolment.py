@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import to_arrays
 from reid_edge.describe.orientation import NOT_TURNED
+from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery, NewSighting, Sighting
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import Photo, read_photo, read_photo_bytes
 
@@ -65,15 +66,15 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
     for enrolment in enrolments:
         try:
             # The hash first: of a run that is continued, most photos are there and need no decoding.
-            there = gallery.has_photo(hashlib.sha256(read_photo_bytes(enrolment.path)).hexdigest())
-            photo = None if there else read_photo(enrolment.path)
+            enrolled = gallery.has_photo(hashlib.sha256(read_photo_bytes(enrolment.path)).hexdigest())
+            photo = None if enrolled else read_photo(enrolment.path)
         except PhotoError as error:
             result.failed.append((enrolment.path, error))
             continue
-        if there is not None and there.identity == enrolment.identity:
+        if enrolled is not None and enrolled.identity == enrolment.identity:
             result.present += 1
-        elif there is not None:
-            result.conflicting.append((enrolment.path, enrolment.identity, there.identity))
+        elif enrolled is not None:
+            result.conflicting.append((enrolment.path, enrolment.identity, enrolled.identity))
         elif photo is not None:
             described = _largest(photo, enrolment, identifier)
             gallery.add_sighting(_sighting(enrolment, photo, described), to_arrays(described.features), key, batch)
@@ -113,9 +114,9 @@ def describe_again(gallery: Gallery, identifier: Identifier, sightings: Iterable
     return left_out
 
 
-def _largest(photo: Photo, said: Enrolment | Sighting, identifier: Identifier) -> DescribedAnimal:
+def _largest(photo: Photo, facts: Enrolment | Sighting, identifier: Identifier) -> DescribedAnimal:
     """The animal that an enrolled photo stands for."""
-    return identifier.describe(photo, largest_only=True, viewpoint=said.viewpoint, species=said.species)[0]
+    return identifier.describe(photo, Query(facts.species, facts.viewpoint), largest_only=True)[0]
 
 
 def _sighting(enrolment: Enrolment, photo: Photo, described: DescribedAnimal) -> NewSighting:

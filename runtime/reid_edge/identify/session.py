@@ -8,12 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from reid_edge.compare.candidates import GalleryCandidates, Selection
+from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.compare.selection import Selection
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
+from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo, read_photo
 from reid_edge.timings import Timings
@@ -60,19 +62,18 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.gallery.close()
 
-    def identify(self, path: Path, question: Question | None = None) -> Answered:
+    def identify(self, path: Path, query: Query | None = None) -> Answered:
         """Read one photo file and answer for each of its animals.
 
         Raises:
             PhotoError: the file cannot be read.
             EngineError, GalleryError: see `Identifier.identify`.
         """
-        question = question or Question()
-        selection = self.candidates.select(question.species, question.viewpoint)
-        return self._answer(self._describe(path, question, selection), question, selection)
+        selection = self.candidates.select(query or Query())
+        return self._answer(self._describe(path, selection), selection)
 
     def identify_each(
-        self, paths: Iterable[Path], question: Question | None = None
+        self, paths: Iterable[Path], query: Query | None = None
     ) -> Generator[tuple[Path, Answered | PhotoError], None, None]:
         """Answer for one photo file after another, in their order: while one is compared, the next is read and described.
 
@@ -82,12 +83,11 @@ class Session:
         Raises:
             EngineError, GalleryError: see `Identifier.identify`.
         """
-        question = question or Question()
-        selection = self.candidates.select(question.species, question.viewpoint)
+        selection = self.candidates.select(query or Query())
 
         def answer(path: Path, described: Future[_Described]) -> tuple[Path, Answered | PhotoError]:
             try:
-                return path, self._answer(described.result(), question, selection)
+                return path, self._answer(described.result(), selection)
             except PhotoError as error:
                 return path, error
 
@@ -95,21 +95,19 @@ class Session:
         with ThreadPoolExecutor(1, "describe") as describer:
             waiting: tuple[Path, Future[_Described]] | None = None
             for path in paths:
-                following = path, describer.submit(self._describe, path, question, selection)
+                following = path, describer.submit(self._describe, path, selection)
                 if waiting:
                     yield answer(*waiting)
                 waiting = following
             if waiting:
                 yield answer(*waiting)
 
-    def _describe(self, path: Path, question: Question, selection: Selection) -> _Described:
+    def _describe(self, path: Path, selection: Selection) -> _Described:
         timings = Timings()
         with timings.stage("decode"):
             photo = read_photo(path)
-        species = selection.species or question.species
-        animals = self.identifier.describe(photo, timings=timings, viewpoint=question.viewpoint, species=species)
-        return _Described(photo, animals, timings)
+        return _Described(photo, self.identifier.describe(photo, selection.query, timings), timings)
 
-    def _answer(self, described: _Described, question: Question, selection: Selection) -> Answered:
+    def _answer(self, described: _Described, selection: Selection) -> Answered:
         photo, animals, timings = described
-        return photo, self.identifier.answer(photo, animals, self.candidates, question, selection, timings)
+        return photo, self.identifier.answer(photo, animals, self.candidates, selection, timings)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 from reid_edge.errors import PackError
-from reid_edge.pack.members import nearest
+from reid_edge.plain_data import InvalidValue, Pattern, Range, Then, decode
 
 FORMAT_VERSION = 1
 _HINT = "Train the head again: reid-edge train-head."
-_FOR_ALL = ("format_version", "identities", "embedding_dimension")
-_FOR_BOOSTING = ("neighbours", "viewpoints", "species")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def labels_file(network: str) -> str:
 
 
 def parse_labels(data: object, kind: Literal["classifier", "boosting"], where: str) -> Labels:
-    """Read labels strictly: an unknown key, a missing one, a wrong type or a name that is there twice refuses them.
+    """Read labels strictly: an unknown key, a missing one, a wrong type or a repeated name refuses them.
 
     Args:
         data: the JSON: ``{"format_version": 1, "identities": [...], "embedding_dimension": D}``, and for boosting
@@ -51,43 +49,50 @@ def parse_labels(data: object, kind: Literal["classifier", "boosting"], where: s
     Raises:
         PackError: with the key that is wrong.
     """
-    wanted = (*_FOR_ALL, *_FOR_BOOSTING) if kind == "boosting" else _FOR_ALL
-    if not isinstance(data, dict):
-        raise PackError(f"{where} must be a table of the labels of a head.", _HINT)
-    for key in data:
-        if key not in wanted:
-            raise PackError(f"{where}: {str(key)[:80]!r} is an unknown key of a {kind}; {nearest(str(key), wanted)}.", _HINT)
-    for key in wanted:
-        if key not in data:
-            raise PackError(f"{where}: {key} is missing; a {kind} needs it.", _HINT)
-    if data["format_version"] is True or data["format_version"] != FORMAT_VERSION:
-        raise PackError(
-            f"{where}: format_version is {str(data['format_version'])[:40]}, this program reads {FORMAT_VERSION}.",
-            "Update reid-edge.",
-        )
-    identities = _names(data, "identities", where)
-    if not identities:
-        raise PackError(f"{where}: identities must name one individual or more.", _HINT)
-    dimension = _count(data, "embedding_dimension", where)
-    if kind == "classifier":
-        return Labels(identities, dimension)
-    viewpoints, species = (
-        tuple(name.lower() for name in _names(data, key, where, fold=True)) for key in ("viewpoints", "species")
-    )
-    return Labels(identities, dimension, _count(data, "neighbours", where), viewpoints, species)
+    try:
+        if kind == "classifier":
+            classifier = decode(_Classifier, data)
+            return Labels(classifier.identities, classifier.embedding_dimension)
+        boosting = decode(_Boosting, data)
+    except InvalidValue as error:
+        raise PackError(f"{where}: {error}.", error.hint or _HINT) from None
+    return Labels(boosting.identities, boosting.embedding_dimension, boosting.neighbours, boosting.viewpoints, boosting.species)
 
 
-def _names(data: Mapping[str, object], key: str, where: str, fold: bool = False) -> tuple[str, ...]:
-    names = data[key]
-    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
-        raise PackError(f"{where}: {key} must be a list of names.", _HINT)
-    if len({name.casefold() if fold else name for name in names}) < len(names):
-        raise PackError(f"{where}: {key} has a name twice.", _HINT)
-    return tuple(names)
+def _check_version(version: int) -> int:
+    if version != FORMAT_VERSION:
+        raise InvalidValue(f"is {version}, this program reads {FORMAT_VERSION}", "Update reid-edge.")
+    return version
 
 
-def _count(data: Mapping[str, object], key: str, where: str) -> int:
-    value = data[key]
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
-        raise PackError(f"{where}: {key} must be an integer from 1 to 1000000, not {str(value)[:40]!r}.", _HINT)
-    return value
+def _each_once(change: Callable[[str], str], least: int = 0) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    """Names that differ as they are changed."""
+
+    def check(names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(names) < least:
+            raise InvalidValue("must name one individual or more")
+        if len(set(map(change, names))) < len(names):
+            raise InvalidValue("has a name twice")
+        return names
+
+    return check
+
+
+_Name: TypeAlias = Annotated[str, Pattern(r"(?s).*\S.*", "a name", printable=False)]
+_Category: TypeAlias = Annotated[_Name, Then(str.lower)]
+_Categories: TypeAlias = Annotated[tuple[_Category, ...], Then(_each_once(str.casefold))]
+_Count: TypeAlias = Annotated[int, Range(1, 1_000_000)]
+
+
+@dataclass(frozen=True)
+class _Classifier:
+    format_version: Annotated[int, Then(_check_version)]
+    identities: Annotated[tuple[_Name, ...], Then(_each_once(str, least=1))]
+    embedding_dimension: _Count
+
+
+@dataclass(frozen=True)
+class _Boosting(_Classifier):
+    neighbours: _Count
+    viewpoints: _Categories
+    species: _Categories

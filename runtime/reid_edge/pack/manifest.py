@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from reid_edge.errors import PackError
-from reid_edge.pack.members import nearest
-from reid_edge.pack.tables import Scalar
+from reid_edge.pack.members import EXPORT_AGAIN, LARGEST_PACK, check_path
+from reid_edge.plain_data import Pattern, Range, Scalar, Then
+from reid_edge.suggestions import nearest
 
 Task = Literal["segmentation", "embedding", "projection", "keypoints", "matching", "head"]
 Precision = Literal["fp32", "fp16", "int8"]
 Resize = Literal["stretch", "long-side", "letterbox"]
+Colour = Literal["rgb", "grey"]
+Interpolation = Literal["linear", "area", "cubic"]
+
+_Pixels = Annotated[int, Range(1, 16384)]
+_NetworkName = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]{0,63}")]
+_Spdx = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9.+() -]*")]
+_Path = Annotated[str, Then(check_path)]
 
 
 @dataclass(frozen=True)
@@ -32,14 +40,27 @@ class Preprocessing:
     """
 
     resize: Resize
-    width: int
-    height: int
-    colour: Literal["rgb", "grey"]
+    width: _Pixels
+    height: _Pixels
+    colour: Colour
     scale: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    interpolation: Literal["linear", "area", "cubic"]
-    multiple: int = 1
+    interpolation: Interpolation
+    multiple: Annotated[int, Range(1, 1024)] = 1
+
+    def __post_init__(self) -> None:
+        problem = ""
+        if self.resize == "long-side" and self.width != self.height:
+            problem = f"resizes to the long side, so width and height must be equal, not {self.width} and {self.height}"
+        elif self.resize != "long-side" and self.multiple != 1:
+            problem = "gives an exact size, so it has no use for multiple"
+        elif len(self.mean) != len(self.std) or len(self.mean) not in ((1,) if self.colour == "grey" else (1, 3)):
+            problem = f"has {len(self.mean)} values of mean and {len(self.std)} of std; both must have one (or, for rgb, three)"
+        elif self.scale <= 0 or min(self.std) <= 0:
+            problem = "must have a scale and a std above 0"
+        if problem:
+            raise PackError(f"The preprocessing {problem}.", EXPORT_AGAIN)
 
 
 @dataclass(frozen=True)
@@ -57,9 +78,9 @@ class Network:
         parameters: facts about it that its callers need: dimension, input_dimension of a projection, keypoints, ...
     """
 
-    file: str
+    file: _Path
     task: Task
-    opset: int
+    opset: Annotated[int, Range(1, 100)]
     precision: Precision
     storage: Precision
     weights: Literal["trained", "random"]
@@ -71,10 +92,10 @@ class Network:
 class PackedFile:
     """One file of a pack: path in the pack, sha256 (hex), size in bytes, licence (SPDX) and origin (a sentence)."""
 
-    path: str
-    sha256: str
-    size: int
-    licence: str
+    path: _Path
+    sha256: Annotated[str, Pattern(r"[0-9a-f]{64}")]
+    size: Annotated[int, Range(0, LARGEST_PACK)]
+    licence: _Spdx
     origin: str
 
 
@@ -91,11 +112,11 @@ class Manifest:
         recipe: which stages run with which networks, as plain nested data.
     """
 
-    name: str
-    version: str
+    name: Annotated[str, Pattern(r"[a-z0-9][a-z0-9-]{0,63}")]
+    version: Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}")]
     description: str
-    licence: str
-    networks: Mapping[str, Network]
+    licence: _Spdx
+    networks: Mapping[_NetworkName, Network]
     files: tuple[PackedFile, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     parity: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from reid_edge.errors import PackError
 
@@ -85,12 +84,3 @@ def suffix(path: str) -> str:
     """The extension with its dot, as it is written: `.onnx`."""
     name = path.rpartition("/")[2]
     return name[name.rindex(".") :] if "." in name else ""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the nearest known one, or all of them."""
-    known = sorted(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"the nearest known one is {close[0]!r}"
-    return f"known are {', '.join(map(repr, known))}" if known else "none is known here"

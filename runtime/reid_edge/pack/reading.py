@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import PackError
+from reid_edge.pack.container import Container, open_container
 from reid_edge.pack.manifest import Manifest, Network, PackedFile
 from reid_edge.pack.manifest_toml import parse_manifest
-from reid_edge.pack.members import EXPORT_AGAIN, MANIFEST, nearest, suffix
+from reid_edge.pack.members import EXPORT_AGAIN, MANIFEST, suffix
 from reid_edge.pack.onnx_file import read_onnx
-from reid_edge.pack.sources import Source, open_source
+from reid_edge.suggestions import nearest
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Pack:
             PackError: the pack has no such file, or it has changed since the pack was opened.
         """
         wanted = self.sha256 if path == MANIFEST else self.manifest.file(path).sha256
-        with _opened(self.source) as source:
-            if path not in source.sizes:
-                raise PackError(f"{path!r} has gone.", EXPORT_AGAIN)
-            content = source.read(path)
+        with _opened(self.source) as container:
+            if path not in container.sizes:
+                raise PackError(f"{path!r} is missing.", EXPORT_AGAIN)
+            content = container.read(path)
             if hashlib.sha256(content).hexdigest() != wanted:
                 raise PackError(f"{path!r} has changed since the pack was opened.", "Open the pack again.")
         return content
@@ -93,11 +94,11 @@ def open_pack(path: Path, allow_random: bool = False) -> Pack:
     Raises:
         PackError: anything wrong with it, in one sentence.
     """
-    with _opened(path) as source:
-        manifest, sha256 = _manifest(source)
-        _check_files(source, manifest)
+    with _opened(path) as container:
+        manifest, sha256 = _manifest(container)
+        _check_files(container, manifest)
         for file in manifest.files:
-            _check_file(file, source.read(file.path), manifest)
+            _check_file(file, container.read(file.path), manifest)
         for name, network in manifest.networks.items():
             if network.weights == "random" and not allow_random:
                 raise PackError(f"the network {name!r} has random weights, so its answers mean nothing.", "Use a trained pack.")
@@ -110,25 +111,22 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
     Raises:
         PackError: no pack, an unsafe listing or a wrong manifest.
     """
-    with _opened(path) as source:
-        return _manifest(source)
+    with _opened(path) as container:
+        return _manifest(container)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Source]:
-    """The source at this path; every PackError inside gets the name of the pack."""
+def _opened(path: Path) -> Iterator[Container]:
+    """The files at this path; every PackError inside gets the name of the pack."""
     try:
-        source = open_source(Path(path))
-        try:
-            yield source
-        finally:
-            source.close()
+        with open_container(Path(path)) as container:
+            yield container
     except PackError as error:
         raise PackError(f"The pack {path} is refused: {error.message}", error.hint) from None
 
 
-def _manifest(source: Source) -> tuple[Manifest, str]:
-    content = source.read(MANIFEST)
+def _manifest(container: Container) -> tuple[Manifest, str]:
+    content = container.read(MANIFEST)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -136,14 +134,16 @@ def _manifest(source: Source) -> tuple[Manifest, str]:
     return parse_manifest(text), hashlib.sha256(content).hexdigest()
 
 
-def _check_files(source: Source, manifest: Manifest) -> None:
-    """What is there is what is listed, in paths and sizes."""
+def _check_files(container: Container, manifest: Manifest) -> None:
+    """The files in the pack are those of the manifest, in paths and sizes."""
     for file in manifest.files:
-        if file.path not in source.sizes:
+        if file.path not in container.sizes:
             raise PackError(f"{file.path!r} is listed in {MANIFEST} but missing.", EXPORT_AGAIN)
-        if source.sizes[file.path] != file.size:
-            raise PackError(f"{file.path!r} has {source.sizes[file.path]} bytes, but {MANIFEST} lists {file.size}.", EXPORT_AGAIN)
-    for path in source.sizes.keys() - {MANIFEST, *(file.path for file in manifest.files)}:
+        if container.sizes[file.path] != file.size:
+            raise PackError(
+                f"{file.path!r} has {container.sizes[file.path]} bytes, but {MANIFEST} lists {file.size}.", EXPORT_AGAIN
+            )
+    for path in container.sizes.keys() - {MANIFEST, *(file.path for file in manifest.files)}:
         raise PackError(
             f"{path!r} is not listed in {MANIFEST}; {nearest(path, (file.path for file in manifest.files))}.",
             "Remove the file, or export the pack again with it.",
@@ -151,7 +151,7 @@ def _check_files(source: Source, manifest: Manifest) -> None:
 
 
 def _check_file(file: PackedFile, content: bytes, manifest: Manifest) -> None:
-    """One file's bytes are those listed, and are what its extension says."""
+    """One file has the listed hash, and the format that its extension names."""
     if (found := hashlib.sha256(content).hexdigest()) != file.sha256:
         raise PackError(f"{file.path!r} has the sha256 {found[:12]}..., but {MANIFEST} lists {file.sha256[:12]}...", EXPORT_AGAIN)
     if suffix(file.path) == ".json":

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from reid_edge.errors import PackError, StorageError
-from reid_edge.pack.members import MANIFEST, nearest
+from reid_edge.pack.members import MANIFEST
 from reid_edge.pack.reading import open_pack
 from reid_edge.pack.writing import lay_down
-from reid_edge.storage.disk import storage_errors, sync_folder
-
-if sys.platform != "win32":
-    import fcntl
+from reid_edge.storage.durable import replace_folder
+from reid_edge.storage.errors import storage_errors
+from reid_edge.storage.locks import only_writer
+from reid_edge.suggestions import nearest
 
 _BUNDLED = Path(__file__).parent.parent / "packs"
 _IMPORTED = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)-[0-9a-f]{12}")
@@ -47,35 +44,35 @@ def imported_packs(store: Path | None = None) -> dict[str, Path]:
 
 
 def find_pack(name_or_path: str, store: Path | None = None) -> Path:
-    """The path of a pack that is meant by a bundled name, an imported one (with or without its digits), or a path.
+    """The path of a pack, given the name of a bundled pack, of an imported one (with or without its digits), or a path.
 
     A name goes before a path, so that `field` means the same in every folder; `./field` is the path.
 
     Raises:
         PackError: no such pack (the error names the nearest), or more than one imported pack of this name.
     """
-    known = {**imported_packs(store), **bundled_packs()}
-    if name_or_path in known:
-        return known[name_or_path]
-    versions = [folder for folder in known if (match := _IMPORTED.fullmatch(folder)) and match["name"] == name_or_path]
+    packs = {**imported_packs(store), **bundled_packs()}
+    if name_or_path in packs:
+        return packs[name_or_path]
+    versions = [folder for folder in packs if (match := _IMPORTED.fullmatch(folder)) and match["name"] == name_or_path]
     if len(versions) == 1:
-        return known[versions[0]]
+        return packs[versions[0]]
     if versions:
         raise PackError(f"There are {len(versions)} imported packs {name_or_path!r}.", f"Say which: {', '.join(versions)}.")
     with suppress(OSError):
         if name_or_path and Path(name_or_path).exists():
             return Path(name_or_path)
-    short_names = {match["name"] for folder in known if (match := _IMPORTED.fullmatch(folder))}
+    short_names = {match["name"] for folder in packs if (match := _IMPORTED.fullmatch(folder))}
     raise PackError(
-        f"There is no pack {name_or_path[:80]!r}, neither a name nor a path; {nearest(name_or_path, {*known, *short_names})}.",
+        f"There is no pack {name_or_path[:80]!r}, neither a name nor a path; {nearest(name_or_path, {*packs, *short_names})}.",
         "`reid-edge pack list` shows the packs of this device.",
     )
 
 
 def import_pack(zip_or_dir: Path, store: Path | None = None) -> Path:
-    """Verify a pack and copy it into the store; a kill or a full disk leaves nothing that looks like a pack.
+    """Verify a pack and copy it into the store; after a kill or on a full disk nothing that looks like a pack is left.
 
-    Importing a pack that is there already changes nothing, unless the copy in the store was damaged: then it is replaced.
+    Importing a pack that the store has already changes nothing, unless the stored copy is damaged: then it is replaced.
 
     Returns:
         The copy's directory, `<name>-<first 12 digits of its sha256>`.
@@ -90,17 +87,14 @@ def import_pack(zip_or_dir: Path, store: Path | None = None) -> Path:
     paths = [MANIFEST, *(file.path for file in pack.manifest.files)]
     with storage_errors(f"import the pack {zip_or_dir} into {store}"):
         store.mkdir(parents=True, exist_ok=True)
-        with _only_importer(store):
+        with only_writer(store, f"{_UNFINISHED}*"):
             if _is_intact(target, pack.sha256):
                 return target
             with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=store) as workplace:
                 copy = Path(workplace) / "copy"
                 lay_down(copy, ((path, pack.read_bytes(path)) for path in paths))
                 open_pack(copy)
-                if os.path.lexists(target):
-                    target.rename(Path(workplace) / "damaged")
-                copy.rename(target)
-                sync_folder(store)
+                replace_folder(copy, target, aside=Path(workplace) / "damaged")
     return target
 
 
@@ -109,14 +103,3 @@ def _is_intact(directory: Path, sha256: str) -> bool:
         return open_pack(directory).sha256 == sha256
     except PackError:
         return False
-
-
-@contextmanager
-def _only_importer(store: Path) -> Iterator[None]:
-    """Wait for other imports into this store, then clear away what killed ones have left."""
-    with (store / ".lock").open("a") as lock:
-        if sys.platform != "win32":
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for folder in store.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(folder, ignore_errors=True)
-        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -15,7 +14,8 @@ from reid_edge.pack.manifest import Manifest, PackedFile
 from reid_edge.pack.manifest_toml import parse_manifest, write_manifest
 from reid_edge.pack.members import MANIFEST, check_path
 from reid_edge.pack.reading import Pack, open_pack
-from reid_edge.storage.disk import storage_errors, sync_folder, write_synced
+from reid_edge.storage.durable import replace_folder, replacing, sync_folder, write_synced
+from reid_edge.storage.errors import storage_errors
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 
@@ -31,17 +31,17 @@ class NewFile:
 
 
 def write_pack(directory: Path, manifest: Manifest, files: Iterable[NewFile], allow_random: bool = False) -> Pack:
-    """Write a pack as a directory, beside the place first; it takes the place of an old one when it is whole and verified.
+    """Write a pack as a directory. It is written under a temporary name, verified, and then replaces an old one.
 
     Args:
-        directory: where to; a pack that lies there is replaced.
+        directory: of the pack; a pack that has that name is replaced.
         manifest: all but `files`, which is made here from the next argument.
         files: the contents. To recalibrate a pack, pass its own files read with `Pack.read_bytes` and the new JSON.
         allow_random: as for `open_pack`.
 
     Raises:
         PackError: the result would not open.
-        StorageError: the disk is full or read-only, or something else than a pack lies there.
+        StorageError: the disk is full or read-only, or the directory holds something else than a pack.
     """
     directory = directory.absolute()
     files = tuple(files)
@@ -49,23 +49,14 @@ def write_pack(directory: Path, manifest: Manifest, files: Iterable[NewFile], al
     text = write_manifest(replace(manifest, files=packed))
     parse_manifest(text)
     if directory.exists() and not (directory / MANIFEST).is_file() and (not directory.is_dir() or any(directory.iterdir())):
-        raise StorageError(f"{directory} is there already and is not a pack.", "Choose a new or empty directory.")
+        raise StorageError(f"{directory} exists already and is not a pack.", "Choose a new or empty directory.")
     with storage_errors(f"write the pack {directory}"):
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as workplace:
             fresh = Path(workplace) / "fresh"
             lay_down(fresh, {MANIFEST: text.encode("utf-8"), **{file.path: file.content for file in files}}.items())
             pack = open_pack(fresh, allow_random)
-            former = Path(workplace) / "former"
-            if directory.exists():
-                directory.rename(former)
-            try:
-                fresh.rename(directory)
-            except OSError:
-                if former.exists():
-                    former.rename(directory)
-                raise
-            sync_folder(directory.parent)
+            replace_folder(fresh, directory, aside=Path(workplace) / "former")
     return replace(pack, source=directory)
 
 
@@ -91,22 +82,17 @@ def write_zip(pack_directory: Path, zip_path: Path, allow_random: bool = False) 
     """
     pack = open_pack(pack_directory, allow_random)
     paths = sorted([MANIFEST, *(file.path for file in pack.manifest.files)])
-    unfinished = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
-    with storage_errors(f"write {zip_path}"):
-        try:
-            with unfinished.open("xb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    for path in paths:
-                        archive.writestr(_entry(path), pack.read_bytes(path))
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(zip_path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with (
+        storage_errors(f"write {zip_path}"),
+        replacing(zip_path) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for path in paths:
+            archive.writestr(_entry(path), pack.read_bytes(path))
 
 
 def _entry(path: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(path, _FIRST_DAY)
-    info.create_system = 3  # Unix, whatever this machine is: the bytes must not tell
+    info.create_system = 3  # always Unix: the bytes must not depend on this machine
     info.external_attr = 0o100644 << 16
     return info

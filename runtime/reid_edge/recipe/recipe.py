@@ -78,25 +78,22 @@ class Recipe:
     def feature_settings(self) -> dict[str, Any]:
         """The parameters that change stored features; a gallery's features are tied to these and to `feature_networks`.
 
-        What is not there is not told, so that a key which a later version knows does not change the features of packs without it.
+        Fields at their default are left out, so that a key that a later version adds does not change the features of packs without it.
         """
         several = ("max_animals", "min_relative_area")  # how many animals are answered; of an enrolled photo it is the largest
-        segment = _told(self.segment) if self.segment else {}
+        segment = _non_default_fields(self.segment) if self.segment else {}
         settings: dict[str, Any] = {
             "version": FEATURES_VERSION,
             "segment": {name: value for name, value in segment.items() if name not in several},
-            "embed": [_told(embed) for embed in self.embed],
-            "extract": [_told(extract) for extract in self.extract],
+            "embed": [_non_default_fields(embed) for embed in self.embed],
+            "extract": [{"network": extract.network, **_non_default_fields(extract)} for extract in self.extract],
         }
         if self.orient:
-            settings["orient"] = _told(self.orient)
+            settings["orient"] = _non_default_fields(self.orient)
         if self.concatenate:
-            settings["concatenate"] = [_told(each) for each in self.concatenate]
+            settings["concatenate"] = [_non_default_fields(each) for each in self.concatenate]
         return settings
 
 
-def _told(stage: Any) -> dict[str, Any]:
-    """The fields of a stage that are not as they are where the key is absent."""
-    told = {each.name: getattr(stage, each.name) for each in fields(stage)}
-    absent = {each.name: each.default for each in fields(stage)}
-    return {name: value for name, value in told.items() if value != absent[name]}
+def _non_default_fields(stage: Any) -> dict[str, Any]:
+    return {each.name: value for each in fields(stage) if (value := getattr(stage, each.name)) != each.default}

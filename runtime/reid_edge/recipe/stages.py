@@ -7,14 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from reid_edge.errors import PackError
+from reid_edge.plain_data import Pattern, Range, Tagged, Then, each_once
 
 Matcher = Literal["mutual-nearest", "lightglue", "loftr", "adalam", "fginn"]
+Detector = Literal["network", "sift", "picture"]
 Count = Literal["matches", "inliers", "share"]
 
 # Which matchers run a network, and which compare pictures rather than keypoints.
 NETWORK_MATCHERS = ("lightglue", "loftr")
 PICTURE_MATCHERS = ("loftr",)
+
+
+# Part of the names under which a gallery stores features.
+Name = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")]
+Names = Annotated[tuple[str, ...], Then(each_once)]
+Lowered = Annotated[str, Then(str.lower)]
+Species = Annotated[tuple[Lowered, ...], Then(each_once)]
+Share = Annotated[float, Range(0, 1)]
+Weight = Annotated[float, Range(0)]
+Boost = Annotated[float, Range(0, 100)]
+Candidates = Annotated[int, Range(0, 100_000)]
 
 
 @dataclass(frozen=True)
@@ -32,12 +47,12 @@ class Segment:
     """
 
     network: str
-    threshold: float
-    min_contrast: float
-    min_area: float
-    min_relative_area: float
-    max_animals: int
-    margin: float
+    threshold: Share
+    min_contrast: Share
+    min_area: Share
+    min_relative_area: Share
+    max_animals: Annotated[int, Range(1, 100)]
+    margin: Share
 
 
 @dataclass(frozen=True)
@@ -49,8 +64,8 @@ class Orient:
         species: those that are turned, in lower case; all where empty.
     """
 
-    turn: Mapping[str, int]
-    species: tuple[str, ...] = ()
+    turn: Mapping[Lowered, Literal[90, 180, -90]]
+    species: Species = ()
 
 
 @dataclass(frozen=True)
@@ -65,11 +80,15 @@ class Embed:
         crop_share: side of each of five crops, as a share of the chip's; 0 where there is one.
     """
 
-    name: str
+    name: Name
     network: str
     projection: str = ""
-    crops: int = 1
-    crop_share: float = 0.0
+    crops: Literal[1, 5] = 1
+    crop_share: Annotated[float, Range(0.1, 1)] = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.crops == 5) != bool(self.crop_share):
+            raise PackError("crops = 5 and crop_share go together.", "Give both, or neither.")
 
 
 @dataclass(frozen=True)
@@ -82,8 +101,8 @@ class Concatenate:
         projection: as in `Embed`.
     """
 
-    name: str
-    of: tuple[str, ...]
+    name: Name
+    of: Names
     projection: str = ""
 
 
@@ -101,13 +120,19 @@ class Extract:
         size: long side in pixels that the chip is brought to for SIFT, side of the picture; 0 for a network.
     """
 
-    name: str
-    network: str
+    name: Name
     mask: bool
-    mask_margin: float
-    detector: Literal["network", "sift", "picture"] = "network"
-    keypoints: int = 0
-    size: int = 0
+    mask_margin: Share
+    network: str = ""
+    detector: Detector = "network"
+    keypoints: Annotated[int, Range(1, 100_000)] = 0
+    size: Annotated[int, Range(16, 4096)] = 0
+
+    def __post_init__(self) -> None:
+        needed = {"network": ("network",), "sift": ("keypoints", "size"), "picture": ("size",)}[self.detector]
+        for key in ("network", "keypoints", "size"):
+            if bool(getattr(self, key)) != (key in needed):
+                raise PackError(f"the detector {self.detector} {'needs' if key in needed else 'takes no'} {key}.", "Correct it.")
 
 
 @dataclass(frozen=True)
@@ -115,7 +140,7 @@ class Retrieve:
     """Shortlist the nearest `candidates` gallery animals (B) by the cosine of one embedding or concatenation."""
 
     embedding: str
-    candidates: int
+    candidates: Annotated[int, Range(1, 100_000)]
 
 
 @dataclass(frozen=True)
@@ -135,15 +160,24 @@ class Match:
         inlier_pixels: largest distance of an inlier, in pixels of a chip whose long side is 512; 0 where none is counted.
     """
 
-    name: str
+    name: Name
     keypoints: str
     matcher: Matcher
-    network: str
-    min_score: float
-    best: int
-    order: str
+    min_score: Share
+    network: str = ""
+    best: Candidates = 0
+    order: str = ""
     count: Count = "matches"
-    inlier_pixels: float = 0.0
+    inlier_pixels: Annotated[float, Range(0.1, 1000)] = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.matcher in NETWORK_MATCHERS) != bool(self.network):
+            needs = "needs a" if self.matcher in NETWORK_MATCHERS else "takes no"
+            raise PackError(f"the matcher {self.matcher} {needs} network.", "Correct it.")
+        if bool(self.best) != bool(self.order):
+            raise PackError("best and order go together.", "Give both, or neither to match the whole shortlist.")
+        if (self.count == "inliers") != bool(self.inlier_pixels):
+            raise PackError('count = "inliers" and inlier_pixels go together.', "Give both, or neither.")
 
 
 @dataclass(frozen=True)
@@ -157,9 +191,9 @@ class EarlyExit:
             keypoints bounds the score, which proves the answer but seldom stops early.
     """
 
-    tolerance: float
-    per_match: float = 0.0
-    spare: float = 0.0
+    tolerance: Share
+    per_match: Annotated[float, Range(0.01, 100)] = 0.0
+    spare: Annotated[float, Range(0, 1_000_000)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -172,10 +206,14 @@ class Rerank:
         k1, k2: sizes of the reciprocal neighbourhood and of the local query expansion.
     """
 
-    name: str
+    name: Name
     embedding: str
-    k1: int
-    k2: int
+    k1: Annotated[int, Range(1, 1000)]
+    k2: Annotated[int, Range(1, 1000)]
+
+    def __post_init__(self) -> None:
+        if self.k2 > self.k1:
+            raise PackError(f"k2 must be an integer from 1 to k1, {self.k1}, not {self.k2}.", "Correct it.")
 
 
 @dataclass(frozen=True)
@@ -190,11 +228,11 @@ class Head:
         species: those that it was trained on, in lower case; of others it has no opinion. All where empty.
     """
 
-    name: str
+    name: Name
     kind: Literal["classifier", "boosting"]
     network: str
     embedding: str
-    species: tuple[str, ...] = ()
+    species: Species = ()
 
 
 @dataclass(frozen=True)
@@ -207,8 +245,8 @@ class Group:
         calibrated: by their calibrators; otherwise as they are, cut to 0..1.
     """
 
-    scores: tuple[str, ...]
-    weight: float
+    scores: Names
+    weight: Annotated[float, Range(0, 1_000_000)]
     calibrated: bool = True
 
 
@@ -223,10 +261,14 @@ class Fuse:
         candidates: how many of the shortlist it looks at; 0 for all.
     """
 
-    name: str
+    name: Name
     groups: tuple[Group, ...]
     fit: Literal["none", "powell"] = "none"
-    candidates: int = 0
+    candidates: Candidates = 0
+
+    def __post_init__(self) -> None:
+        if not any(group.weight > 0 for group in self.groups):
+            raise PackError("groups must have one group or more, one of a weight above 0.", "Say which scores are fused.")
 
 
 @dataclass(frozen=True)
@@ -243,11 +285,11 @@ class Agree:
     """
 
     source: str
-    weights: tuple[float, float]
-    boost: float
+    weights: tuple[Weight, Weight]
+    boost: Boost
     differ: Literal["source", "higher"]
-    differ_boost: float
-    species: tuple[str, ...] = ()
+    differ_boost: Boost
+    species: Species = ()
 
 
 @dataclass(frozen=True)
@@ -266,13 +308,13 @@ class Gate:
 
     source: str
     then: Literal["take", "new"]
-    limit: float
+    limit: Share
     cosine: bool = False
-    species: tuple[str, ...] = ()
+    species: Species = ()
     calibrated: bool = False
 
 
-Step = Agree | Gate
+Step = Annotated[Agree | Gate, Tagged("do", {"agree": Agree, "gate": Gate})]
 
 
 @dataclass(frozen=True)
@@ -285,5 +327,5 @@ class Decide:
             any other one gets `threshold`.
     """
 
-    threshold: float | None
-    species: Mapping[str, float] = field(default_factory=dict)
+    threshold: Share | None
+    species: Mapping[Lowered, Share] = field(default_factory=dict)

@@ -18,8 +18,8 @@ from reid_edge.photo import Photo
 from reid_edge.report.markup import define, page_head, percent, text
 from reid_edge.report.pictures import Picture, candidate_picture, overview_picture, query_picture
 from reid_edge.report.section import BADGES, AnimalPictures, badge, headline, photo_title, write_section
-from reid_edge.storage.disk import storage_errors
-from reid_edge.storage.replacing import replacing
+from reid_edge.storage.durable import replacing
+from reid_edge.storage.errors import storage_errors
 
 # Sections beyond this many bytes wait on the disk.
 _KEPT_IN_MEMORY = 4_000_000
@@ -50,7 +50,7 @@ class Report:
 
         Args:
             photo: upright.
-            decisions: one per animal, made with ``Question(with_evidence=True)``.
+            decisions: one per animal, made with ``Query(with_evidence=True)``.
 
         Raises:
             GalleryError: the gallery cannot be read.
@@ -60,7 +60,7 @@ class Report:
         overview = overview_picture(f"photo-{self._photos}", photo)
         for decision in decisions:
             number = len(self._contents) + 1
-            query = query_picture(f"query-{number}", photo, decision.animal["box"])
+            query = query_picture(f"query-{number}", photo, decision.animal.box)
             sightings = tuple(self._gallery.sightings_of([ranked.sighting for ranked in decision.ranking]))
             candidates = tuple(candidate_picture(self._gallery, sighting) for sighting in sightings)
             section = write_section(number, decision, AnimalPictures(overview, query, sightings, candidates))
@@ -76,7 +76,7 @@ class Report:
         Raises:
             StorageError: the disk is full or read-only, or the folder is missing.
         """
-        with storage_errors(f"write the report {path}"), replacing(path, durable=True) as file:
+        with storage_errors(f"write the report {path}"), replacing(path) as file:
             file.write(_encoded(self._beginning()))
             self._sections.seek(0)
             shutil.copyfileobj(self._sections, file)
@@ -121,8 +121,8 @@ def _facts(decision: Decision) -> dict[str, str]:
     """What computed the answers; the same for all of a report."""
     pack, engine = decision.pack, decision.engine
     return {
-        "Pack": f"{pack['name']} {pack['version']} (SHA-256 {pack['sha256'][:12]}…), recipe {decision.recipe}",
-        "Engine": f"{engine['library']}, {engine['provider']}",
+        "Pack": f"{pack.name} {pack.version} (SHA-256 {pack.sha256[:12]}…), recipe {decision.recipe}",
+        "Engine": f"{engine.library}, {engine.provider}",
     }
 
 

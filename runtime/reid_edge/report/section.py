@@ -41,8 +41,8 @@ def headline(decision: Decision) -> str:
 
 def photo_title(decision: Decision) -> str:
     """The photo's name, and which animal where it is not the largest; escaped."""
-    index = decision.animal["index"]
-    return name(decision.photo["name"]) + (f", animal {index + 1}" if index else "")
+    index = decision.animal.index
+    return name(decision.photo.name) + (f", animal {index + 1}" if index else "")
 
 
 def write_section(number: int, decision: Decision, pictures: AnimalPictures) -> str:
@@ -50,14 +50,14 @@ def write_section(number: int, decision: Decision, pictures: AnimalPictures) -> 
 
     Args:
         number: of the animal on the page, for ids.
-        decision: made with ``Question(with_evidence=True)``.
+        decision: made with ``Query(with_evidence=True)``.
         pictures: of the animal, and of each identity of the ranking in its order.
     """
     outline_id = f"outline-{number}"
     ranges = confidences(decision.ranking)
     shown = _shown_at_first(decision.ranking)
     return (
-        f"{define(define_outline(outline_id, decision.animal.get('outline', ())))}"
+        f"{define(define_outline(outline_id, decision.animal.outline or ()))}"
         f'<article id="animal-{number}" data-verdict="{decision.verdict}" aria-labelledby="title-{number}">'
         f"{_answer(number, decision, pictures, outline_id)}"
         f"{_figures(decision, pictures, outline_id, ranges, shown)}"
@@ -80,7 +80,7 @@ def _answer(number: int, decision: Decision, pictures: AnimalPictures, outline_i
         new = f"<strong>{percent(decision.unknown)}</strong> that it is none of the gallery’s"
         probability = probability.replace("</p>", f", {new}</p>") if decision.identity else ""
     warnings = "".join(f"<li>{text(warning)}</li>" for warning in decision.warnings)
-    taken_at = decision.photo["taken_at"]
+    taken_at = decision.photo.taken_at
     when = f"<time>{text(taken_at).replace('T', ' ')}</time>" if taken_at else "time not known"
     overview = pictures.overview
     return (
@@ -88,7 +88,7 @@ def _answer(number: int, decision: Decision, pictures: AnimalPictures, outline_i
         f'<h2 id="title-{number}">{headline(decision)} {badge(decision)}</h2>{probability}'
         f'<p class="reason">{text(decision.reason)}</p>'
         f"{f'<ul class=warnings>{warnings}</ul>' if warnings else ''}</div>"
-        f'<svg class="overview" role="img" aria-label="The whole photo {text(decision.photo["name"])} with the animal’s outline" '
+        f'<svg class="overview" role="img" aria-label="The whole photo {text(decision.photo.name)} with the animal’s outline" '
         f'viewBox="0 0 {overview.width:g} {overview.height:g}"><use href="#{overview.id}"/>'
         f'<rect class="box" {_rectangle(pictures.query)}/>{draw_outline(outline_id)}</svg></header>'
     )
@@ -101,7 +101,7 @@ def _rectangle(picture: Picture) -> str:
 
 def _figures(decision: Decision, pictures: AnimalPictures, outline_id: str, ranges: dict[str, Confidences], shown: str) -> str:
     """One figure per candidate; the best is seen."""
-    photo = decision.photo["name"]
+    photo = decision.photo.name
     if not decision.ranking:
         return (
             f"<figure>{draw_pair(pictures.query, outline_id, label=f'The animal of {photo}')}"
@@ -199,7 +199,9 @@ def _scores(decision: Decision) -> str:
 
 def _thresholds(decision: Decision) -> str:
     limits = decision.thresholds
-    return f"By evidence: known from {limits['known_from']:.3f}; a person is asked from {limits['ask_from']:.3f} to {limits['ask_to']:.3f}."
+    return (
+        f"By evidence: known from {limits.known_from:.3f}; a person is asked from {limits.ask_from:.3f} to {limits.ask_to:.3f}."
+    )
 
 
 def _score_row(score: PairEvidence, ranked: RankedIdentity) -> str:
@@ -211,12 +213,12 @@ def _score_row(score: PairEvidence, ranked: RankedIdentity) -> str:
 
 def _details(decision: Decision) -> str:
     photo, animal = decision.photo, decision.animal
-    where = "the whole frame, as no animal stood out" if not animal["found"] else f"{animal['area'] * 100:.0f} % of the frame"
+    where = "the whole frame, as no animal stood out" if not animal.found else f"{animal.area * 100:.0f} % of the frame"
     facts = {
-        "File": photo["path"] or photo["name"],
-        "SHA-256": photo["sha256"],
-        "Size": f"{photo['width']} × {photo['height']} pixels",
-        "Animal": f"{where}, box {', '.join(str(edge) for edge in animal['box'])}",
+        "File": photo.path or photo.name,
+        "SHA-256": photo.sha256,
+        "Size": f"{photo.width} × {photo.height} pixels",
+        "Animal": f"{where}, box {', '.join(str(edge) for edge in animal.box)}",
         "Calibration": decision.calibration,
         "Time": ", ".join(f"{stage} {milliseconds:.0f} ms" for stage, milliseconds in decision.timings_ms.items()),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import UsageError
-from reid_edge.pack.members import nearest
+from reid_edge.suggestions import nearest
 from reid_edge.threads import MOST_THREADS
 from reid_edge.watch.configuration_values import (
     Reader,

@@ -18,9 +18,9 @@ from typing import TypeVar
 from reid_edge import __version__
 from reid_edge.describe.segmentation import Box
 from reid_edge.errors import EngineError, GalleryError, ReidEdgeError, StorageError
-from reid_edge.gallery.connection import translated
 from reid_edge.photo import Photo
-from reid_edge.storage.folders import make_folder
+from reid_edge.storage.durable import make_folder
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch import outputs
 from reid_edge.watch.answer.answering import Answer, Answerer
 from reid_edge.watch.answer.committing import Committed, is_decided
@@ -88,7 +88,7 @@ class Daemon:
             raise
 
     def _open(self, configuration: Configuration) -> None:
-        with translated(configuration.out):
+        with file_errors(configuration.out):
             make_folder(configuration.out)
         self.ledger = self._closing.enter_context(Ledger.open(configuration.out / LEDGER_NAME))
         self._answerer = Answerer(

@@ -6,7 +6,7 @@ import logging
 import time
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.gallery.backup import Rings, back_up
+from reid_edge.gallery.backup import RetentionPolicy, back_up
 from reid_edge.watch.answer.answering import Answerer, BoxesOf
 from reid_edge.watch.answer.enrolling import enrol_pending, has_pending
 from reid_edge.watch.answer.events import OpenEvent, close_event, open_events
@@ -118,7 +118,7 @@ class Housekeeping:
         self._backup_at = time.monotonic() + every
         keep = self.configuration.backup_keep
         try:
-            made = back_up(self.configuration.gallery, self.configuration.out / BACKUPS, Rings(keep, keep, keep, keep))
+            made = back_up(self.configuration.gallery, self.configuration.out / BACKUPS, RetentionPolicy(keep, keep, keep, keep))
         except (ReidEdgeError, OSError) as error:
             log.warning("The gallery could not be backed up: %s It is tried again.", error)
             self._backup_at = time.monotonic() + min(every, _BACKUP_RETRY_SECONDS)

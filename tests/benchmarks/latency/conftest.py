@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.torch_reference import TorchReference
 from reid_edge_export.catalogue import network_named

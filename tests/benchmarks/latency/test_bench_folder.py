@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_benchmarks.latency.contestant import Ask
 from reid_edge_benchmarks.latency.folder import folder_text, measure_folder
 

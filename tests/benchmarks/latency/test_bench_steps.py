@@ -8,7 +8,7 @@ import pytest
 
 import reid_edge
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_benchmarks.latency.steps import enrol_steps, measure_steps, parse_step, steps_text
 
 

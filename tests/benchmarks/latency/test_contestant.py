@@ -9,7 +9,7 @@ import pytest
 
 import reid_edge
 from reid_edge.errors import EngineError, UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, cold_seconds
 from reid_edge_benchmarks.latency.worker import Runtime

@@ -9,8 +9,8 @@ import pytest
 
 from reid_edge.describe.features import vector_array
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.search import VectorIndex
-from reid_edge.gallery.sources import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency import galleries

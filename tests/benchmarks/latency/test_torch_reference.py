@@ -12,9 +12,10 @@ import torch
 from reid_edge.compare.matching import match_lightglue, match_mutual_nearest
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import Features
+from reid_edge.describe.query import Query
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
-from reid_edge.identify.identifier import CALIBRATION, Question
+from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge.identify.identifier import CALIBRATION
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
@@ -30,7 +31,7 @@ Answers = list[tuple[list[Decision], list[ReferenceAnswer]]]
 @pytest.fixture(scope="module")
 def answers(session: Session, reference: TorchReference, queries: list[Enrolment]) -> Answers:
     """The runtime's and PyTorch's answers to the three queries."""
-    question = Question(top=10)
+    question = Query(top=10)
     return [(session.identify(query.path, question)[1], reference.identify(query.path, question, Timings())) for query in queries]
 
 
@@ -89,7 +90,7 @@ def test_a_recipe_that_the_reference_cannot_run_is_refused(session: Session, mon
 def test_pytorch_compares_with_the_side_asked_for_only(
     session: Session, reference: TorchReference, queries: list[Enrolment]
 ) -> None:
-    question = Question(viewpoint="right")  # the samples are all seen from the left
+    question = Query(viewpoint="right")  # the samples are all seen from the left
     (decision,) = session.identify(queries[0].path, question)[1]
     (expected,) = reference.identify(queries[0].path, question, Timings())
     assert expected.ranking.scores.identities == tuple(ranked.identity for ranked in decision.ranking) == ()

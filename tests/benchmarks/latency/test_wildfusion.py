@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.session import Session
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.torch_reference import TorchReference

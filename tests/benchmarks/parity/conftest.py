@@ -17,7 +17,7 @@ from reid_edge.photo import read_photo
 
 pytest.importorskip("kornia")
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_benchmarks.parity.describing import Described
 from reid_edge_benchmarks.parity.reference import ReferenceSystem
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import NewFile, write_pack
 from reid_edge_benchmarks.cli import bench

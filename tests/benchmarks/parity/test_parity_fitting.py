@@ -24,10 +24,10 @@ SYSTEM = Recipe(
     segment=None,
     embed=(Embed("near", "network"),),
     retrieve=Retrieve("near", 100),
-    extract=(Extract("points", "network", False, 0.0),),
+    extract=(Extract("points", False, 0.0, "network"),),
     match=(
-        Match("good", "points", "mutual-nearest", "", 0.5, 0, ""),
-        Match("best", "points", "mutual-nearest", "", 0.5, 6, "good"),
+        Match("good", "points", "mutual-nearest", 0.5),
+        Match("best", "points", "mutual-nearest", 0.5, best=6, order="good"),
     ),
     fuse=(Fuse("mean", (Group(("near", "good", "best"), 1.0),)),),
     decide=Decide(None),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import NewFile, Pack, open_pack, write_pack
 

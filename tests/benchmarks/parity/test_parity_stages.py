@@ -70,7 +70,7 @@ def test_the_geometric_matchers_count_as_kornia_does(matcher: str, imara) -> Non
         for each in imara
     )
     found = len(run(one, [other], 0.0)[0])
-    match = Match("count", "xfeat", matcher, "", 0.0, 0, "")
+    match = Match("count", "xfeat", matcher, 0.0)
     mine = [on_the_runtimes_keypoints(each.runtime) for each in imara]
     expected = PairMatchers.score(PairMatchers.__new__(PairMatchers), match, *mine)
     assert expected > 10

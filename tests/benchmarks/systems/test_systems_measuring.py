@@ -20,7 +20,7 @@ RECIPE = Recipe(
     embed=(Embed("wide", "a"), Embed("near", "b")),
     retrieve=Retrieve("near", 50),
     extract=(),
-    match=(Match("first", "p", "mutual-nearest", "", 0.5, 0, ""), Match("second", "p", "mutual-nearest", "", 0.5, 0, "")),
+    match=(Match("first", "p", "mutual-nearest", 0.5), Match("second", "p", "mutual-nearest", 0.5)),
     fuse=(Fuse("weighted", (Group(("wide", "near", "first", "second"), 1.0),), "powell"),),
     decide=Decide(None),
 )

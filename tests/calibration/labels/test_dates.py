@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_calibration.labels.dates import day_of, noted_dates
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto
 

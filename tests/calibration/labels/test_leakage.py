@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_calibration.labels.leakage import find_leakage
 
 Draw = Callable[..., Path]

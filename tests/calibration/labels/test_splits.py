@@ -13,7 +13,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto
 from reid_edge_calibration.labels.request import LabelRequest
 from reid_edge_calibration.labels.splits import Split, split_photos, stratum

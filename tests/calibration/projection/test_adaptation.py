@@ -14,7 +14,7 @@ from reid_edge.describe.embedding import project
 from reid_edge.describe.features import vector_array
 from reid_edge.errors import PackError, UsageError
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.identifier import CALIBRATION, Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import read_photo

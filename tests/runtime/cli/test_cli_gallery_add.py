@@ -75,15 +75,15 @@ def test_a_folder_for_each_individual_is_enrolled_once_and_what_is_wrong_is_told
     assert [line.split("(")[-1] for line in failed] == ["animals/🦓/text.jpg)", "animals/🦓/zero.jpg)"]
     assert all(line.startswith("failed: ") for line in failed)
     assert summary == (
-        "Enrolled 2 photos in gallery.sqlite, skipped 1 that were there already (the same file by its content), 2 could not be read."
+        "Enrolled 2 photos in gallery.sqlite, skipped 1 that were enrolled already (files with the same content), 2 could not be read."
     )
     shutil.copy(source / "Asha" / "asha_1.jpg", source / "🦓")
     (source / "🦓" / "text.jpg").unlink()
     (source / "🦓" / "zero.jpg").unlink()
     second = run_cli("gallery", "add", "animals")
     assert second.returncode == 1
-    assert "kept as Asha: animals/🦓/asha_1.jpg was given as 🦓, but this very photo is enrolled as Asha." in second.stderr
-    assert "Enrolled 0 photos in gallery.sqlite, skipped 3 that were there already" in second.stderr
+    assert "kept as Asha: animals/🦓/asha_1.jpg was given as 🦓, but the same photo is already enrolled as Asha." in second.stderr
+    assert "Enrolled 0 photos in gallery.sqlite, skipped 3 that were enrolled already" in second.stderr
     assert len(sightings(tmp_path / "gallery.sqlite")) == 2
 
 
@@ -148,7 +148,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_gallery_with_all_that_was_kept_befo
         photo.unlink()
     done = run_cli("gallery", "add", source)
     assert done.returncode == 0
-    assert f"skipped {len(kept)} that were there already" in done.stderr
+    assert f"skipped {len(kept)} that were enrolled already" in done.stderr
     assert len(sightings(path)) == len(kept) + 4
 
 
@@ -172,11 +172,11 @@ def test_on_a_full_disk_what_was_enrolled_stays_and_with_room_it_goes_on(run_cli
     path = disk / "gallery.sqlite"
     full = run_cli("gallery", "add", source, "--gallery", path)
     assert full.returncode == 5
-    assert full.stderr.splitlines()[-2] == f"reid-edge: The disk that holds {path} is full."
+    assert full.stderr.splitlines()[-2] == f"reid-edge: Could not write {path}: the disk is full."
     kept = sightings(path)
     assert 0 < len(kept) < 14
     small_disk("size=16m")
     done = run_cli("gallery", "add", source, "--gallery", path)
     assert done.returncode == 0
-    assert f"skipped {len(kept)} that were there already" in done.stderr
+    assert f"skipped {len(kept)} that were enrolled already" in done.stderr
     assert len(sightings(path)) == 14

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from reid_edge.cli.watch import watch
 from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError
-from reid_edge.gallery.connection import now
+from reid_edge.storage.clock import now
 from reid_edge.watch.delivery.rejected import RejectedMessages
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger, LedgerError
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.describe.query import Query
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, NewSighting
 
@@ -42,41 +43,42 @@ def chosen(selection, candidates) -> list[str]:
 
 def test_without_a_wish_everybody_is_compared(made):
     candidates = made(*ZEBRAS, TIGER)
-    selection = candidates.select("", "")
+    selection = candidates.select(Query("", ""))
     assert selection.ids is None
     assert len(candidates) == 4
-    assert selection.species == ""
-    assert selection.doubt == ""
+    assert selection.query.species == ""
+    assert selection.ambiguity == ""
     (warning,) = selection.warnings
     assert warning.startswith("Which side the photo shows is not known")
 
 
 def test_where_the_gallery_shows_one_side_only_an_unknown_animal_may_be_known_from_the_other(made):
     candidates = made(TIGER, ("Tim", "tiger", "left"))
-    assert "left sides only" in candidates.select("", "").doubt
-    assert candidates.select("", "left").doubt == ""
+    assert "left sides only" in candidates.select(Query("", "")).ambiguity
+    assert candidates.select(Query("", "left")).ambiguity == ""
 
 
 def test_where_no_photo_tells_its_side_nothing_needs_saying(made):
-    assert made(("Zoe", "zebra", ""), ("Bea", "zebra", "")).select("", "").warnings == ()
+    assert made(("Zoe", "zebra", ""), ("Bea", "zebra", "")).select(Query("", "")).warnings == ()
 
 
 @pytest.mark.parametrize("species", ["zebra", "Zebra", "ZEBRA"])
 def test_a_species_restricts_and_is_known_in_any_case_of_letters(made, species):
     candidates = made(*ZEBRAS, TIGER)
-    selection = candidates.select(species, "")
+    selection = candidates.select(Query(species, ""))
     assert chosen(selection, candidates) == ["Bea", "Zoe left", "Zoe right"]
-    assert selection.species == "zebra"
+    assert selection.query.species == "zebra"
 
 
 def test_an_animal_whose_species_is_not_told_stays_in(made):
     candidates = made(*ZEBRAS, ("Who", "", "left"))
-    assert "Who left" in chosen(candidates.select("zebra", ""), candidates)
-    assert candidates.select("zebra", "").species == ""
+    assert "Who left" in chosen(candidates.select(Query("zebra", "")), candidates)
+    assert candidates.select(Query("zebra")).query.species == "zebra"
+    assert candidates.select(Query()).query.species == ""
 
 
 def test_a_species_that_is_not_there_leaves_nobody_and_the_reason_names_those_that_are(made):
-    selection = made(*ZEBRAS, TIGER).select("nyala", "")
+    selection = made(*ZEBRAS, TIGER).select(Query("nyala", ""))
     assert selection.ids.tolist() == []
     assert selection.nothing_to_compare == "The gallery holds no nyala, so every one is new to it; it holds Tiger, zebra."
     assert not selection.may_be_known
@@ -85,24 +87,24 @@ def test_a_species_that_is_not_there_leaves_nobody_and_the_reason_names_those_th
 @pytest.mark.parametrize("viewpoint", ["left", "Left"])
 def test_a_viewpoint_restricts_to_the_same_side_and_says_who_could_not_be_told(made, viewpoint):
     candidates = made(*ZEBRAS)
-    selection = candidates.select("", viewpoint)
+    selection = candidates.select(Query("", viewpoint))
     assert chosen(selection, candidates) == ["Bea", "Zoe left"]
     assert selection.warnings == ("1 of 2 gallery photos do not say which side they show; all were compared.",)
     told = made(*ZEBRAS[:2])
-    assert chosen(told.select("", viewpoint), told) == ["Zoe left"]
-    assert told.select("", viewpoint).warnings == ()
+    assert chosen(told.select(Query("", viewpoint)), told) == ["Zoe left"]
+    assert told.select(Query("", viewpoint)).warnings == ()
 
 
 def test_a_side_that_nobody_was_seen_from_is_for_a_person(made):
-    selection = made(*ZEBRAS[:2]).select("zebra", "front")
+    selection = made(*ZEBRAS[:2]).select(Query("zebra", "front"))
     assert selection.ids.tolist() == []
     assert selection.may_be_known
     assert "no photo from the front" in selection.nothing_to_compare
-    assert selection.species == "zebra"
+    assert selection.query.species == "zebra"
 
 
 def test_an_empty_gallery_says_so(made):
-    selection = made().select("zebra", "left")
+    selection = made().select(Query("zebra", "left"))
     assert selection.nothing_to_compare == "The gallery is empty, so every animal is new to it."
     assert not selection.may_be_known
 
@@ -110,11 +112,13 @@ def test_an_empty_gallery_says_so(made):
 def test_photos_that_this_pack_has_not_described_are_left_out_and_counted(made):
     candidates = made(*ZEBRAS[:1], ("Lea?", "zebra", "left"))
     assert len(candidates) == 1
-    assert candidates.select("", "left").warnings == ("Gallery photos left out because this pack has not described them: 1.",)
+    assert candidates.select(Query("", "left")).warnings == (
+        "Gallery photos left out because this pack has not described them: 1.",
+    )
 
 
 def test_a_gallery_of_which_nothing_is_described_is_not_taken_for_an_empty_one(made):
-    selection = made(("Lea?", "zebra", "left")).select("", "")
+    selection = made(("Lea?", "zebra", "left")).select(Query("", ""))
     assert selection.may_be_known
     assert "could be described" in selection.nothing_to_compare
 

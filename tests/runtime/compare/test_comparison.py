@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import compare
+from reid_edge.compare.comparison import Comparer
+from reid_edge.compare.selection import Selection
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
-from reid_edge.decide.ranking import rank
+from reid_edge.decide.ranking import Ranker
 from reid_edge.describe.features import Features, to_arrays
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.describe.orientation import Chip
@@ -59,7 +60,7 @@ def made(kind: int, matching: int) -> Features:
 def recipe(identifier):
     """Embedding, mutual nearest neighbours, and the same again for the best three only: no network is run."""
     (embed,), (extract,) = identifier.recipe.embed, identifier.recipe.extract
-    nearest = Match("nearest", "points", "mutual-nearest", "", 0.9, 0, "")
+    nearest = Match("nearest", "points", "mutual-nearest", 0.9)
     return replace(
         identifier.recipe,
         embed=(replace(embed, name="cosine"),),
@@ -78,8 +79,8 @@ def enrol(gallery: Gallery, photos: list[tuple[int, int, int]], order: list[int]
 
 def answer(gallery: Gallery, recipe, identifier, allowed=None):
     candidates = GalleryCandidates(gallery, KEY)
-    comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings(), allowed)
-    ranking = rank(comparison, candidates, ENTRY)
+    comparison = Comparer(recipe, identifier.networks, candidates).compare(made(7, 8), Selection(allowed), Timings())
+    ranking = Ranker(candidates, ENTRY).rank(comparison)
     return comparison, list(
         zip(ranking.scores.identities, ranking.photos, ranking.probabilities, ranking.scores.fused, strict=True)
     )
@@ -139,9 +140,8 @@ def test_the_last_matcher_stops_when_the_answer_is_settled_and_asks_only_where_t
 
     def matched(exits: EarlyExit | None, judge) -> int:
         candidates = GalleryCandidates(gallery, KEY)
-        comparison = compare(
-            made(7, 8), candidates, replace(recipe, early_exit=exits), identifier.networks, Timings(), settled=judge
-        )
+        comparer = Comparer(replace(recipe, early_exit=exits), identifier.networks, candidates)
+        comparison = comparer.compare(made(7, 8), Selection(), Timings(), judge)
         assert set(comparison.matches["again"]) == set(np.flatnonzero(~np.isnan(comparison.raw[:, 2])).tolist())
         return len(comparison.matches["again"])
 
@@ -169,7 +169,7 @@ def test_only_allowed_sightings_are_compared(gallery, recipe, identifier):
 
 def test_stages_are_timed(gallery, recipe, identifier):
     timings = Timings()
-    compare(made(7, 8), GalleryCandidates(gallery, KEY), recipe, identifier.networks, timings)
+    Comparer(recipe, identifier.networks, GalleryCandidates(gallery, KEY)).compare(made(7, 8), Selection(), timings)
     assert list(timings.milliseconds) == ["retrieve", "load", "nearest", "again"]
     assert all(milliseconds > 0 for milliseconds in timings.milliseconds.values())
 
@@ -186,18 +186,18 @@ def test_a_photo_that_another_process_adds_meanwhile_waits_for_the_next_question
     with Gallery.open(gallery.path) as other:
         seen = NewSighting(photo_sha256="f" * 64, identity="D", photo_name="late.jpg")
         other.add_sighting(seen, to_arrays(made(7, 8)), KEY, other.new_batch())
-    comparison = compare(made(7, 8), candidates, recipe, identifier.networks, Timings())
-    assert "D" not in rank(comparison, candidates, ENTRY).scores.identities
+    comparison = Comparer(recipe, identifier.networks, candidates).compare(made(7, 8), Selection(), Timings())
+    assert "D" not in Ranker(candidates, ENTRY).rank(comparison).scores.identities
     assert "D" in [identity for identity, *_ in answer(gallery, recipe, identifier)[1]]
 
 
 def test_geometric_matchers_and_what_is_counted_are_the_recipes(memory_folder, recipe, identifier, samples):
     """SIFT of three sample photos: the query itself, another of the same animal, and one of another."""
-    sift = Extract("points", "", False, 0.0, "sift", 200, 384)
+    sift = Extract("points", False, 0.0, "", "sift", 200, 384)
     told = {"fginn": ("fginn", "matches"), "inliers": ("fginn", "inliers"), "share": ("fginn", "share")}
     told |= {"adalam": ("adalam", "matches"), "voted": ("adalam", "inliers")}
     matchers = tuple(
-        Match(name, "points", matcher, "", 0.0, 0, "", count, 8.0 if count == "inliers" else 0.0)
+        Match(name, "points", matcher, 0.0, count=count, inlier_pixels=8.0 if count == "inliers" else 0.0)
         for name, (matcher, count) in told.items()
     )
     recipe = replace(recipe, extract=(sift,), match=matchers)
@@ -212,7 +212,7 @@ def test_geometric_matchers_and_what_is_counted_are_the_recipes(memory_folder, r
             seen = NewSighting(photo_sha256=f"{number:064x}", identity=name, photo_name=name)
             gallery.add_sighting(seen, to_arrays(features), KEY, gallery.new_batch())
         candidates = GalleryCandidates(gallery, KEY)
-        comparison = compare(photos["asha_1"], candidates, recipe, identifier.networks, Timings())
+        comparison = Comparer(recipe, identifier.networks, candidates).compare(photos["asha_1"], Selection(), Timings())
         who = [candidates.identity_of(int(sighting)) for sighting in comparison.sighting_ids]
     assert comparison.score_names == ("cosine", *told)
     scores = {who[row]: dict(zip(comparison.score_names, comparison.raw[row], strict=True)) for row in range(3)}

@@ -60,6 +60,11 @@ def reference(query_gallery, query_query, gallery_gallery, k1, k2, share):
     return final
 
 
+def whole(query_gallery, query_query, gallery_gallery):
+    """All distances in one table, the queries first."""
+    return np.block([[query_query, query_gallery], [query_gallery.T, gallery_gallery]])
+
+
 def random_distances(seed, queries, gallery):
     """Distances of any kind, not only those of points: symmetric, 0 on the diagonal."""
     random = np.random.default_rng(seed)
@@ -75,7 +80,9 @@ def test_it_is_the_published_algorithm_on_random_distances(k1, k2, share):
     for seed, (queries, gallery) in enumerate([(1, 12), (5, 40), (3, 25)]):
         distances = random_distances(seed, queries, gallery)
         # The largest difference was 4e-16; the margin is rounding.
-        assert rerank(*distances, k1, k2, share) == pytest.approx(reference(*distances, k1, k2, share), abs=1e-12)
+        assert rerank(whole(*distances), len(distances[0]), k1, k2, share) == pytest.approx(
+            reference(*distances, k1, k2, share), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize(("k1", "k2"), [(20, 6), (10, 3), (6, 1)])
@@ -85,8 +92,10 @@ def test_it_is_the_published_algorithm_on_points_whose_sets_are_expanded(k1, k2)
     points = random.permutation(np.repeat(random.normal(size=(6, 3)), 8, axis=0) + random.normal(0, 0.3, (48, 3)))
     each = np.linalg.norm(points[:, None] - points[None], axis=2)
     distances = each[:6, 6:], each[:6, :6], each[6:, 6:]
-    assert rerank(*distances, k1, k2, 0.3) == pytest.approx(reference(*distances, k1, k2, 0.3), abs=1e-12)
-    assert np.abs(rerank(*distances, k1, 1, 0.0) - _without_expansion(*distances, k1)).max() > 0.1
+    assert rerank(whole(*distances), len(distances[0]), k1, k2, 0.3) == pytest.approx(
+        reference(*distances, k1, k2, 0.3), abs=1e-12
+    )
+    assert np.abs(rerank(whole(*distances), len(distances[0]), k1, 1, 0.0) - _without_expansion(*distances, k1)).max() > 0.1
 
 
 def _without_expansion(query_gallery, query_query, gallery_gallery, k1):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from reid_edge.compare.comparison import Comparison
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, Stacking, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
-from reid_edge.decide.consensus import Answer, score_by_recipe, take_step
-from reid_edge.decide.ranking import rank
+from reid_edge.decide.consensus import Vote, score_by_recipe, take_step
+from reid_edge.decide.ranking import Ranker
 from reid_edge.errors import PackError
 from reid_edge.recipe import Embed, Extract, Match, Recipe, Retrieve
 from reid_edge.recipe.species import concerns
@@ -43,8 +43,8 @@ def system(*fuses: Fuse, steps=()) -> Recipe:
         segment=None,
         embed=(Embed("near", "network"),),
         retrieve=Retrieve("near", 100),
-        extract=(Extract("points", "network", False, 0.0),),
-        match=(Match("count", "points", "mutual-nearest", "", 0.5, 0, ""),),
+        extract=(Extract("points", False, 0.0, "network"),),
+        match=(Match("count", "points", "mutual-nearest", 0.5),),
         head=(Head("head", "classifier", "network", "near"),),
         fuse=fuses,
         step=tuple(steps),
@@ -62,8 +62,8 @@ count = st.sampled_from([0.0, 20.0, 60.0, 150.0, nan])
 probability = st.sampled_from([0.0, 0.3, 0.99, nan])
 shortlists = st.lists(st.tuples(near, count, probability), min_size=1, max_size=8)
 share = st.floats(0, 1)
-answers = st.builds(Answer, st.sampled_from(["A", "B"]), share)
-so_far = st.one_of(answers, st.just(Answer(None, 0.0)))
+answers = st.builds(Vote, st.sampled_from(["A", "B"]), share)
+so_far = st.one_of(answers, st.just(Vote(None, 0.0)))
 agreements = st.builds(
     Agree, st.just("head"), st.tuples(share, share), st.floats(0, 3), st.sampled_from(["source", "higher"]), st.floats(0, 3)
 )
@@ -123,12 +123,12 @@ def test_the_agreement_of_the_sixth_system_worked_by_hand():
     """0.45 and 0.55; agree x 1.2, differ: the second's x 1.82; then the classifier at 0.25, agree x 1.7, else the higher one, x 1.2."""
     wildfusion = Agree("second", (0.45, 0.55), 1.2, "source", 1.82)
     classifier = Agree("head", (1.0, 0.25), 1.7, "higher", 1.2)
-    combined = take_step(wildfusion, Answer("A", 0.6), Answer("A", 0.8))
-    assert combined == Answer("A", pytest.approx((0.27 + 0.44) / 2 * 1.2))
-    assert take_step(wildfusion, Answer("A", 0.9), Answer("B", 0.4)) == Answer("B", pytest.approx(0.22 * 1.82))
-    assert take_step(classifier, Answer("A", 0.4), Answer("A", 0.8)) == Answer("A", pytest.approx((0.4 + 0.2) / 2 * 1.7))
-    assert take_step(classifier, Answer("A", 0.4), Answer("B", 0.8)) == Answer("A", pytest.approx(0.4))
-    assert take_step(classifier, Answer("A", 0.1), Answer("B", 0.8)) == Answer("B", pytest.approx(0.2 * 1.2))
+    combined = take_step(wildfusion, Vote("A", 0.6), Vote("A", 0.8))
+    assert combined == Vote("A", pytest.approx((0.27 + 0.44) / 2 * 1.2))
+    assert take_step(wildfusion, Vote("A", 0.9), Vote("B", 0.4)) == Vote("B", pytest.approx(0.22 * 1.82))
+    assert take_step(classifier, Vote("A", 0.4), Vote("A", 0.8)) == Vote("A", pytest.approx((0.4 + 0.2) / 2 * 1.7))
+    assert take_step(classifier, Vote("A", 0.4), Vote("B", 0.8)) == Vote("A", pytest.approx(0.4))
+    assert take_step(classifier, Vote("A", 0.1), Vote("B", 0.8)) == Vote("B", pytest.approx(0.2 * 1.2))
 
 
 def test_the_cascade_of_the_second_system_worked_by_hand():
@@ -227,8 +227,8 @@ def test_gates_are_monotone_in_their_limit(answer, source, limits):
     assume(answer != source)
     if take_step(Gate("head", "take", high), answer, source) == source:
         assert take_step(Gate("head", "take", low), answer, source) == source
-    if take_step(Gate("head", "new", low), answer, source) == Answer(None, 0.0):
-        assert take_step(Gate("head", "new", high), answer, source) == Answer(None, 0.0)
+    if take_step(Gate("head", "new", low), answer, source) == Vote(None, 0.0):
+        assert take_step(Gate("head", "new", high), answer, source) == Vote(None, 0.0)
     assert take_step(Gate("head", "take", 0.0), answer, source) == source
     assert take_step(Gate("head", "new", 0.0), answer, source) == answer
 
@@ -248,18 +248,18 @@ def test_a_source_that_is_surer_passes_every_gate_that_it_passed(answer, source,
 def test_agreement_is_never_less_sure_than_both_and_disagreement_is_never_surer_than_agreement(one, other, boost, differ):
     """The mean of both is below the surer one where they are not equally sure, as in the account; it is never below their mean."""
     step = Agree("head", (1.0, 1.0), boost, differ, 1.0)
-    agreed = take_step(step, Answer("A", one), Answer("A", other))
+    agreed = take_step(step, Vote("A", one), Vote("A", other))
     assert agreed.identity == "A"
     assert agreed.confidence >= (one + other) / 2 - 1e-12
     assert agreed.confidence >= min(one, other) - 1e-12
     if one == other:
-        assert agreed.confidence >= take_step(step, Answer("A", one), Answer("B", other)).confidence
+        assert agreed.confidence >= take_step(step, Vote("A", one), Vote("B", other)).confidence
 
 
 @given(one=share, other=share, more=share, step=agreements)
 def test_an_agreement_of_surer_ones_is_surer(one, other, more, step):
-    surer = take_step(step, Answer("A", max(one, more)), Answer("A", other))
-    assert surer.confidence >= take_step(step, Answer("A", one), Answer("A", other)).confidence
+    surer = take_step(step, Vote("A", max(one, more)), Vote("A", other))
+    assert surer.confidence >= take_step(step, Vote("A", one), Vote("A", other)).confidence
 
 
 @given(answer=so_far, source=answers, step=st.one_of(agreements, gates))
@@ -290,12 +290,12 @@ class Names:
 def test_a_ranking_answers_by_the_recipe_where_it_fuses_and_by_the_calibration_where_it_does_not():
     comparison = Comparison(np.arange(2), NAMES, np.array([[0.9, 60.0, 0.0], [0.4, 20.0, 1.0]]))
     overruled = system(BOTH, steps=[Gate("head", "take", 0.9, species=("lynx",))])
-    ranking = rank(comparison, Names(), ENTRY, None, overruled, "lynx")
+    ranking = Ranker(Names(), ENTRY, None, overruled, "lynx").rank(comparison)
     assert (ranking.scores.identities, ranking.photos) == (("B", "A"), ("1.jpg", "0.jpg"))
     assert ranking.scores.evidence[0] == 1.0
-    assert rank(comparison, Names(), ENTRY, None, overruled, "nyala").scores.identities == ("A", "B")
-    fitted = rank(comparison, Names(), ENTRY)
-    bare = rank(comparison, Names(), ENTRY, None, replace(overruled, fuse=(), step=(), decide=None), "lynx")
+    assert Ranker(Names(), ENTRY, None, overruled, "nyala").rank(comparison).scores.identities == ("A", "B")
+    fitted = Ranker(Names(), ENTRY).rank(comparison)
+    bare = Ranker(Names(), ENTRY, None, replace(overruled, fuse=(), step=(), decide=None), "lynx").rank(comparison)
     assert bare.scores.evidence.tolist() == fitted.scores.evidence.tolist()
 
 

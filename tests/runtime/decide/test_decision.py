@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.decide.decision import SCHEMA, Decision
+from reid_edge.decide.decision import SCHEMA, Decision, MatchedPoints, PairEvidence, RankedIdentity
+from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
+from reid_edge.describe.query import Query
+from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery
-from reid_edge.identify.identifier import Question
 from reid_edge.photo import read_photo
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "decision.schema.json"
+PUBLISHED = Path(__file__).resolve().parents[3] / "docs" / "decision.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def test_answers_without_evidence_or_without_anybody_to_compare_with_are_valid(
     identifier, candidates, samples, validator, memory_folder
 ):
     photo = read_photo(samples / "photos" / "trail_1.jpg")
-    asked = identifier.identify(photo, candidates, Question(viewpoint="front"))
+    asked = identifier.identify(photo, candidates, Query(viewpoint="front"))
     with Gallery.create(memory_folder / "empty.sqlite") as gallery:
         asked += identifier.identify(photo, GalleryCandidates(gallery, identifier.feature_key))
     lines = [as_read(decision) for decision in asked]
@@ -99,3 +104,68 @@ def test_matched_points_of_a_line_come_in_threes_of_one_length(answers):
         for ranked in as_read(decision)["ranking"]:
             for matched in ranked["matches"]:
                 assert len(matched["query_xy"]) == len(matched["candidate_xy"]) == len(matched["scores"])
+
+
+words = st.text(min_size=1, max_size=12)
+shares = st.floats(0, 1).map(lambda value: round(value, 6))
+scores = st.floats(-1, 1000).map(lambda value: round(value, 6))
+pixels = st.integers(0, 10_000)
+places = st.tuples(*[st.floats(0, 10_000).map(lambda value: round(value, 1))] * 2)
+
+
+def tuples(of: st.SearchStrategy, least: int = 0) -> st.SearchStrategy:
+    return st.lists(of, min_size=least, max_size=4).map(tuple)
+
+
+confidences = tuples(st.floats(-1, 1).map(lambda value: round(value, 3)))
+evidence = st.builds(PairEvidence, words, st.none() | scores, st.none() | shares)
+matched = st.builds(MatchedPoints, words, tuples(places), tuples(places), confidences)
+ranked = st.builds(RankedIdentity, words, shares, shares, shares, pixels, words, tuples(evidence), tuples(matched))
+outline = st.none() | tuples(tuples(st.tuples(pixels, pixels), least=3))
+animals = st.builds(AnimalFacts, pixels, st.tuples(*[pixels] * 4), st.floats(0, 1), st.booleans(), outline)
+decisions = st.builds(
+    Decision,
+    verdict=st.sampled_from(["known", "new", "ask"]),
+    identity=st.none() | words,
+    probability=shares,
+    unknown=shares,
+    reason=words,
+    ranking=tuples(ranked),
+    thresholds=st.builds(Thresholds, shares, shares, shares),
+    calibration=st.sampled_from(["species", "generic"]),
+    photo=st.builds(PhotoFacts, st.none() | words, words, words, pixels, pixels, st.none() | words),
+    animal=animals,
+    recipe=words,
+    pack=st.builds(PackFacts, words, words, words),
+    engine=st.builds(EngineFacts, words, words, words, pixels),
+    timings_ms=st.dictionaries(words, st.floats(0, 1e6).map(lambda value: round(value, 2)), max_size=3),
+    warnings=tuples(words),
+)
+
+
+@given(decision=decisions)
+def test_a_decision_that_is_written_and_read_back_is_the_same_decision_and_the_same_text(decision):
+    line = json.dumps(decision.as_json())
+    again = Decision.from_json(json.loads(line))
+    assert again == decision
+    assert json.dumps(again.as_json()) == line
+
+
+@given(value=st.floats(0, 1), decision=decisions)
+def test_digits_that_writing_rounds_off_are_rounded_once(value, decision):
+    line = replace(decision, probability=value, unknown=1 - value).as_json()
+    assert Decision.from_json(line).as_json() == line
+
+
+def test_answers_read_back_from_their_lines_are_written_to_the_same_bytes(answers):
+    for decision in answers.values():
+        line = json.dumps(decision.as_json())
+        assert json.dumps(Decision.from_json(json.loads(line)).as_json()) == line
+
+
+@pytest.mark.parametrize("what", ["an unknown key", "a missing key", "another version", "a box of three"])
+def test_what_is_no_decision_is_not_read(answers, what):
+    line = as_read(answers["trail_1.jpg"])
+    SPOILT[what](line)
+    with pytest.raises(UsageError, match="not a decision of the format reid-edge/decision/2"):
+        Decision.from_json(line)

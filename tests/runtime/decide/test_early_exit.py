@@ -13,10 +13,9 @@ from reid_edge.compare.comparison import Comparison
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
 from reid_edge.decide.calibration.fusion import Stacking
-from reid_edge.decide.early_exit import Settled
-from reid_edge.decide.ranking import rank
+from reid_edge.decide.early_exit import EarlyExitCheck
+from reid_edge.decide.ranking import Ranker
 from reid_edge.decide.verdict import verdict_of
-from reid_edge.recipe import EarlyExit
 
 NAMES = ("cosine", "nearest", "glue")
 MOST = 60  # matches of one pair
@@ -86,14 +85,14 @@ def unfinished(draw) -> tuple[Comparison, Owners, dict[int, float]]:
 @given(case=unfinished(), entry=entries(), tolerance=st.sampled_from([0.01, 0.3, 1.0]), seed=st.integers(0, 10**6))
 def test_an_early_exit_never_changes_verdict_or_individual_nor_a_probability_beyond_the_tolerance(case, entry, tolerance, seed):
     comparison, owners, ceilings = case
-    assume(Settled(owners, entry, None, EarlyExit(tolerance))(comparison, 2, ceilings))
-    now = rank(comparison, owners, entry)
+    assume(EarlyExitCheck(Ranker(owners, entry), tolerance)(comparison, 2, ceilings))
+    now = Ranker(owners, entry).rank(comparison)
     random = np.random.default_rng(seed)
     for completion in range(12):
         raw = comparison.raw.copy()
         for row, ceiling in ceilings.items():  # none, all, or anything between
             raw[row, 2] = (0.0, ceiling, ceiling * random.random(), random.choice([0.0, ceiling]))[min(completion, 3)]
-        then = rank(replace(comparison, raw=raw), owners, entry)
+        then = Ranker(owners, entry).rank(replace(comparison, raw=raw))
         assert then.scores.identities[0] == now.scores.identities[0]
         assert verdict_of(then, entry) == verdict_of(now, entry)
         assert abs(then.probabilities[0] - now.probabilities[0]) <= tolerance + 1e-9
@@ -126,7 +125,7 @@ ENTRY = Entry(
 )
 def test_it_stops_where_the_answer_is_certain_and_only_there(ceilings, owners, is_settled):
     raw = np.array([[0.5, 50, 50], [0.5, 40, np.nan], [0.5, 30, np.nan]])
-    settled = Settled(Owners(list(owners)), ENTRY, None, EarlyExit(0.2))
+    settled = EarlyExitCheck(Ranker(Owners(list(owners)), ENTRY), 0.2)
     assert settled(comparison_of(raw), 2, ceilings) is is_settled
 
 
@@ -134,4 +133,4 @@ def test_a_probability_that_may_still_move_is_not_settled():
     raw = np.array([[0.5, 50, 50], [0.5, 40, np.nan], [0.5, 30, np.nan]])
     ceilings = {1: 5.0, 2: 5.0}
     for tolerance, is_settled in ((0.2, True), (0.001, False)):
-        assert Settled(Owners(list("ABC")), ENTRY, None, EarlyExit(tolerance))(comparison_of(raw), 2, ceilings) is is_settled
+        assert EarlyExitCheck(Ranker(Owners(list("ABC")), ENTRY), tolerance)(comparison_of(raw), 2, ceilings) is is_settled

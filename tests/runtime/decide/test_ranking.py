@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reid_edge.compare.comparison import Comparison
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
-from reid_edge.decide.ranking import rank
+from reid_edge.decide.ranking import Ranker
 from reid_edge.describe.features import Features
 
 LINE = Calibrator("linear", (0.0, 1.0), (0.0, 1.0))
@@ -37,7 +37,7 @@ class Names:
 
 
 def ranked(ids: list[int], raw: list[tuple[float, float]]):
-    return rank(Comparison(np.array(ids, np.int64), ("e", "m"), np.array(raw, np.float64).reshape(-1, 2)), Names(), ENTRY)
+    return Ranker(Names(), ENTRY).rank(Comparison(np.array(ids, np.int64), ("e", "m"), np.array(raw, np.float64).reshape(-1, 2)))
 
 
 # Few different values, so that scores are often equal.

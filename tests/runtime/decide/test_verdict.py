@@ -13,7 +13,7 @@ from reid_edge.compare.comparison import Comparison
 from reid_edge.compare.matching import Matches
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
-from reid_edge.decide.ranking import Ranking, rank
+from reid_edge.decide.ranking import Ranker, Ranking
 from reid_edge.decide.verdict import judge
 
 LINE = Calibrator("linear", (0.0, 1.0), (0.0, 1.0))
@@ -54,7 +54,7 @@ def ranking(raw: list[list[float]], used: Entry, matched: bool = True) -> Rankin
     }
     matches = {"m": found} if matched else {}
     ids = np.arange(1, len(raw) + 1)
-    return rank(Comparison(ids, ("e", "m"), np.array(raw, float).reshape(-1, 2), matches), Names(), used)
+    return Ranker(Names(), used).rank(Comparison(ids, ("e", "m"), np.array(raw, float).reshape(-1, 2), matches))
 
 
 share = st.floats(0, 1)

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import compare
+from reid_edge.compare.comparison import Comparer
+from reid_edge.compare.selection import Selection
 from reid_edge.describe.embedding import concatenate, embed, five_crops, project
 from reid_edge.describe.features import vector_array
+from reid_edge.describe.query import Query
 from reid_edge.engines import open_engine, select_device
 from reid_edge.errors import EngineError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import enrol
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import Network, NewFile, write_pack
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import read_photo
@@ -76,7 +78,7 @@ def test_a_photo_is_enrolled_and_found_again_by_projected_vectors(narrow, identi
         (decision,) = narrow.identify(
             read_photo(samples / "photos" / "trail_1.jpg"),
             GalleryCandidates(gallery, narrow.feature_key),
-            Question(viewpoint="left"),
+            Query(viewpoint="left"),
         )
     assert decision.ranking[0].identity == "Imara"
     assert narrow.feature_key != identifier.feature_key
@@ -212,7 +214,7 @@ def test_a_pack_with_crops_concatenation_sift_and_a_picture_enrols_and_answers(f
         assert enrol(gallery, pack, rows[1:5]).added == 4
         candidates = GalleryCandidates(gallery, pack.feature_key)
         query = pack.describe(read_photo(samples / "photos" / "trail_1.jpg"))[0].features
-        compared = compare(query, candidates, pack.recipe, pack.networks, Timings())
+        compared = Comparer(pack.recipe, pack.networks, candidates).compare(query, Selection(), Timings())
         assert candidates.identity_of(int(compared.sighting_ids[0])) == "Imara"
         one, five, both = (compared.raw[:, compared.score_names.index(name)] for name in (NAME, "five", "both"))
         np.testing.assert_allclose(both, (one + five) / 2, atol=1e-6)

@@ -118,7 +118,7 @@ def test_affine_frames_come_back_to_the_photo_with_their_keypoints(turn):
     whole = Animal(
         0, (100, 50, 100 + wide, 50 + tall), np.zeros((tall, wide, 3), np.uint8), np.ones((tall, wide), bool), 1.0, True
     )
-    extraction = Extract("corner", "corner", True, 0.0)
+    extraction = Extract("corner", True, 0.0, "corner")
     chip = Chip.of(whole, turn)
     found = extract_keypoints(chip, found_in_the_corner(), STRETCHED, extraction)
     np.testing.assert_allclose(found.chip_xy, [[6.5, 4]])  # the middle of columns 6 and 7, and of rows 3 to 5

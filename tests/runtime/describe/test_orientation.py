@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.matching.lightglue import normalise
-from reid_edge.describe.description import describe
+from reid_edge.describe.description import Describer
 from reid_edge.describe.orientation import NOT_TURNED, Chip, lacks_viewpoint, turn_frames, turn_of, turn_picture, turn_points
+from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Animal
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment
+from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import describe_again, enrol
-from reid_edge.identify.identifier import Question
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Orient
 from reid_edge.timings import Timings
@@ -96,8 +96,8 @@ def test_a_photo_that_lies_on_its_side_is_described_as_the_upright_one(identifie
     upright = read_photo(samples / "photos" / "trail_1.jpg")
     lying = replace(upright, rgb=turn_picture(upright.rgb, -turn))
     oriented = replace(whole_frame_recipe, orient=Orient({"left": turn}))
-    (expected,) = describe(upright, whole_frame_recipe, identifier.networks, Timings())
-    (found,) = describe(lying, oriented, identifier.networks, Timings(), viewpoint="left")
+    (expected,) = Describer(whole_frame_recipe, identifier.networks).describe(upright, Query(), Timings())
+    (found,) = Describer(oriented, identifier.networks).describe(lying, Query(viewpoint="left"), Timings())
     for name, vector in expected.features.vectors.items():
         assert np.array_equal(found.features.vectors[name], vector)
     had, has = expected.features.keypoints["xfeat"], found.features.keypoints["xfeat"]
@@ -113,7 +113,7 @@ def test_an_animal_that_ought_to_be_turned_is_not_silently_left(identifier, whol
     photo, oriented = read_photo(samples / "photos" / "trail_1.jpg"), replace(whole_frame_recipe, orient=Orient({"left": 90}))
     said = {}
     for viewpoint in ("left", "right", ""):
-        (described,) = describe(photo, oriented, identifier.networks, Timings(), viewpoint=viewpoint)
+        (described,) = Describer(oriented, identifier.networks).describe(photo, Query(viewpoint=viewpoint), Timings())
         said[viewpoint] = described.warnings
     assert said == {"left": (), "right": (), "": (NOT_TURNED,)}
 
@@ -131,7 +131,7 @@ def test_enrolment_and_question_turn_by_what_people_said(identifier, whole_frame
         enrolled = candidates.keypoints("xfeat", ids)[0]
         assert enrolled.turn == 90
         # The species is the gallery's, where the question does not say it.
-        (decision,) = turning.identify(read_photo(path), candidates, Question(viewpoint="left"))
+        (decision,) = turning.identify(read_photo(path), candidates, Query(viewpoint="left"))
         assert max(score.raw for score in decision.ranking[0].scores) > 0.9 * len(enrolled)
         assert describe_again(gallery, turning, gallery.sightings()) == []
         assert GalleryCandidates(gallery, turning.feature_key).keypoints("xfeat", ids)[0].turn == 90

@@ -18,7 +18,7 @@ def animal(rgb: np.ndarray, mask: np.ndarray) -> Animal:
 
 
 def settings(size: int, mask: bool = False, margin: float = 0.0) -> Extract:
-    return Extract("small", "", mask, margin, "picture", size=size)
+    return Extract("small", mask, margin, detector="picture", size=size)
 
 
 @given(

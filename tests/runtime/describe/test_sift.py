@@ -21,7 +21,7 @@ from reid_edge.errors import UsageError
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Extract
 
-SIFT = Extract("sift", "", True, 0.0, "sift", keypoints=256, size=512)
+SIFT = Extract("sift", True, 0.0, detector="sift", keypoints=256, size=512)
 
 
 def animal(rgb: np.ndarray, mask: np.ndarray | None = None, corner: tuple[int, int] = (0, 0)) -> Animal:

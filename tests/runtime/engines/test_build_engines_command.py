@@ -22,7 +22,7 @@ def test_every_network_of_the_pack_is_built_for_every_target_or_was_there(engine
     assert done.exit_code == 0, done.output
     lines = [line.split("  ") for line in done.stdout.splitlines()]
     assert [line[:2] for line in lines] == [[name, "SM86"] for name in ("efficientnet-lite0", "lighterglue", "u2netp", "xfeat")]
-    assert [line[3] == "was there already" for line in lines] == [False, True, True, True]
+    assert [line[3] == "exists already" for line in lines] == [False, True, True, True]
     for network, _, _, _, path in lines:
         record = json.loads((engine_folder / path).with_suffix(".json").read_text())
         assert record["network"] == network

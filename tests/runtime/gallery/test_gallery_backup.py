@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reid_edge.errors import GalleryError, StorageError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.backup import Backup, Rings, back_up, backups, kept
+from reid_edge.gallery.backup import Backup, RetentionPolicy, back_up, backups, kept
 from reid_edge.gallery.check import check
 
 START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
@@ -56,7 +56,7 @@ def test_a_backup_taken_while_another_connection_writes_is_whole(gallery, add, f
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        made = [back_up(gallery.path, folder / "b", Rings(last=100)) for _ in range(15)]
+        made = [back_up(gallery.path, folder / "b", RetentionPolicy(last=100)) for _ in range(15)]
     finally:
         stop.set()
         thread.join()
@@ -70,7 +70,7 @@ def test_a_damaged_gallery_is_not_backed_up_and_its_backups_stay(gallery, add, f
         add(gallery, number, "Zoe")
     for _ in range(3):
         gallery.rename("Zoe", "Anna")
-        back_up(gallery.path, folder / "b", Rings(1, 0, 0, 0))
+        back_up(gallery.path, folder / "b", RetentionPolicy(1, 0, 0, 0))
         gallery.rename("Anna", "Zoe")
     before = backups(folder / "b", "gallery")
     assert len(before) == 1
@@ -79,7 +79,7 @@ def test_a_damaged_gallery_is_not_backed_up_and_its_backups_stay(gallery, add, f
     data[len(data) // 2 : len(data) // 2 + 4096] = b"\xaa" * 4096
     gallery.path.write_bytes(data)
     with pytest.raises(GalleryError, match="damaged"):
-        back_up(gallery.path, folder / "b", Rings(1, 0, 0, 0))
+        back_up(gallery.path, folder / "b", RetentionPolicy(1, 0, 0, 0))
     assert backups(folder / "b", "gallery") == before
     assert len(list((folder / "b").iterdir())) == 1
 
@@ -89,13 +89,13 @@ def test_a_full_disk_leaves_the_earlier_backups(gallery, add, small_disk, tmp_pa
         add(gallery, number, "Zoe", thumbnail=bytes(10_000))
     disk = tmp_path / "disk"
     small_disk("size=900k")
-    first = back_up(gallery.path, disk / "b", Rings(1, 0, 0, 0))
+    first = back_up(gallery.path, disk / "b", RetentionPolicy(1, 0, 0, 0))
     add(gallery, 50, "Anna")
     with pytest.raises(StorageError, match="full"):
-        back_up(gallery.path, disk / "b", Rings(1, 0, 0, 0))
+        back_up(gallery.path, disk / "b", RetentionPolicy(1, 0, 0, 0))
     assert [path.name for path in (disk / "b").iterdir()] == [first.path.name]
     small_disk("size=8m")
-    second = back_up(gallery.path, disk / "b", Rings(1, 0, 0, 0))
+    second = back_up(gallery.path, disk / "b", RetentionPolicy(1, 0, 0, 0))
     assert [path.name for path in (disk / "b").iterdir()] == [second.path.name]
 
 
@@ -138,7 +138,7 @@ def hourly(count, path, step=timedelta(hours=1)):
 
 def test_rings_keep_hours_days_and_weeks(folder):
     there = hourly(24 * 30, folder)
-    keeping = sorted(kept(there, Rings(last=3, hourly=24, daily=7, weekly=4)), key=lambda backup: backup.number)
+    keeping = sorted(kept(there, RetentionPolicy(last=3, hourly=24, daily=7, weekly=4)), key=lambda backup: backup.number)
     newest = there[-1]
     assert keeping[-24:] == there[-24:]
     assert {backup.made_at.date() for backup in keeping} >= {newest.made_at.date() - timedelta(days=days) for days in range(7)}
@@ -150,7 +150,7 @@ def test_rings_keep_hours_days_and_weeks(folder):
 @settings(max_examples=60)
 @given(
     steps=st.lists(st.integers(-10_000, 10_000), min_size=1, max_size=60),
-    rings=st.builds(Rings, *[st.integers(0, 6)] * 4),
+    rings=st.builds(RetentionPolicy, *[st.integers(0, 6)] * 4),
 )
 def test_however_the_clock_jumps_the_newest_ones_are_kept_and_the_number_stays_bounded(tmp_path_factory, steps, rings):
     when, there, everything = START, [], []

@@ -23,7 +23,7 @@ def test_a_whole_gallery_has_no_finding(gallery, add):
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        ("UPDATE feature SET data = zeroblob(length(data)) WHERE id = 1", "its checksum is another"),
+        ("UPDATE feature SET data = zeroblob(length(data)) WHERE id = 1", "its checksum is wrong"),
         ("UPDATE feature SET data = substr(data, 1, 10) WHERE id = 1", "it has 10 bytes"),
         ("UPDATE feature SET shape = '[2, 2]' WHERE id = 1", r"float32 \[2, 2\] has 16"),
         ("UPDATE feature SET shape = 'many' WHERE id = 1", "its shape is 'many'"),
@@ -57,8 +57,8 @@ def test_individuals_without_a_sighting_or_of_two_species_are_warned_of(gallery,
     add(gallery, 2, "Anna", species="zebra")
     add(gallery, 3, "Anna", species="tiger")
     assert found(gallery) == [
-        ("warning", "Anna is of more than one species: tiger / zebra."),
-        ("warning", "Zoe has no sighting, so nothing can be matched to her."),
+        ("warning", "Anna has sightings of more than one species: tiger / zebra."),
+        ("warning", "Zoe has no sighting, so no photo can be matched to it."),
     ]
 
 

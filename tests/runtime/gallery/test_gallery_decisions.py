@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from reid_edge.errors import GalleryError
 from reid_edge.gallery import DuplicateSighting, Gallery, NewSighting
 from reid_edge.gallery.check import check
-from reid_edge.gallery.events import describe
+from reid_edge.gallery.history import describe
 
 KEY = "0123456789abcdef"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -73,7 +73,7 @@ def test_sightings_keep_an_individual(gallery, add):
     gallery.database.execute("UPDATE individual SET live = 0 WHERE name = 'Anna'")
     gallery.close()
     salvage, _ = repaired(gallery.path)
-    assert salvage.recovered == ["recovered 1", "Anna"]
+    assert salvage.recovered == ("recovered 1", "Anna")
     with Gallery.open(gallery.path) as new:
         assert [one.name for one in new.individuals()] == ["Anna", "Bea", "recovered 1"]
 
@@ -87,7 +87,7 @@ def test_two_of_one_name_or_of_one_photo_become_one_and_another(gallery, add):
     gallery.database.execute("UPDATE sighting SET photo_sha256 = (SELECT photo_sha256 FROM sighting WHERE id = 1)")
     gallery.close()
     salvage, _ = repaired(gallery.path)
-    assert (salvage.recovered, salvage.hidden) == (["Zoe (2)"], 1)
+    assert (salvage.recovered, salvage.hidden) == (("Zoe (2)",), 1)
 
 
 @pytest.mark.parametrize("seed", range(6))

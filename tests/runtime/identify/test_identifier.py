@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import compare
+from reid_edge.compare.comparison import Comparer
+from reid_edge.decide.facts import PackFacts
+from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import NO_ANIMAL
 from reid_edge.errors import PackError
 from reid_edge.gallery import Gallery
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge.pack import NewFile, write_pack
 from reid_edge.photo import read_photo
@@ -57,13 +59,15 @@ def test_an_early_exit_matches_fewer_candidates_and_answers_the_same(answers, id
     early.recipe = replace(identifier.recipe, early_exit=EarlyExit(1.0, per_match=0.5, spare=5.0))
     matcher, seen = identifier.recipe.match[-1], []
 
-    def compare_and_tell(*arguments):
-        seen.append(len((comparison := compare(*arguments)).matches[matcher.name]))
+    whole = Comparer.compare
+
+    def compare_and_count(*arguments):
+        seen.append(len((comparison := whole(*arguments)).matches[matcher.name]))
         return comparison
 
-    monkeypatch.setattr(identifier, "compare", compare_and_tell)
+    monkeypatch.setattr(Comparer, "compare", compare_and_count)
     for name, usual in answers.items():
-        (decision,) = early.identify(read_photo(samples / "photos" / name), candidates, Question(viewpoint="left"))
+        (decision,) = early.identify(read_photo(samples / "photos" / name), candidates, Query(viewpoint="left"))
         assert (decision.verdict, decision.identity) == (usual.verdict, usual.identity), name
         assert decision.ranking[0].identity == usual.ranking[0].identity
     assert min(seen) < matcher.best, seen
@@ -71,11 +75,11 @@ def test_an_early_exit_matches_fewer_candidates_and_answers_the_same(answers, id
 
 def test_an_answer_tells_where_from_and_what_with(answers, identifier, field_pack, samples):
     decision = answers["trail_1.jpg"]
-    assert decision.photo["path"] == str(samples / "photos" / "trail_1.jpg")
-    assert (decision.photo["width"], decision.photo["height"]) == (640, 480)
-    assert decision.pack == {"name": "field", "version": field_pack.manifest.version, "sha256": field_pack.sha256}
-    assert decision.engine["provider"] == "CPUExecutionProvider"
-    assert decision.engine["device"] == "cpu"
+    assert decision.photo.path == str(samples / "photos" / "trail_1.jpg")
+    assert (decision.photo.width, decision.photo.height) == (640, 480)
+    assert decision.pack == PackFacts("field", field_pack.manifest.version, field_pack.sha256)
+    assert decision.engine.provider == "CPUExecutionProvider"
+    assert decision.engine.device == "cpu"
     stages = [match.name for match in identifier.recipe.match]
     assert list(decision.timings_ms) == ["segment", "embed", "extract", "retrieve", "load", *stages, "decide"]
     assert decision.warnings == ()
@@ -83,8 +87,8 @@ def test_an_answer_tells_where_from_and_what_with(answers, identifier, field_pac
 
 def test_evidence_is_matched_points_inside_both_photos_as_many_as_counted(answers, candidates):
     for decision in answers.values():
-        x0, y0, x1, y1 = decision.animal["box"]
-        assert decision.animal["outline"]
+        x0, y0, x1, y1 = decision.animal.box
+        assert decision.animal.outline
         for ranked in decision.ranking:
             box = candidates.sighting(ranked.sighting).box
             counts = {score.name: score.raw for score in ranked.scores}
@@ -96,8 +100,8 @@ def test_evidence_is_matched_points_inside_both_photos_as_many_as_counted(answer
 
 
 def test_without_a_wish_for_evidence_there_is_none(identifier, candidates, samples):
-    (decision,) = identifier.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates, Question(top=2))
-    assert "outline" not in decision.animal
+    (decision,) = identifier.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates, Query(top=2))
+    assert decision.animal.outline is None
     assert len(decision.ranking) == 2
     assert all(ranked.matches == () for ranked in decision.ranking)
 
@@ -105,8 +109,8 @@ def test_without_a_wish_for_evidence_there_is_none(identifier, candidates, sampl
 def test_two_animals_in_one_photo_have_an_answer_each(identifier, candidates, as_photo):
     rendered = render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480))
     decisions = identifier.identify(as_photo(rendered.rgb), candidates)
-    assert [decision.animal["index"] for decision in decisions] == [0, 1]
-    by_place = sorted(decisions, key=lambda decision: decision.animal["box"][0])
+    assert [decision.animal.index for decision in decisions] == [0, 1]
+    by_place = sorted(decisions, key=lambda decision: decision.animal.box[0])
     assert [decision.ranking[0].identity for decision in by_place] == ["Asha", "Enzi"]
     assert [decision.verdict for decision in decisions] == ["known", "known"]
     assert decisions[0].timings_ms == decisions[1].timings_ms
@@ -115,8 +119,8 @@ def test_two_animals_in_one_photo_have_an_answer_each(identifier, candidates, as
 def test_where_no_animal_stands_out_the_whole_frame_is_used_and_said(identifier, candidates, as_photo):
     fog = np.linspace(90, 150, 480)[:, None, None] + np.random.default_rng(0).normal(0, 2, (480, 640, 1))
     (decision,) = identifier.identify(as_photo(fog.repeat(3, axis=2).astype(np.uint8)), candidates)
-    assert not decision.animal["found"]
-    assert decision.animal["box"] == [0, 0, 640, 480]
+    assert not decision.animal.found
+    assert decision.animal.box == (0, 0, 640, 480)
     assert NO_ANIMAL in decision.warnings
     assert decision.verdict != "known"
 
@@ -135,22 +139,22 @@ def test_a_viewpoint_compares_with_that_side_only(identifier, own_gallery, sampl
         for sighting in gallery.sightings(individual="Baraka"):
             gallery.database.execute("UPDATE sighting SET viewpoint = 'right' WHERE id = ?", (sighting.id,))
         candidates = GalleryCandidates(gallery, identifier.feature_key)
-        (right,) = identifier.identify(photo, candidates, Question(viewpoint="right", top=50))
+        (right,) = identifier.identify(photo, candidates, Query(viewpoint="right", top=50))
         assert [ranked.identity for ranked in right.ranking] == ["Baraka"]
-        (any_side,) = identifier.identify(photo, candidates, Question(top=50))
+        (any_side,) = identifier.identify(photo, candidates, Query(top=50))
         assert len(any_side.ranking) == 8
         assert any("Which side the photo shows" in warning for warning in any_side.warnings)
-        (front,) = identifier.identify(photo, candidates, Question(viewpoint="front"))
+        (front,) = identifier.identify(photo, candidates, Query(viewpoint="front"))
         assert (front.verdict, front.identity, front.ranking) == ("ask", None, ())
         assert "no photo from the front" in front.reason
 
 
 def test_a_species_compares_with_that_species_only(identifier, candidates, samples):
     photo = read_photo(samples / "photos" / "trail_1.jpg")  # a striped animal
-    (spotted,) = identifier.identify(photo, candidates, Question(species="spotted sample animal", top=50))
+    (spotted,) = identifier.identify(photo, candidates, Query(species="spotted sample animal", top=50))
     assert {ranked.identity for ranked in spotted.ranking} == {"Asha", "Baraka", "Chipo", "Duma"}
     assert spotted.verdict != "known"
-    (nobody,) = identifier.identify(photo, candidates, Question(species="nyala"))
+    (nobody,) = identifier.identify(photo, candidates, Query(species="nyala"))
     assert (nobody.verdict, nobody.ranking) == ("new", ())
     assert "holds no nyala" in nobody.reason
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from reid_edge.describe.query import Query
 from reid_edge.errors import EngineError, PhotoError
 from reid_edge.gallery import Gallery
-from reid_edge.identify.identifier import Question
 from reid_edge.identify.session import Session
 
 
@@ -29,20 +29,20 @@ def test_each_photo_is_answered_in_its_turn_as_it_is_alone(session, samples, tmp
     broken.write_bytes(b"no photo")
     good = sorted((samples / "photos").glob("*.jpg"))[:3]
     paths = [good[0], broken, *good[1:], tmp_path / "missing.jpg"]
-    question = Question(viewpoint="left")
-    answered = list(session.identify_each(paths, question))
+    query = Query(viewpoint="left")
+    answered = list(session.identify_each(paths, query))
     assert [path for path, _ in answered] == paths
     for path, answer in answered:
         if path in good:
             photo, decisions = answer
             assert photo.path == path
-            assert [told(one) for one in decisions] == [told(one) for one in session.identify(path, question)[1]]
+            assert [told(one) for one in decisions] == [told(one) for one in session.identify(path, query)[1]]
             assert list(decisions[0].timings_ms)[:2] == ["decode", "segment"]
         else:
             assert isinstance(answer, PhotoError)
             with pytest.raises(PhotoError, match=str(path.name)):
-                session.identify(path, question)
-    assert list(session.identify_each([], question)) == []
+                session.identify(path, query)
+    assert list(session.identify_each([], query)) == []
 
 
 def test_one_photo_is_described_ahead_and_none_is_once_the_answers_are_left(session, samples):

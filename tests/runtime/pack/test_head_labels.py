@@ -23,16 +23,16 @@ def without(key):
 
 
 REFUSED = {
-    "no table": ([BOOSTING], r"must be a table"),
-    "an unknown key": ({**BOOSTING, "specie": []}, r"'specie' is an unknown key of a boosting; .*'species'"),
-    "no neighbours": (without("neighbours"), r"neighbours is missing; a boosting needs it"),
+    "no table": ([BOOSTING], r"heads/who.json: must be a table"),
+    "an unknown key": ({**BOOSTING, "specie": []}, r"specie is an unknown key; .*'species'"),
+    "no neighbours": (without("neighbours"), r"neighbours is missing"),
     "a later format": ({**BOOSTING, "format_version": 2}, r"format_version is 2, this program reads 1"),
-    "a format of true": ({**BOOSTING, "format_version": True}, r"format_version is True"),
+    "a format of true": ({**BOOSTING, "format_version": True}, r"format_version must be an integer, not True"),
     "nobody": ({**BOOSTING, "identities": []}, r"identities must name one individual or more"),
     "a name twice": ({**BOOSTING, "identities": ["Asha", "Asha"]}, r"identities has a name twice"),
     "a species in two cases": ({**BOOSTING, "species": ["Lynx", "lynx"]}, r"species has a name twice"),
-    "a name that is none": ({**BOOSTING, "identities": ["Asha", 3]}, r"identities must be a list of names"),
-    "names as text": ({**BOOSTING, "viewpoints": "left"}, r"viewpoints must be a list of names"),
+    "a name that is none": ({**BOOSTING, "identities": ["Asha", 3]}, r"identities\[1\] must be a name, not 3"),
+    "names as text": ({**BOOSTING, "viewpoints": "left"}, r"viewpoints must be a list, not 'left'"),
     "a dimension of nothing": ({**BOOSTING, "embedding_dimension": 0}, r"embedding_dimension must be an integer from 1"),
     "half a neighbour": ({**BOOSTING, "neighbours": 0.5}, r"neighbours must be an integer from 1"),
 }
@@ -47,5 +47,5 @@ def test_what_labels_cannot_mean_is_refused_with_its_name(data, error):
 
 
 def test_a_classifier_has_no_neighbours():
-    with pytest.raises(PackError, match="'neighbours' is an unknown key of a classifier"):
+    with pytest.raises(PackError, match="neighbours is an unknown key"):
         parse_labels({**CLASSIFIER, "neighbours": 10}, "classifier", "heads/who.json")

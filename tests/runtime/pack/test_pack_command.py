@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
 def test_an_imported_pack_is_listed_shown_and_verified_by_the_name_that_import_prints(run, parts, tmp_path):
     name = run("import", parts().lay(tmp_path / "tiny")).stdout.strip()
     assert f"{name}  1" in run("list").stdout
-    assert run("verify", name).stdout.startswith(f"tiny 1 ({name[-12:]}) is sound: 3 files")
+    assert run("verify", name).stdout.startswith(f"tiny 1 ({name[-12:]}) is valid: 3 files")
     shown = run("show", name).stdout
     for text in ("A pack for tests.", "Apache-2.0", "embedding", "trained", "the tests", "max_difference 1e-06", "tiny.onnx"):
         assert text in shown

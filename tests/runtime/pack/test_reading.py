@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reid_edge.errors import PackError
 from reid_edge.pack import open_pack, write_manifest
-from reid_edge.pack.sources import DirectorySource
+from reid_edge.pack.container import FolderContainer
 
 
 def refusal(path: Path, **options: bool) -> str:
@@ -145,7 +145,7 @@ def test_links_and_pipes_are_refused(parts, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
 def test_a_link_or_pipe_put_in_place_between_listing_and_reading_is_not_followed(parts, tmp_path):
     pack_directory = parts().lay(tmp_path / "tiny")
-    source = DirectorySource(pack_directory)
+    source = FolderContainer(pack_directory)
     (tmp_path / "copy.txt").write_bytes(b"For tests.\n")
     (pack_directory / "NOTICE.txt").unlink()
     (pack_directory / "NOTICE.txt").symlink_to(tmp_path / "copy.txt")

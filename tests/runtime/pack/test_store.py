@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_edge.errors import PackError, StorageError
+from reid_edge.errors import PackError
 from reid_edge.pack import (
     NewFile,
     bundled_packs,
@@ -26,7 +25,6 @@ from reid_edge.pack import (
     write_pack,
     write_zip,
 )
-from reid_edge.storage.disk import storage_errors
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 IMPORT = """
@@ -141,13 +139,6 @@ def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(parts, t
     assert done.returncode == 0, done.stderr
     assert reason in done.stdout
     assert done.stdout.strip().endswith("['.lock']" if "full" in reason else "[]")
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
-def test_every_refusal_of_the_disk_says_what_to_do(number):
-    with pytest.raises(StorageError, match="Could not write the thing: ") as caught, storage_errors("write the thing"):
-        raise OSError(number, os.strerror(number))
-    assert caught.value.hint
 
 
 def test_two_imports_at_once_both_succeed(parts, tmp_path, store):

@@ -69,7 +69,7 @@ def test_a_zip_with_a_top_folder_is_refused_with_what_to_do(entries, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK", b"\x89PNG\r\n\x1a\n" * 9, b"PK\x05\x06" + b"\0" * 18])
 def test_a_file_that_is_no_zip_is_refused(tmp_path, content):
-    assert "neither a directory nor a zip" in refusal(content, tmp_path)
+    assert "it is not a zip" in refusal(content, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path, content):
 def test_a_path_that_leaves_the_pack_is_refused_and_nothing_is_written(entries, tmp_path, name):
     folder = tmp_path / "in" / "here"
     folder.mkdir(parents=True)
-    assert "leads out of the pack" in refusal(zipped([*entries, (name, b"{}")]), folder)
+    assert "leads out of the archive" in refusal(zipped([*entries, (name, b"{}")]), folder)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["pack.zip"]
 
 
 def test_a_name_with_a_nul_is_refused(entries, tmp_path):
     content = zipped([*entries, ("NOTICE.txtX.md", b"")]).replace(b"NOTICE.txtX.md", b"NOTICE.txt\0.md")
-    assert "character or an empty part that is not allowed" in refusal(content, tmp_path)
+    assert "has a second name" in refusal(content, tmp_path)
 
 
 def test_a_doubled_entry_is_refused(entries, tmp_path):
@@ -128,7 +128,7 @@ def set_flag(content: bytearray, flag: int) -> None:
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_another_compression_is_refused(entries, tmp_path, compression):
-    assert "compressed in a way packs do not use" in refusal(zipped(entries, compression=compression), tmp_path)
+    assert "neither stored nor deflated" in refusal(zipped(entries, compression=compression), tmp_path)
 
 
 def test_a_wrong_checksum_is_refused(entries, tmp_path):
@@ -187,7 +187,7 @@ def test_a_declared_size_beyond_a_pack_is_refused(entries, tmp_path):
     for signature, offset in ((b"PK\x03\x04", 18), (b"PK\x01\x02", 20)):
         at = content.find(signature)
         content[at + offset : at + offset + 8] = struct.pack("<II", 0xF0000000, 0xF0000000)
-    assert "a .toml file may have 1048576" in refusal(bytes(content), tmp_path)
+    assert "unpacks to 2" in refusal(bytes(content), tmp_path)
 
 
 def test_a_table_of_contents_as_large_as_the_memory_is_refused(entries, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reid_edge.errors import PhotoError
-from reid_edge.gallery.sources import read_source
+from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.photo import DecodeLimits, decode_photo, list_photos, list_photos_to_convert, read_photo
 from reid_edge.photo.header import read_header
 

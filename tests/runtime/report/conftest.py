@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from reid_edge.decide.decision import Decision, MatchedPoints, PairEvidence, RankedIdentity
+from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
@@ -121,20 +122,13 @@ def _decision(photo: Photo, *ranking: RankedIdentity, verdict: str = "known", **
         "unknown": 0.05,
         "reason": "It is said so.",
         "ranking": ranking,
-        "thresholds": {"known_from": 0.4, "ask_from": 0.3, "ask_to": 0.5},
+        "thresholds": Thresholds(0.4, 0.3, 0.5),
         "calibration": "generic",
-        "photo": {
-            "path": str(photo.path),
-            "name": photo.name,
-            "sha256": photo.sha256,
-            "width": photo.width,
-            "height": photo.height,
-            "taken_at": photo.taken_at,
-        },
-        "animal": {"index": 0, "box": list(box), "area": 0.2, "found": True, "outline": [[box[:2], (box[2], box[1]), box[2:]]]},
+        "photo": PhotoFacts.of(photo),
+        "animal": AnimalFacts(0, box, 0.2, True, ((box[:2], (box[2], box[1]), box[2:]),)),
         "recipe": "field",
-        "pack": {"name": "field", "version": "3", "sha256": "cd" * 32},
-        "engine": {"library": "onnxruntime 1.20", "provider": "CPUExecutionProvider", "device": "cpu", "threads": 2},
+        "pack": PackFacts("field", "3", "cd" * 32),
+        "engine": EngineFacts("onnxruntime 1.20", "CPUExecutionProvider", "cpu", 2),
         "timings_ms": {"decode": 12.0},
         "warnings": (),
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_edge.decide.facts import AnimalFacts
 from reid_edge.errors import StorageError
 from reid_edge.photo import Photo
 from reid_edge.report import Report
@@ -39,7 +40,7 @@ def test_every_animal_of_every_photo_has_its_section_and_its_line_in_the_content
     one, two = drawn.photo("one.jpg", taken_at="2025-01-31T18:05:09"), drawn.photo("two.jpg")
     herd = [
         drawn.decision(two, asha, verdict="ask"),
-        drawn.decision(two, asha, verdict="new", animal={**drawn.decision(two).animal, "index": 1}),
+        drawn.decision(two, asha, verdict="new", animal=replace(drawn.decision(two).animal, index=1)),
     ]
     page = write((one, [drawn.decision(one, asha)]), (two, herd))
     articles = page.all("article")
@@ -113,7 +114,7 @@ def test_a_name_is_text_whatever_it_holds(write, drawn, enrol, identity):
 def test_a_path_that_is_no_utf_8_still_gives_a_page(write, drawn):
     photo = drawn.photo()
     decision = drawn.decision(photo, verdict="new")
-    page = write((photo, [replace(decision, photo={**decision.photo, "path": "/cards/\udce9t\udce9.jpg"})]))
+    page = write((photo, [replace(decision, photo=replace(decision.photo, path="/cards/\udce9t\udce9.jpg"))]))
     assert "/cards/?t?.jpg" in page.one("article").one("details").text
 
 
@@ -130,7 +131,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(gallery, drawn, tmp_path
     try:
         for number in range(25):
             photo = Photo(noise, f"{number:064x}", f"{number}.jpg")
-            animal = {"index": 0, "box": [0, 0, 900, 900], "area": 1.0, "found": False}
+            animal = AnimalFacts(0, (0, 0, 900, 900), 1.0, False)
             report.add(photo, [drawn.decision(photo, verdict="new", animal=animal)])
         report.write(tmp_path / "report.html")
         peak = tracemalloc.get_traced_memory()[1]

@@ -75,7 +75,7 @@ def test_the_outline_lies_on_the_pixels_it_was_made_of(section, drawn):
     photo = drawn.photo()
     decision = drawn.decision(photo, verdict="new")
     page = section(photo, decision)
-    (polygon,) = decision.animal["outline"]
+    (polygon,) = decision.animal.outline
     path = page.one("path", id="outline-1").attributes["d"]
     assert path == "M" + " ".join(f"{x + 0.5:g} {y + 0.5:g}" for x, y in polygon) + "z"
     drawing = page.one("svg", class_="pair")

@@ -11,9 +11,9 @@ from pathlib import Path
 import reid_edge
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.enrolment import enrol
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.reliability.arriving import arrive
@@ -99,7 +99,7 @@ def _identified(queries: list[Path], gallery: Path, identifier: Identifier) -> d
             if not described[0].animal.found:
                 expected[photo.sha256] = ("empty", None)
             elif len(described) == 1:
-                (decision,) = identifier.identify(photo, candidates, Question())
+                (decision,) = identifier.identify(photo, candidates)
                 expected[photo.sha256] = (decision.verdict, decision.identity)
     return expected
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reid_edge.describe.query import Query
 from reid_edge.pack.head_labels import Labels
 
 
@@ -14,8 +15,7 @@ def boosting_features(
     vector: NDArray[np.floating],
     neighbour_distances: ArrayLike,
     neighbour_identities: Sequence[str],
-    viewpoint: str,
-    species: str,
+    query: Query,
     labels: Labels,
 ) -> NDArray[np.float32]:
     """One row of features, for training and for running alike.
@@ -35,8 +35,7 @@ def boosting_features(
         neighbour_distances: [N], 1 - cosine, in any order, of at least the K nearest photos or of all there are. Of equal ones the
             one whose individual has the lower place counts as nearer, so that the order of the gallery changes nothing.
         neighbour_identities: N names, whom each of them shows.
-        viewpoint: of the query, in any case of letters; empty where unknown.
-        species: of the query, in any case of letters; empty where unknown.
+        query: whose viewpoint and species are taken.
         labels: the layout.
 
     Returns:
@@ -55,7 +54,7 @@ def boosting_features(
     nearest = np.lexsort((shown, distances))[: labels.neighbours]
     near, who = np.full(labels.neighbours, np.nan, np.float32), np.full(labels.neighbours, -1, np.float32)
     near[: len(nearest)], who[: len(nearest)] = distances[nearest], shown[nearest]
-    facts = [*_one_hot(viewpoint, labels.viewpoints), *_one_hot(species, labels.species)]
+    facts = [*_one_hot(query.viewpoint, labels.viewpoints), *_one_hot(query.species, labels.species)]
     return np.concatenate([vector, near, who, facts]).astype(np.float32)
 
 

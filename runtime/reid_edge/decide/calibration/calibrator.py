@@ -105,7 +105,7 @@ def _end_slope(width: float, next_width: float, rise: float, next_rise: float) -
 def _check_knots(kind: str, x: Sequence[float], y: Sequence[float]) -> None:
     hint = "Calibrate the pack again."
     if kind not in KINDS:
-        raise PackError(f"the kind of a calibrator is {' or '.join(map(repr, KINDS))}, not {str(kind)[:40]!r}.", hint)
+        raise PackError(f"the kind of a calibrator must be {' or '.join(map(repr, KINDS))}, not {str(kind)[:40]!r}.", hint)
     if len(x) != len(y) or len(x) < 2:
         raise PackError(f"a calibrator needs as many x as y, two or more; it has {len(x)} and {len(y)}.", hint)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reid_edge.decide.calibration.fusion import log_odds
+from reid_edge.decide.calibration.score_tables import NumbersByScore, Weight, WeightsByScore
+from reid_edge.describe.quality import QUALITY
+from reid_edge.errors import PackError
+from reid_edge.plain_data import Keys
 
 CHANCE = 5.0
 """Matches that any two photos may have by chance. Added to both counts of a lead, so that 3 against 1 is no lead of three times."""
@@ -21,6 +26,9 @@ FEW_OTHERS = {1: 0.58, 2: 0.30, 3: 0.16, 4: 0.07}
 that leads were calibrated on. Half of the difference of the expected largest of that many standard normal values (1.16 of five), one half
 being about the spread of the logarithms of strangers' counts.
 """
+
+
+_OF_QUALITY = Keys(lambda _: QUALITY)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,10 @@ class QualityTerm:
     typical: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.typical <= self.high:
+            raise PackError("a measure of quality must have low <= typical <= high.", "Calibrate the pack again.")
 
 
 @dataclass(frozen=True)
@@ -50,11 +62,11 @@ class Evidence:
     """
 
     bias: float
-    fused: float
-    leads: Mapping[str, float]
+    fused: Weight
+    leads: WeightsByScore
     photos: float
-    quality: Mapping[str, QualityTerm]
-    rivals: Mapping[str, float]
+    quality: Annotated[Mapping[str, QualityTerm], _OF_QUALITY]
+    rivals: NumbersByScore
 
     def __call__(
         self, fused: ArrayLike, best: ArrayLike, photos: ArrayLike, quality: NDArray[np.floating] | None = None

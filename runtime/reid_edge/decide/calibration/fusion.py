@@ -6,11 +6,17 @@ they weigh: a mean of probabilities, a logistic regression on their log odds, or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from reid_edge.decide.calibration.score_tables import PER_SCORE, NumbersByScore, Weight, WeightsByScore
+from reid_edge.errors import PackError
+from reid_edge.plain_data import Tagged
 
 NEAREST_TO_CERTAIN = 1e-3
 """Probabilities are kept this far from 0 and 1 before their log odds are taken."""
@@ -30,7 +36,11 @@ class WeightedMean:
         weights: by score name, in the order of the columns, 0 or more, not all 0.
     """
 
-    weights: Mapping[str, float]
+    weights: WeightsByScore
+
+    def __post_init__(self) -> None:
+        if not 0 < sum(self.weights.values()) < math.inf:
+            raise PackError("the weights must not all be 0.", "Calibrate the pack again.")
 
     def __call__(self, calibrated: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The fused scores.
@@ -59,8 +69,8 @@ class Stacking:
     """
 
     bias: float
-    weights: Mapping[str, float]
-    typical: Mapping[str, float]
+    weights: WeightsByScore
+    typical: NumbersByScore
 
     def __call__(self, calibrated: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
         """As in `WeightedMean`, but never exactly 0 or 1."""
@@ -82,10 +92,14 @@ class FusionNetwork:
     """
 
     hidden_bias: tuple[float, ...]
-    hidden: Mapping[str, tuple[float, ...]]
+    hidden: Annotated[Mapping[str, tuple[Weight, ...]], PER_SCORE]
     bias: float
-    out: tuple[float, ...]
-    typical: Mapping[str, float]
+    out: tuple[Weight, ...]
+    typical: NumbersByScore
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.out) == len(self.hidden_bias) or any(len(row) != len(self.out) for row in self.hidden.values()):
+            raise PackError("there must be as many weights as hidden units, one or more.", "Calibrate the pack again.")
 
     def __call__(self, calibrated: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
         """As in `WeightedMean`, but never exactly 0 or 1."""
@@ -94,7 +108,8 @@ class FusionNetwork:
         return _expit(self.bias + units @ np.array(self.out))
 
 
-Fusion = WeightedMean | Stacking | FusionNetwork
+_KINDS = {"mean": WeightedMean, "stacking": Stacking, "network": FusionNetwork}
+Fusion = Annotated[WeightedMean | Stacking | FusionNetwork, Tagged("kind", _KINDS)]
 
 
 def _odds_or_typical(

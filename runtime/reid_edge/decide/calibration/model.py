@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,9 @@ from reid_edge.decide.calibration.calibrator import Calibrator
 from reid_edge.decide.calibration.evidence import Evidence
 from reid_edge.decide.calibration.fusion import Fusion
 from reid_edge.decide.calibration.pooling import Pooling
+from reid_edge.decide.calibration.score_tables import PER_SCORE
+from reid_edge.errors import PackError
+from reid_edge.plain_data import Convert, Pattern, Then, each_once, must_be
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Entry:
         ask_low, ask_high: evidence between which the data cannot tell, and a person is asked; they enclose the threshold.
     """
 
-    calibrators: Mapping[str, Calibrator]
+    calibrators: Annotated[Mapping[str, Calibrator], PER_SCORE]
     fusion: Fusion
     pooling: Pooling
     evidence: Evidence
@@ -42,6 +45,10 @@ class Entry:
     threshold: float
     ask_low: float
     ask_high: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ask_low <= self.threshold <= self.ask_high <= 1:
+            raise PackError("an entry must have 0 <= ask_low <= threshold <= ask_high <= 1.", "Calibrate the pack again.")
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -75,8 +82,33 @@ class Entry:
         return np.where(absent, np.nan, filled), fused
 
 
+def _finite(value: Any, context: object = None) -> Any:
+    """Free JSON without numbers that are none."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _finite(item)
+    if isinstance(value, (int, float)) and not abs(value) < 1e300:
+        raise must_be("a file of finite numbers", value)
+    return value
+
+
+def _finite_table(value: Any, context: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise must_be("a table", value)
+    return dict(_finite(value))
+
+
+_AnyName = Annotated[str, Pattern(r"(?s).+", "a name", printable=False)]
+
+
 @dataclass(frozen=True)
-class CalibrationModel:
+class ScoreNames:
+    """The names of the pair scores, in the order of the columns, which the rest of a calibration file is read with."""
+
+    scores: Annotated[tuple[_AnyName, ...], Then(each_once)]
+
+
+@dataclass(frozen=True)
+class CalibrationModel(ScoreNames):
     """A whole calibration file.
 
     Attributes:
@@ -86,10 +118,9 @@ class CalibrationModel:
         data: what it was fitted on, free JSON.
     """
 
-    scores: tuple[str, ...]
-    species: Mapping[str, Entry]
+    species: Mapping[_AnyName, Entry]
     generic: Entry
-    data: Mapping[str, Any]
+    data: Annotated[Mapping[str, Any], Convert(_finite_table)]
 
     def entry(self, species: str | None) -> tuple[Entry, Literal["species", "generic"]]:
         """The entry for a species, in any case of letters, and whether it is its own or the generic one."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.decide.calibration.fusion import log_odds
+from reid_edge.plain_data import Range
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Pooling:
             so that two photos that both look alike say more than one, and the larger the sharpness, the less the others add.
     """
 
-    sharpness: float = 0.0
+    sharpness: Annotated[float, Range(0, 100)] = 0.0
 
     def __call__(
         self, fused: NDArray[np.float64], first: NDArray[np.int64], counted: NDArray[np.bool_] | None = None

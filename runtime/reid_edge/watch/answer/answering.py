@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
+from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.identify.enrolment import describe_again
-from reid_edge.identify.identifier import Identifier, Question
+from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
 from reid_edge.timings import Timings
@@ -131,12 +132,9 @@ class Answerer:
         """
         self.refresh()
         timings = Timings()
-        question = Question(species=self.species, with_evidence=with_evidence)
-        selection = self.candidates.select(self.species, "")
-        animals = self.identifier.describe(
-            photo, timings=timings, species=selection.species or self.species, skip_empty=True, boxes=boxes
-        )
-        decisions = self.identifier.answer(photo, animals, self.candidates, question, selection, timings)
+        selection = self.candidates.select(Query(self.species, boxes=boxes, with_evidence=with_evidence))
+        animals = self.identifier.describe(photo, selection.query, timings, skip_empty=True)
+        decisions = self.identifier.answer(photo, animals, self.candidates, selection, timings)
         resolved = tuple(resolve_frame(decisions))
         return Answer(
             resolved[0].verdict if resolved else EMPTY,
@@ -155,7 +153,7 @@ class Answerer:
 
     def _similarity_now(self) -> Similarity | None:
         names = self.identifier.recipe.embedding_names
-        entry, _ = self.identifier.calibration.entry(self.candidates.select(self.species, "").species or self.species)
+        entry, _ = self.identifier.calibration.entry(self.candidates.select(Query(self.species)).query.species)
         if not names or names[0] not in entry.calibrators:
             return None
         calibrator = entry.calibrators[names[0]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reid_edge.gallery.connection import now
 from reid_edge.photo import Photo
+from reid_edge.storage.clock import now
 from reid_edge.watch.answer.answering import Answer
 from reid_edge.watch.answer.combining import Similarity
 from reid_edge.watch.answer.events import event_for, revise
@@ -109,7 +109,7 @@ def commit_answer(
             database.insert(
                 "animal",
                 photo_id=number,
-                animal_index=decision.animal["index"],
+                animal_index=decision.animal.index,
                 verdict=decision.verdict,
                 identity=decision.identity,
                 probability=decision.probability,

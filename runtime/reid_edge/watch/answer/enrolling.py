@@ -16,9 +16,9 @@ from pathlib import Path
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.gallery.connection import now
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
+from reid_edge.storage.clock import now
 from reid_edge.watch.answer.answering import Answer, Answerer, BoxesOf
 from reid_edge.watch.intake.rereading import read_again
 from reid_edge.watch.ledger.ledger import Ledger
@@ -78,7 +78,7 @@ def _enrol(
         ledger.database.execute("UPDATE enrolment SET identity = ? WHERE event_id = ? AND animal_index = ?", (name, event, index))
     with Gallery.open(answerer.path) as gallery:
         batch = gallery.new_batch()
-        with gallery.database.transaction():
+        with gallery.transaction():
             for sight, photo, answer in answers:
                 if sight.animal_index >= len(answer.described) or gallery.has_photo(sight.sha256, sight.animal_index):
                     continue
@@ -128,7 +128,7 @@ def _sights(ledger: Ledger, event: int, index: int) -> list[_Sight]:
 
 
 def _decision(answer: Answer, animal_index: int) -> Decision | None:
-    return next((each for each in answer.decisions if each.animal["index"] == animal_index), None)
+    return next((each for each in answer.decisions if each.animal.index == animal_index), None)
 
 
 def _free_name(ledger: Ledger, gallery_path: Path, event: int) -> str:

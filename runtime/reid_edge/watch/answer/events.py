@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from reid_edge.gallery.connection import now
+from reid_edge.storage.clock import now
 from reid_edge.watch.answer.combining import Sight, Similarity, combine, group_animals
 from reid_edge.watch.ledger.ledger import Ledger
 

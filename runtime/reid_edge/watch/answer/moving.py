@@ -1,7 +1,7 @@
 """Moving answered photos out of the watched folder: after their decision is committed, never over another file, never half."""
 
 # File names are bytes here, which pathlib does not take.
-# ruff: noqa: PTH104, PTH108, PTH114, PTH119, PTH121, PTH122, PTH123
+# ruff: noqa: PTH108, PTH114, PTH119, PTH121, PTH122, PTH123
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.storage.folders import make_folder, sync_folder
+from reid_edge.storage.durable import make_folder, move_into_place, sync_file, sync_folder
 from reid_edge.watch.intake.settling import FileState, state_of
 from reid_edge.watch.ledger.ledger import Ledger
 
@@ -101,12 +101,12 @@ def _copy(path: bytes, target: bytes) -> None:
     with open(path, "rb") as source, open(part, "wb") as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         copy.flush()
-        os.fsync(copy.fileno())
+        sync_file(copy.fileno())
     shutil.copystat(path, part)
     if _sha256(part) != _sha256(path):
         os.unlink(part)
         raise OSError(errno.EIO, "The copy is not what was copied", os.fsdecode(target))
-    os.rename(part, target)
+    move_into_place(Path(os.fsdecode(part)), Path(os.fsdecode(target)))
 
 
 def _sha256(path: bytes) -> str:

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid_edge.gallery.connection import translated
+from reid_edge.storage.errors import file_errors
 
 _BYTES = 128
 _NONE = "-"
@@ -40,7 +40,7 @@ class UnderWork:
         self._boot = _boot_id()
         self._suspects: list[int] = []
         self._turn = threading.Lock()
-        with translated(path):
+        with file_errors(path):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def left_over(self) -> Death | None:
@@ -49,7 +49,7 @@ class UnderWork:
         Raises:
             StorageError: it cannot be read or written.
         """
-        with translated(self._path):
+        with file_errors(self._path):
             words = os.pread(self._file, _BYTES, 0).decode("ascii", "replace").split()
         if len(words) < 2 or words[0] != self._boot or not all(word.isdecimal() for word in words[2:]):
             return None
@@ -86,7 +86,7 @@ class UnderWork:
                 self._file = -1
 
     def _write(self, current: str) -> None:
-        with self._turn, translated(self._path):
+        with self._turn, file_errors(self._path):
             if self._file >= 0:
                 os.pwrite(self._file, self._line(current), 0)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import StorageError
+from reid_edge.storage.durable import replacing
 from reid_edge.watch.ledger.ledger import Message
 
 FOLDER = "rejected"
@@ -54,16 +54,11 @@ class RejectedMessages:
             StorageError: it could not be written.
         """
         path = self._path(message.id)
-        unfinished = path.with_suffix(".new")
         text = json.dumps({"reason": reason, "tries": tries, "message": asdict(message)}, indent=1)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-            _sync_folder(path.parent)
+            with replacing(path) as file:
+                file.write(text.encode("ascii"))
         except OSError as error:
             raise StorageError(
                 f"A rejected message cannot be put aside in {path.parent}: {error.strerror or error}.", "Check that disk."
@@ -100,11 +95,3 @@ def _read(sink: str, path: Path) -> Rejected | None:
         return Rejected(sink, Message(**raw["message"]), str(raw["reason"]), int(raw["tries"]), path)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

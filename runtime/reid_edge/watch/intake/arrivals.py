@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.gallery.connection import now
 from reid_edge.photo import PHOTO_EXTENSIONS, optional
 from reid_edge.photo.video import VIDEO_EXTENSIONS
+from reid_edge.storage.clock import now
 from reid_edge.watch.answer.moving import move_or_say
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.intake.cameras import camera_of_exif, camera_of_folder, read_head, taken_at

@@ -14,8 +14,8 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from reid_edge.gallery.connection import now
 from reid_edge.photo.files import PHOTO_EXTENSIONS
+from reid_edge.storage.clock import now
 from reid_edge.watch.intake.folders import Folder, look, still_there
 from reid_edge.watch.intake.settling import FileState, Settling
 from reid_edge.watch.ledger.ledger import Ledger

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from reid_edge.gallery.connection import now
-from reid_edge.watch.ledger.connection import LedgerDatabase, LedgerError, open_ledger, read_ledger
-from reid_edge.watch.ledger.schema import MESSAGE_SCHEMA
+from reid_edge.storage.clock import now
+from reid_edge.storage.database import Database
+from reid_edge.watch.ledger.connection import open_ledger, read_ledger
+from reid_edge.watch.ledger.schema import MESSAGE_SCHEMA, LedgerError
 
 __all__ = ["Counts", "Ledger", "LedgerError", "LedgerEvent", "LedgerFile", "LedgerPhoto", "Message", "shown"]
 
@@ -146,7 +147,7 @@ class Ledger:
         database: for the modules that write what they know.
     """
 
-    def __init__(self, database: LedgerDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.path = database.path
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x52454C47  # "RELG", written into the header of the SQLite file
+from reid_edge.errors import GalleryError
+from reid_edge.storage.database import DatabaseKind, sql_script
 
 MESSAGE_SCHEMA = "reid-edge/watch/1"
 
@@ -137,4 +138,19 @@ CREATE TABLE run (
 # Every card has an IMG_0001.JPG: a free name for a moved photo may take hundreds of questions.
 _MOVED_FILES = "CREATE INDEX file_moved ON file (moved_to) WHERE moved_to IS NOT NULL;"
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first_tables", _FIRST_TABLES), ("index_of_moved_files", _MOVED_FILES))
+
+class LedgerError(GalleryError):
+    """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
+
+
+LEDGER = DatabaseKind(
+    noun="ledger",
+    error=LedgerError,
+    application_id=0x52454C47,  # "RELG"
+    migrations=(("first_tables", sql_script(_FIRST_TABLES)), ("index_of_moved_files", sql_script(_MOVED_FILES))),
+    rollback_journal="persist",
+    missing="Name the folder that `reid-edge watch --out` was given.",
+    wrong_file="Give another folder as --out.",
+    damaged="Keep a copy of it, then restore a backup, or start a new --out: every photo there is answered again.",
+    in_use="It is tried again.",
+)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reid_edge.gallery.connection import translated
+from reid_edge.storage.durable import move_into_place
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.outputs.sinks import SinkError
 
@@ -65,7 +66,7 @@ def _opened(sink: Callable[[Path, Ledger], Sink], path: Path, ledger: Ledger) ->
     except SinkError as error:
         names = (path.with_name(f"{path.stem}-kept-{number}{path.suffix}") for number in itertools.count(1))
         kept = next(name for name in names if not name.exists())
-        with translated(path):
-            path.rename(kept)
+        with file_errors(path):
+            move_into_place(path, kept)
         log.warning("%s It is kept as %s, and made again from the ledger.", error.message, kept.name)
         return sink(path, ledger)

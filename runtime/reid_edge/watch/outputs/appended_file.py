@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid_edge.gallery.connection import translated
-from reid_edge.storage.replacing import sync_folder
+from reid_edge.storage.durable import sync_file, sync_folder
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, Message
 from reid_edge.watch.outputs.sinks import SinkError
 
@@ -68,10 +68,10 @@ class AppendedFile:
         self._write = write
         self._read = read
         self._last = Line(0, "")
-        with translated(path):
+        with file_errors(path):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            with translated(path):
+            with file_errors(path):
                 self._end = self._mended()
             self._catch_up(ledger)
         except BaseException:
@@ -114,13 +114,13 @@ class AppendedFile:
         os.close(self._file)
 
     def _append(self, data: bytes | bytearray) -> None:
-        with translated(self._path):
+        with file_errors(self._path):
             try:
                 view, at = memoryview(data), self._end
                 while view:
                     written = os.pwrite(self._file, view, at)
                     view, at = view[written:], at + written
-                os.fsync(self._file)
+                sync_file(self._file)
             except BaseException:
                 with contextlib.suppress(OSError):  # where even that fails, the next opening mends it
                     os.ftruncate(self._file, self._end)
@@ -149,7 +149,7 @@ class AppendedFile:
             whole = end
         if whole < size:
             os.ftruncate(self._file, whole)
-            os.fsync(self._file)
+            sync_file(self._file)
         return whole
 
     def _check_own(self, start: int) -> None:

@@ -28,8 +28,9 @@ from urllib.parse import quote_from_bytes
 
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError, UsageError
-from reid_edge.gallery.connection import now, translated
-from reid_edge.storage.replacing import TEMPORARY, replacing
+from reid_edge.storage.clock import now
+from reid_edge.storage.durable import TEMPORARY, replacing
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 from reid_edge.watch.outputs import deployments
 from reid_edge.watch.outputs.deployments import NO_PLACE, Deployment, Deployments, read_deployments, timestamp
@@ -95,7 +96,7 @@ class CamtrapDp:
         self._worked = 0.0
         self._unplaced: list[str] = []
         self._warned: list[str] = []
-        with translated(folder):
+        with file_errors(folder):
             folder.mkdir(exist_ok=True)
             for left in folder.glob(f"*{TEMPORARY}"):  # of a kill
                 left.unlink()
@@ -196,7 +197,7 @@ def _steps(
             write_observations(page)
             yield
     text = json.dumps(_package(folder, package, rows, species), ensure_ascii=False, indent=2)
-    with translated(folder), replacing(folder / PACKAGE, durable=True) as file:
+    with file_errors(folder), replacing(folder / PACKAGE) as file:
         file.write(text.encode("utf-8", "replace"))
 
 
@@ -209,7 +210,7 @@ def read_package(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        with translated(path):
+        with file_errors(path):
             given = json.loads(path.read_bytes())
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}.", "Correct it, or take it away.") from error
@@ -387,7 +388,7 @@ def _box(box: Sequence[float], photo: LedgerPhoto) -> dict[str, str]:
 def _table(folder: Path, name: str) -> Iterator[Callable[[Iterable[Mapping[str, object]]], None]]:
     """A function that writes rows to a table, which takes its place at the end."""
     path = folder / f"{name}.csv"
-    with translated(path), replacing(path, durable=True) as file:
+    with file_errors(path), replacing(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
         try:
             table = csv.DictWriter(text, _TABLES[name], restval="", lineterminator="\n")

@@ -14,8 +14,8 @@ from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery.connection import translated
-from reid_edge.pack.members import nearest
+from reid_edge.storage.errors import file_errors
+from reid_edge.suggestions import nearest
 
 COLUMNS = (
     *("deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty", "deploymentStart"),
@@ -127,7 +127,7 @@ def read_deployments(path: Path) -> list[Given]:
     if not path.exists():
         return []
     try:
-        with translated(path), path.open(encoding="utf-8-sig", newline="") as file:
+        with file_errors(path), path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as CSV: {error}.", "Save it as CSV in UTF-8.") from error

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from reid_edge.errors import GalleryError, StorageError
-from reid_edge.gallery.connection import translated
 from reid_edge.report import Report
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.answer.answering import Answerer, BoxesOf
 from reid_edge.watch.intake.rereading import read_again
 from reid_edge.watch.ledger.ledger import Ledger, Message
@@ -99,7 +99,7 @@ class Reports:
                 shown += 1
         if not shown:
             return
-        with translated(self._folder.folder), tempfile.TemporaryDirectory() as folder:
+        with file_errors(self._folder.folder), tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "page.html"
             report.write(page)
             data = page.read_bytes()

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid_edge.gallery.connection import translated
-from reid_edge.storage.replacing import TEMPORARY, replacing
+from reid_edge.storage.durable import TEMPORARY, replacing
+from reid_edge.storage.errors import file_errors
 
 _NUMBERED = re.compile(r"(\d{9,})-.+")
 
@@ -42,7 +42,7 @@ class RotatingFolder:
         self.folder = folder
         self.keep_bytes = keep_bytes
         self._files: list[_File] = []
-        with translated(folder):
+        with file_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.iterdir():
                 numbered = _NUMBERED.fullmatch(path.name)
@@ -75,12 +75,12 @@ class RotatingFolder:
         path = self.folder / f"{self._number:09d}-{name}"
         while True:
             try:
-                with replacing(path) as file:
+                with replacing(path, durable=False) as file:
                     file.write(data)
                 break
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._files:
-                    with translated(path):
+                    with file_errors(path):
                         raise
                 self._delete_oldest()
         self._files.append(_File(self._number, path, len(data)))
@@ -98,7 +98,7 @@ class RotatingFolder:
 
     def _delete_oldest(self) -> None:
         oldest = self._files[0]
-        with translated(oldest.path):
+        with file_errors(oldest.path):
             oldest.path.unlink(missing_ok=True)
         del self._files[0]
         self.bytes -= oldest.bytes

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
-from reid_edge.gallery.connection import translated
-from reid_edge.storage.replacing import replacing, sync_folder
+from reid_edge.storage.durable import replacing, sync_folder
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 
 SUFFIX = ".xmp"
@@ -82,7 +82,7 @@ class Sidecars:
         except OSError:  # a card that is write-protected, full or gone
             pass
         kept = self._folder.joinpath(*beside.parts[1:])
-        with translated(self._folder):
+        with file_errors(self._folder):
             self._make(kept.parent)
             try:
                 write_sidecar(kept, body)
@@ -127,7 +127,7 @@ def write_sidecar(path: Path, body: Mapping[str, Any]) -> bool:
     new = merged(there, body)
     if new == there:
         return False
-    with replacing(path, durable=True) as file:
+    with replacing(path) as file:
         file.write(new)
     return True
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reid_edge.errors import StorageError, UsageError
+from reid_edge.storage.durable import replacing
 
 WATCHDOG_SECONDS = 300
 
@@ -89,11 +90,10 @@ def install(text: str, path: Path) -> None:
     Raises:
         StorageError: it may not or cannot be written there.
     """
-    unfinished = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        with replacing(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise StorageError(
             f"The unit {path} cannot be written: {error.strerror or error}.",

@@ -12,12 +12,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import compare
+from reid_edge.compare.comparison import Comparer
 from reid_edge.compare.heads import Labels, boosting_features, classify, of_candidates
 from reid_edge.compare.reranking import jaccard_distances
+from reid_edge.compare.selection import Selection
+from reid_edge.describe.query import Query
 from reid_edge.errors import EngineError, PackError
 from reid_edge.gallery import Gallery
-from reid_edge.identify.identifier import CALIBRATION, Identifier, Question
+from reid_edge.identify.identifier import CALIBRATION, Identifier
 from reid_edge.pack import Network, NewFile, write_pack
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
@@ -138,7 +140,8 @@ def query(identifier, samples):
 
 def compared(with_heads, candidates, query, species="sample"):
     timings = Timings()
-    return compare(query, candidates, with_heads.recipe, with_heads.networks, timings, None, species, "left"), timings
+    comparer = Comparer(with_heads.recipe, with_heads.networks, candidates)
+    return comparer.compare(query, Selection(query=Query(species, "left")), timings), timings
 
 
 def column(comparison, name):
@@ -170,13 +173,15 @@ def test_a_classifier_says_of_each_candidate_the_probability_of_its_individual(w
 
 def test_a_boosted_head_sees_the_nearest_photos_of_the_gallery(with_heads, candidates, query):
     shortlist = replace(with_heads.recipe, retrieve=replace(with_heads.recipe.retrieve, candidates=2))
-    narrow = compare(query, candidates, shortlist, with_heads.networks, Timings(), None, "", "left")
+    narrow = Comparer(shortlist, with_heads.networks, candidates).compare(
+        query, Selection(query=Query(viewpoint="left")), Timings()
+    )
     wide, _ = compared(with_heads, candidates, query)
     labels = with_heads.networks.labels["boosted"]
     ids = wide.sighting_ids[:NEIGHBOURS]
     cosines = candidates.vectors(EMBEDDING, ids) @ query.vectors[EMBEDDING]
     owners = [candidates.identity_of(int(sighting)) for sighting in ids]
-    features = boosting_features(query.vectors[EMBEDDING], 1 - cosines, owners, "left", "", labels)
+    features = boosting_features(query.vectors[EMBEDDING], 1 - cosines, owners, Query(viewpoint="left"), labels)
     probabilities = classify(features, labels, with_heads.networks["boosted"].engine)
     assert probabilities.tolist() == [float(name == owners[0]) for name in NAMES]
     for comparison in (narrow, wide):
@@ -202,22 +207,22 @@ def test_an_empty_gallery_asks_no_head(with_heads, query, memory_folder):
 
 def test_the_answer_is_the_recipes_own(with_heads, field_pack, files, candidates, samples, tmp_path):
     photo = read_photo(samples / "photos" / "trail_2.jpg")  # of Chipo
-    (plain,) = with_heads.identify(photo, candidates, Question(viewpoint="left"))
+    (plain,) = with_heads.identify(photo, candidates, Query(viewpoint="left"))
     assert (plain.verdict, plain.identity) == ("known", "Chipo")
     assert plain.ranking[0].evidence == plain.ranking[0].fused < 1
     # Packs that differ in their steps only: one takes the boosted head's word, one calls new what the classifier is not certain of.
     gate = {"do": "gate", "source": "boosted", "then": "take", "limit": 1.0}
     taking = Identifier(pack_with_heads(field_pack, tmp_path / "taking", *files, step=[gate]), "cpu")
-    (taken,) = taking.identify(photo, candidates, Question(viewpoint="left"))
+    (taken,) = taking.identify(photo, candidates, Query(viewpoint="left"))
     nearest = candidates.identity_of(int(candidates.nearest(EMBEDDING, _vector(with_heads, photo), 1, None)[0]))
     assert (taken.verdict, taken.identity, taken.ranking[0].evidence) == ("known", nearest, 1.0)
     spotted = "spotted sample animal"
     new = {"do": "gate", "source": "who", "then": "new", "limit": 1.0, "species": [spotted]}
     refusing = Identifier(pack_with_heads(field_pack, tmp_path / "new", *files, step=[new], species=(spotted,)), "cpu")
-    (refused,) = refusing.identify(photo, candidates, Question(viewpoint="left", species="Spotted sample animal"))
+    (refused,) = refusing.identify(photo, candidates, Query(viewpoint="left", species="Spotted sample animal"))
     assert (refused.identity, refused.ranking[0].identity, refused.ranking[0].evidence) == (None, "Chipo", 0.0)
     assert refused.verdict == "new"
-    (unknown_species,) = refusing.identify(photo, candidates, Question(viewpoint="left"))
+    (unknown_species,) = refusing.identify(photo, candidates, Query(viewpoint="left"))
     assert unknown_species.identity == "Chipo"
 
 

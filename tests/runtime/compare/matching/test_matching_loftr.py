@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from reid_edge.compare.comparison import compare
+from reid_edge.compare.comparison import Comparer
 from reid_edge.compare.matching import Matches, match_loftr
+from reid_edge.compare.selection import Selection
 from reid_edge.describe.features import Features
 from reid_edge.engines.contract import Provenance
 from reid_edge.engines.networks import LoadedNetwork
@@ -114,13 +115,13 @@ class Pictures:
 def test_a_recipe_scores_pictures_by_the_count_of_matches_above_its_limit(engine, pictures, identifier):
     recipe = replace(
         identifier.recipe,
-        extract=(Extract("small", "", False, 0.0, "picture", size=96),),
-        match=(Match("loftr", "small", "loftr", "net", 0.1, 2, identifier.recipe.embed[0].name),),
+        extract=(Extract("small", False, 0.0, detector="picture", size=96),),
+        match=(Match("loftr", "small", "loftr", 0.1, "net", 2, identifier.recipe.embed[0].name),),
     )
     vectors = {name: np.ones(1, np.float32) for name in recipe.embedding_names}
     networks = {"net": LoadedNetwork(engine, GREY)}
     query = Features(vectors, {}, {"small": pictures[0]})
-    comparison = compare(query, Pictures(pictures[:3]), recipe, networks, Timings())
+    comparison = Comparer(recipe, networks, Pictures(pictures[:3])).compare(query, Selection(), Timings())
     column = comparison.raw[:, comparison.score_names.index("loftr")]
     expected = [len(matches) for matches in match_loftr(pictures[0], pictures[:2], engine, GREY, 0.1)]
     assert column[:2].tolist() == expected

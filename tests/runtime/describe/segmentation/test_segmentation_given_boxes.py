@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import animals_in_boxes
 from reid_edge.photo import read_photo
 
@@ -39,7 +40,7 @@ def test_the_animal_in_its_box_is_outlined_as_in_the_whole_photo(photo, identifi
     x0, y0, x1, y1 = own.animal.box
     margin = identifier.recipe.segment.margin
     side_x, side_y = (x1 - x0) * margin / (1 + 2 * margin), (y1 - y0) * margin / (1 + 2 * margin)
-    (given,) = identifier.describe(photo, boxes=[(x0 + side_x, y0 + side_y, x1 - side_x, y1 - side_y)])
+    (given,) = identifier.describe(photo, Query(boxes=[(x0 + side_x, y0 + side_y, x1 - side_x, y1 - side_y)]))
     both = np.zeros((2, photo.height, photo.width), bool)
     for plane, animal in zip(both, (own.animal, given.animal), strict=True):
         plane[animal.box[1] : animal.box[3], animal.box[0] : animal.box[2]] = animal.mask
@@ -70,6 +71,6 @@ def test_boxes_too_small_to_show_anything_and_more_than_the_recipe_takes_are_lef
 
 
 def test_no_box_means_no_animal(photo, identifier):
-    assert identifier.describe(photo, boxes=[], skip_empty=True) == []
-    (described,) = identifier.describe(photo, boxes=[])
+    assert identifier.describe(photo, Query(boxes=[]), skip_empty=True) == []
+    (described,) = identifier.describe(photo, Query(boxes=[]))
     assert not described.animal.found

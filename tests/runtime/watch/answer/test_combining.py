@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reid_edge.decide.decision import Decision, RankedIdentity
+from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.watch.answer.combining import Sight, assign, combine, group_animals, resolve_frame
 
 
@@ -17,7 +18,15 @@ def _decision(verdict: str, unknown: float, **ranking: float) -> Decision:
     ranked = tuple(RankedIdentity(name, value, value, value, 1, "p.jpg", ()) for name, value in ranking.items())
     identity = None if verdict == "new" else ranked[0].identity
     probability = unknown if verdict == "new" else ranked[0].probability
-    return Decision(verdict, identity, probability, unknown, "", ranked, {}, "generic", {}, {"index": 0}, "r", {}, {}, {}, ())  # type: ignore[arg-type]
+    thresholds, photo, animal = (
+        Thresholds(0.5, 0.4, 0.6),
+        PhotoFacts(None, "p", "", 1, 1, None),
+        AnimalFacts(0, (0, 0, 1, 1), 1.0, True),
+    )
+    pack, engine = PackFacts("field", "1", ""), EngineFacts("", "", "cpu", 1)
+    return Decision(
+        verdict, identity, probability, unknown, "", ranked, thresholds, "generic", photo, animal, "r", pack, engine, {}, ()
+    )  # type: ignore[arg-type]
 
 
 def _sight(animal: int, photo: int, verdict: str, unknown: float, vector: list[float] | None = None, **ranking: float) -> Sight:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reid_edge.decide.decision import Decision, RankedIdentity
+from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.errors import StorageError
 from reid_edge.photo import Photo
 from reid_edge.watch.answer.answering import Answer
@@ -29,9 +30,15 @@ from reid_edge.watch.ledger.ledger import Ledger
 def _decision(index: int, verdict: str, identity: str | None, probability: float) -> Decision:
     ranking = (RankedIdentity(identity, probability, 1, 1, 1, "p.jpg", ()),) if identity else ()
     unknown = 1 - probability if identity else probability
-    photo = {"path": None, "name": "p", "sha256": "", "width": 1, "height": 1, "taken_at": None}
-    animal = {"index": index, "box": [0, 0, 1, 1], "area": 1.0, "found": True}
-    return Decision(verdict, identity, probability, unknown, "", ranking, {}, "generic", photo, animal, "r", {}, {}, {}, ())  # type: ignore[arg-type]
+    thresholds, photo, animal = (
+        Thresholds(0.5, 0.4, 0.6),
+        PhotoFacts(None, "p", "", 1, 1, None),
+        AnimalFacts(index, (0, 0, 1, 1), 1.0, True),
+    )
+    pack, engine = PackFacts("field", "1", ""), EngineFacts("", "", "cpu", 1)
+    return Decision(
+        verdict, identity, probability, unknown, "", ranking, thresholds, "generic", photo, animal, "r", pack, engine, {}, ()
+    )  # type: ignore[arg-type]
 
 
 def _file(ledger: Ledger, name: str, camera: str = "A", taken_at: str | None = None, state: str = "settled") -> SettledFile:

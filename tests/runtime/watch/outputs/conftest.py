@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from reid_edge.decide.decision import Decision, RankedIdentity
+from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.photo import Photo
 from reid_edge.watch.answer.answering import Answer
 from reid_edge.watch.answer.committing import SettledFile, commit_answer
@@ -125,13 +126,13 @@ def answered(
         0.01 if identity else probability,
         "Two scores agree.",
         ranking,
-        {"known_from": 0.5},
+        Thresholds(0.5, 0.4, 0.6),
         "generic",
-        {"path": None, "name": "x.jpg"},
-        {"index": index, "box": list(box), "area": 0.1, "found": found},
+        PhotoFacts(None, "x.jpg", "0" * 64, 640, 480, None),
+        AnimalFacts(index, box, 0.1, found),
         "field",
-        {"name": "field", "version": "1", "sha256": "0" * 64},
-        {},
+        PackFacts("field", "1", "0" * 64),
+        EngineFacts("onnxruntime", "CPUExecutionProvider", "cpu", 1),
         {},
         (),
     )

@@ -1,12 +1,10 @@
-"""The zip of an exported gallery, read without trust: nothing is unpacked to the disk, every size is checked first."""
+"""The zip of an exported gallery, read without trust: every name, size and value is checked before the gallery gets it."""
 
 from __future__ import annotations
 
 import io
 import json
 import math
-import zipfile
-import zlib
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +15,9 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError, ReidEdgeError
 from reid_edge.gallery.arrays import check_feature_key, check_feature_name
-from reid_edge.gallery.connection import translated
 from reid_edge.gallery.records import NewSighting, Observation, checked, identity_name
+from reid_edge.storage.errors import file_errors
+from reid_edge.storage.zip_archive import ArchiveError, BoundedZip, ZipLimits
 
 ARCHIVE_FORMAT = "reid-edge gallery"
 ARCHIVE_VERSION = 1
@@ -27,7 +26,7 @@ TABLE = "metadata.csv"
 _LARGEST_INDEX = 512 * 2**20
 _LARGEST_THUMBNAIL = 4 * 2**20
 _LARGEST_ARRAY = 256 * 2**20
-_LARGEST_RATIO = 100  # of unpacked to packed size; photos and features shrink little, a zip bomb has 1,000 and more
+_LIMITS = ZipLimits(table_bytes=256 * 2**20, entries=10**6)  # 100,000 sightings with ten files each; an entry has about 230 bytes
 _ENTRY_KEYS = {field.name for field in fields(Observation)} | {"thumbnail", "features"}
 _EXPORT_AGAIN = "Export the gallery again and copy the new file."
 
@@ -37,16 +36,16 @@ class ArchiveReader:
 
     Attributes:
         individuals: names, each one that an individual may have.
-        entries: one per sighting, as gallery.json tells it; `sighting` and `features` turn it into what the gallery takes.
+        entries: one per sighting, as in gallery.json; `sighting` and `features` convert it for the gallery.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with translated(path):
-            try:
-                self._zip = zipfile.ZipFile(path)
-            except (zipfile.BadZipFile, NotImplementedError, ValueError):
-                raise GalleryError(f"{path} is not a zip file, or it is cut off.", _EXPORT_AGAIN) from None
+        try:
+            with file_errors(path):
+                self._zip = BoundedZip(path, _LIMITS)
+        except ArchiveError as error:
+            raise self._refused(error.message) from None
         try:
             index = self._index()
             self.individuals = [identity_name(_of(name, str)) for name in index["individuals"]]
@@ -57,7 +56,7 @@ class ArchiveReader:
             raise self._refused(error.message) from None
         except (KeyError, TypeError, ValueError, AttributeError):
             self._zip.close()
-            raise self._refused("it does not say what a gallery is") from None
+            raise self._refused(f"{INDEX} lacks what a gallery has") from None
 
     def __enter__(self) -> ArchiveReader:
         return self
@@ -83,13 +82,8 @@ class ArchiveReader:
         return found
 
     def _index(self) -> dict[str, Any]:
-        names = self._zip.namelist()
-        if INDEX not in names:
+        if INDEX not in self._zip.sizes:
             raise self._refused(f"it holds no {INDEX}")
-        if len(set(names)) != len(names):
-            raise self._refused("it holds a file twice")
-        if sum(info.file_size for info in self._zip.infolist()) > _LARGEST_RATIO * max(self._path.stat().st_size, 2**16):
-            raise self._refused("it would unpack to much more than it can hold")
         try:
             index = json.loads(self._read(INDEX, _LARGEST_INDEX))
         except (ValueError, RecursionError):
@@ -104,33 +98,31 @@ class ArchiveReader:
         return index
 
     def _check_members(self) -> None:
-        """Every file that is named is there, and no other: a file nobody names is a sign of a changed archive."""
+        """Refuse missing files, and files that gallery.json does not list: they show that somebody changed the archive."""
         expected = {INDEX, TABLE}
         for entry in self.entries:
             if _of(entry, dict).keys() != _ENTRY_KEYS or type(entry["thumbnail"]) is not bool:
-                raise self._refused("a sighting has other fields than it must")
+                raise self._refused("a sighting has missing or unknown fields")
             seen = checked(_observed(entry))
             members = [feature_member(seen, check_feature_key(key), check_feature_name(name)) for key, name in entry["features"]]
             members += [thumbnail_member(seen)] if entry["thumbnail"] else []
             if len(set(members)) < len(members) or not expected.isdisjoint(members):
                 raise self._refused("it holds a sighting twice")
             expected.update(members)
-        for name in expected ^ set(self._zip.namelist()):
-            raise self._refused(f"{name!r} is {'missing' if name in expected else 'a file that no gallery has'}")
+        for name in expected ^ self._zip.sizes.keys():
+            raise self._refused(f"{name!r} is {'missing' if name in expected else 'not part of a gallery'}")
 
     def _read(self, member: str, most: int) -> bytes:
-        with translated(self._path):
-            try:
-                with self._zip.open(member) as file:
-                    data = file.read(most + 1)
-            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
-                raise self._refused(f"{member} is damaged or encrypted") from None
-        if len(data) > most:
+        if self._zip.sizes[member] > most:
             raise self._refused(f"{member} is larger than {most} bytes")
-        return data
+        try:
+            with file_errors(self._path):
+                return self._zip.read(member)
+        except ArchiveError as error:
+            raise self._refused(error.message) from None
 
     def _refused(self, reason: str) -> GalleryError:
-        return GalleryError(f"{self._path} is not a whole export of a gallery: {reason.rstrip('.')}.", _EXPORT_AGAIN)
+        return GalleryError(f"{self._path} is not a complete export of a gallery: {reason.rstrip('.')}.", _EXPORT_AGAIN)
 
 
 def thumbnail_member(seen: Observation) -> str:
@@ -153,13 +145,13 @@ def _with(seen: NewSighting, thumbnail: bytes) -> NewSighting:
 
 
 def _array(data: bytes) -> NDArray[Any]:
-    """The array of a .npy file, whose size is checked against its header before anything is made of it."""
+    """The array of a .npy file, its size checked against its header before it is used."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("another version of npy")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
     if fortran_order or dtype.hasobject or len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
-        raise ValueError("not the bytes that its header promises")
+        raise ValueError("another size or type than its header gives")
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
 
 

@@ -1,4 +1,4 @@
-"""What to enrol: a folder per individual, a metadata.csv in the columns of AnimalCLEF, or photos of one individual."""
+"""Photos to enrol: a folder per individual, a metadata.csv with the columns of AnimalCLEF, or photos of one individual."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METADATA = "metadata.csv"
 
 @dataclass(frozen=True)
 class Enrolment:
-    """One photo to enrol, and what its source says about it; fields as in records.Observation."""
+    """One photo to enrol, and what is known about it; fields as in records.Observation."""
 
     path: Path
     identity: str
@@ -44,12 +44,12 @@ def read_source(
     Args:
         path: a folder with a sub-folder per individual; a CSV file or a folder that holds metadata.csv; or, with `identity`, a
             photo or a folder of photos.
-        identity: of whom the photos are.
-        species, viewpoint: of every photo whose source does not say.
+        identity: of the individual that all photos show.
+        species, viewpoint: of the photos of which the table or folder has none.
         split, fold: only the rows of a CSV file with this value in that column.
 
     Raises:
-        UsageError: nothing to enrol, or a source that cannot be read as meant; of a CSV file it names the row.
+        UsageError: nothing to enrol, or a CSV file with an error, whose row is named.
         StorageError: a folder or file that may not be read.
     """
     path = Path(path)
@@ -61,7 +61,7 @@ def read_source(
             )
         if table is not None:
             if identity is not None:
-                raise UsageError(f"{table} names the individuals itself.", "Leave --identity out.")
+                raise UsageError(f"{table} has a column identity, so --identity cannot be used.", "Leave --identity out.")
             enrolments = list(_rows(table, species, viewpoint, split, fold))
         else:
             enrolments = [
@@ -100,7 +100,7 @@ def _photos_with_names(path: Path, identity: str | None) -> Iterator[tuple[Path,
     elif path.suffix.lower() not in PHOTO_SUFFIXES:
         raise UsageError(f"{path} is neither a photo nor a table.", f"A photo's name ends in {', '.join(PHOTO_SUFFIXES)}.")
     elif identity is None:
-        raise UsageError(f"Whom does {path} show?", "Give --identity NAME.")
+        raise UsageError(f"{path} is a single photo, so its individual must be named.", "Give --identity NAME.")
     else:
         yield path, identity
 
@@ -156,7 +156,7 @@ def _enrolment(table: Path, number: int, row: dict[str, str], species: str, view
         raise UsageError(f"Row {number} of {table} has no path.", "Fill it in, or delete the row.")
     if not row["identity"]:
         raise UsageError(
-            f"Row {number} of {table} has no identity.", "Fill it in, or choose the known rows with --split database."
+            f"Row {number} of {table} has no identity.", "Fill it in, or choose the rows with an identity with --split database."
         )
     try:
         identity = identity_name(row["identity"])

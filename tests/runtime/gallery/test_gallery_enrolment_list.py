@@ -7,7 +7,7 @@ import os
 import pytest
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge.gallery.sources import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_source
 
 HEADER = "image_id,identity,path,date,orientation,species,split,dataset,encounter,fold\n"
 
@@ -41,7 +41,7 @@ def test_one_photo_or_a_folder_of_photos_may_show_one_named_individual(folder):
     touch(folder, "a.jpg", "more/b.tif")
     assert read_source(folder / "a.jpg", identity=" Zoe ", viewpoint="left") == [Enrolment(folder / "a.jpg", "Zoe", "", "left")]
     assert {one.identity for one in read_source(folder, identity="Zoe")} == {"Zoe"}
-    with pytest.raises(UsageError, match="Whom does"):
+    with pytest.raises(UsageError, match="individual must be named"):
         read_source(folder / "a.jpg")
 
 

@@ -1,4 +1,4 @@
-"""Every decision as an event that remembers what each row held before, and undo, which puts that back."""
+"""The history of a gallery: every decision is an event with the earlier value of each changed cell, which undo writes back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reid_edge.errors import GalleryError
-from reid_edge.gallery.connection import Database, now
 from reid_edge.gallery.records import Event
+from reid_edge.storage.database import Database
 
 # The only columns a decision may change. Undo reads its list from the file, so it is checked against this one.
 _CHANGEABLE = {("individual", "name"), ("individual", "live"), ("sighting", "individual_id"), ("sighting", "live")}
@@ -34,7 +34,7 @@ class UndoneBatch:
 
 
 class Recording:
-    """Changes rows for one decision, and keeps what they held before as (table, row id, column, value before)."""
+    """Changes rows for one decision, and records each change as (table, row id, column, earlier value)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,9 +43,9 @@ class Recording:
     def set(self, table: str, row_id: int, column: str, value: Any) -> None:
         """Set one column of one row."""
         _check_change(table, column)
-        ((before,),) = self._database.rows(f"SELECT {column} FROM {table} WHERE id = ?", (row_id,))
+        ((earlier,),) = self._database.rows(f"SELECT {column} FROM {table} WHERE id = ?", (row_id,))
         self._database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, row_id))
-        self.changes.append((table, row_id, column, before))
+        self.changes.append((table, row_id, column, earlier))
 
     def insert(self, table: str, **columns: Any) -> int:
         """Insert a row, which undo will hide; returns its id."""
@@ -56,12 +56,12 @@ class Recording:
 
 @contextlib.contextmanager
 def recording(database: Database, batch: str, kind: str, payload: Mapping[str, Any]) -> Iterator[Recording]:
-    """One transaction that holds the changes made through the Recording and the event that tells of them."""
+    """One transaction that holds the changes made through the Recording and the event that records them."""
     with database.transaction():
         record = Recording(database)
         yield record
         database.insert(
-            "event", batch=batch, at=now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
+            "event", batch=batch, at=database.now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
         )
 
 
@@ -131,9 +131,9 @@ def _event(row: tuple[Any, ...]) -> Event:
 
 
 def _revert(database: Database, changes: str) -> None:
-    for table, row_id, column, before in reversed(json.loads(changes)):
+    for table, row_id, column, earlier in reversed(json.loads(changes)):
         _check_change(table, column)
-        database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (before, row_id))
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (earlier, row_id))
 
 
 def _check_change(table: str, column: str) -> None:

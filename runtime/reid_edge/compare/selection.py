@@ -1,0 +1,103 @@
+"""Which gallery animals a query is compared with, and why some or all of them are not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.describe.query import Query
+from reid_edge.gallery import Sighting
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which gallery animals a query is compared with.
+
+    Attributes:
+        ids: int64, sighting ids; None for all.
+        query: what was asked; where the gallery animals all are of one species, they give the query's.
+        warnings: how the selection could not be what was asked for.
+        nothing_to_compare: why there are none, one sentence; empty where there are some.
+        may_be_known: there are none, yet the animal may be one of the gallery's: seen from another side, or not described.
+        ambiguity: why an animal that resembles none of them may be known all the same; empty where there is no such reason.
+    """
+
+    ids: NDArray[np.int64] | None = None
+    query: Query = field(default_factory=Query)
+    warnings: tuple[str, ...] = ()
+    nothing_to_compare: str = ""
+    may_be_known: bool = False
+    ambiguity: str = ""
+
+    def ambiguity_reason(self, found: bool) -> str:
+        """Why an animal that resembles none of them may not be new: `ambiguity`, or that no animal stood out in the photo."""
+        return self.ambiguity if found else "No animal stands out in this photo, and there may be none."
+
+
+def select(sightings: Collection[Sighting], undescribed: int, query: Query) -> Selection:
+    """Restrict to the query's species, viewpoint and individuals; a gallery photo whose side is not known stays in.
+
+    Args:
+        sightings: of the gallery, those that this pack has described.
+        undescribed: how many others the gallery holds.
+        query: what is asked.
+    """
+    species, viewpoint = query.species, query.viewpoint
+    if not sightings and undescribed:
+        why = "No photo of the gallery could be described with this pack, so nothing was compared. A person should look."
+        return _nothing(query, why, may_be_known=True)
+    if not sightings:
+        return _nothing(query, "The gallery is empty, so every animal is new to it.")
+    chosen = [seen for seen in sightings if not species or agrees(seen.species, species)]
+    if not chosen and undescribed:
+        why = f"No {species} of the gallery could be described with this pack, so nothing was compared. A person should look."
+        return _nothing(query, why, may_be_known=True)
+    if not chosen:
+        held = ", ".join(sorted({seen.species for seen in sightings}))
+        return _nothing(query, f"The gallery holds no {species}, so every one is new to it; it holds {held}.")
+    if query.individuals is not None:
+        chosen = [seen for seen in chosen if seen.identity in query.individuals]
+        if not chosen:
+            why = "None of the individuals to compare with has a photo in the gallery, so nothing was compared. A person should look."
+            return _nothing(query, why, may_be_known=True)
+    of_this_side = [seen for seen in chosen if not viewpoint or agrees(seen.viewpoint, viewpoint)]
+    if not of_this_side:
+        why = f"The gallery holds no photo from the {viewpoint}; the animal may be known from another side. A person should look."
+        return _nothing(_with_species(query, chosen), why, may_be_known=True)
+    chosen = of_this_side
+    warnings, ambiguity = _about_sides(chosen, viewpoint)
+    if undescribed:
+        warnings.append(f"Gallery photos left out because this pack has not described them: {undescribed}.")
+    ids = None if len(chosen) == len(sightings) else np.array(sorted(sighting.id for sighting in chosen), np.int64)
+    return Selection(ids, _with_species(query, chosen), tuple(warnings), ambiguity=ambiguity)
+
+
+def agrees(stored: str, asked: str) -> bool:
+    """Whether a fact of the gallery is the one asked for, or is not known."""
+    return stored.casefold() in ("", asked.casefold())
+
+
+def _about_sides(chosen: Sequence[Sighting], viewpoint: str) -> tuple[list[str], str]:
+    """Warnings about the sides that the gallery photos show, and why these make an answer `new` ambiguous."""
+    if viewpoint:
+        unknown = sum(not seen.viewpoint for seen in chosen)
+        warning = f"{unknown} of {len(chosen)} gallery photos do not say which side they show; all were compared."
+        return [warning] if unknown else [], ""
+    if not any(seen.viewpoint for seen in chosen):
+        return [], ""
+    sides = sorted({seen.viewpoint or "a side that is not told" for seen in chosen})
+    warning = f"Which side the photo shows is not known (--viewpoint); it was compared with {' and '.join(sides)}."
+    return [warning], f"The gallery shows {sides[0]} sides only, and this photo may show another." if len(sides) == 1 else ""
+
+
+def _nothing(query: Query, why: str, may_be_known: bool = False) -> Selection:
+    return Selection(np.empty(0, np.int64), query, nothing_to_compare=why, may_be_known=may_be_known)
+
+
+def _with_species(query: Query, chosen: Sequence[Sighting]) -> Query:
+    """Of a gallery of one species it is that one, whether the query says so or not, and the animal is turned as the others are."""
+    species = {seen.species for seen in chosen}
+    return replace(query, species=(species.pop() if len(species) == 1 else "") or query.species)

@@ -1,0 +1,138 @@
+"""What a decision says beside its verdict: of the photo, the animal, the pack, the engine and the thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reid_edge.decide.calibration import Entry
+from reid_edge.describe.segmentation import Animal
+from reid_edge.engines import Provenance
+from reid_edge.pack import Pack
+from reid_edge.photo import Photo
+
+_AREA_DIGITS = 4
+PROBABILITY_DIGITS = 6
+
+Polygon = tuple[tuple[int, int], ...]
+"""(x, y) pixels of the upright photo, x right, y down."""
+
+
+@dataclass(frozen=True)
+class PhotoFacts:
+    """The photo that was asked about.
+
+    Attributes:
+        path: as it was given or found; None of a photo that is no file.
+        name: file name, for people.
+        sha256: of the file's bytes, lowercase hexadecimal.
+        width, height: pixels, upright.
+        taken_at: by the camera's clock, YYYY-MM-DDTHH:MM:SS without a zone; None where the camera noted none.
+    """
+
+    path: str | None
+    name: str
+    sha256: str
+    width: int
+    height: int
+    taken_at: str | None
+
+    @classmethod
+    def of(cls, photo: Photo) -> PhotoFacts:
+        """The facts of a photo."""
+        path = str(photo.path) if photo.path else None
+        return cls(path, photo.name, photo.sha256, photo.width, photo.height, photo.taken_at)
+
+
+@dataclass(frozen=True)
+class AnimalFacts:
+    """Where the animal is in the photo.
+
+    Attributes:
+        index: 0 for the largest animal of the photo, 1 for the next.
+        box: (x0, y0, x1, y1) pixels of the upright photo, x right, y down, end exclusive, margin included.
+        area: share of the photo that the animal covers, 0..1.
+        found: False where no animal stood out and the whole frame was used.
+        outline: polygons around the animal; None where no evidence was asked for.
+    """
+
+    index: int
+    box: tuple[int, int, int, int]
+    area: float
+    found: bool
+    outline: tuple[Polygon, ...] | None = None
+
+    @classmethod
+    def of(cls, animal: Animal, with_outline: bool) -> AnimalFacts:
+        """The facts of an animal."""
+        outline = tuple(tuple(polygon) for polygon in animal.outline()) if with_outline else None
+        return cls(animal.index, animal.box, round(animal.area, _AREA_DIGITS), animal.found, outline)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        plain: dict[str, Any] = {"index": self.index, "box": list(self.box), "area": self.area, "found": self.found}
+        if self.outline is not None:
+            plain["outline"] = [[list(point) for point in polygon] for polygon in self.outline]
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> AnimalFacts:
+        """The inverse of `as_json`."""
+        x0, y0, x1, y1 = plain["box"]
+        outline = None
+        if "outline" in plain:
+            outline = tuple(tuple((x, y) for x, y in polygon) for polygon in plain["outline"])
+        return cls(plain["index"], (x0, y0, x1, y1), plain["area"], plain["found"], outline)
+
+
+@dataclass(frozen=True)
+class PackFacts:
+    """The model pack that was used: its name and version, and the SHA-256 of its pack.toml, which lists the hash of every file."""
+
+    name: str
+    version: str
+    sha256: str
+
+    @classmethod
+    def of(cls, pack: Pack) -> PackFacts:
+        """The facts of a pack."""
+        return cls(pack.manifest.name, pack.manifest.version, pack.sha256)
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What ran the networks: library with its version, execution provider, device as ``--device`` names it, CPU threads of one run."""
+
+    library: str
+    provider: str
+    device: str
+    threads: int
+
+    @classmethod
+    def of(cls, engine: Provenance) -> EngineFacts:
+        """The facts of an engine."""
+        return cls(engine.library, engine.provider, engine.device, engine.threads)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """On the evidence for the best identity, 0..1.
+
+    Attributes:
+        known_from: from this evidence on the individual is known.
+        ask_from, ask_to: the band in which a person is asked; it goes before `known_from`.
+    """
+
+    known_from: float
+    ask_from: float
+    ask_to: float
+
+    @classmethod
+    def of(cls, entry: Entry) -> Thresholds:
+        """Those of a calibration."""
+        return cls(entry.threshold, entry.ask_low, entry.ask_high)
+
+    def as_json(self) -> dict[str, float]:
+        """Plain data, rounded."""
+        return {name: round(float(value), PROBABILITY_DIGITS) for name, value in asdict(self).items()}

@@ -1,0 +1,31 @@
+"""What a caller knows beside the photo, and what of the answer it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reid_edge.describe.segmentation.given_boxes import Box
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is known beside the photo. Everything may be left out.
+
+    Attributes:
+        species: of the animals, in any case of letters; empty where unknown. Only gallery animals of this species are compared.
+        viewpoint: which side of the animals is seen, such as ``left``, in any case of letters; empty where unknown. Only gallery photos of
+            this side are compared, and recipes that turn animals go by it.
+        boxes: the animals, (x0, y0, x1, y1) pixels of the upright photo each, where a detector found them; the segmentation network looks
+            only inside each of them. Empty: there is no animal. None: the network finds the animals in the whole photo.
+        individuals: names of the gallery's individuals to compare with; None for all.
+        top: the most identities that a ranking holds.
+        with_evidence: whether a decision holds the animal's outline and the matched points, as a report draws them.
+    """
+
+    species: str = ""
+    viewpoint: str = ""
+    boxes: Sequence[Box] | None = None
+    individuals: Sequence[str] | None = None
+    top: int = 5
+    with_evidence: bool = False

@@ -1,0 +1,78 @@
+"""Checked copies of a SQLite file, taken while it is in use."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from reid_edge.storage import opening
+from reid_edge.storage.database import Database, DatabaseKind
+from reid_edge.storage.durable import TEMPORARY, move_into_place, sync_file
+from reid_edge.storage.opening import open_database
+
+SIDE_FILES = ("-journal", "-wal", "-shm")
+"""Suffixes of the files that SQLite puts beside a database."""
+
+_PAGES = 1024  # copied at a time; between them other processes can write
+_REST_SECONDS = 0.005
+
+
+def copy_database(kind: DatabaseKind, source: Path, target: Path) -> None:
+    """Copy a database to `target`, which appears whole, checked and on the disk, or not at all.
+
+    Raises:
+        kind.error: the copy is damaged, because the source is.
+        StorageError: the disk is full or fails.
+    """
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}{TEMPORARY}")
+    try:
+        with kind.errors(source):
+            _copy(source, temporary)
+        with kind.errors(target):
+            problem = _first_problem(kind, temporary)
+            if problem:
+                raise kind.error(
+                    f"{source} is damaged, so it was not copied: {problem}.",
+                    f"Earlier copies stay. {kind.damaged.format(path=source)}",
+                )
+            sync_file(temporary)
+            move_into_place(temporary, target)
+    finally:
+        delete_database(temporary)
+
+
+def integrity_problems(opened: Database, most: int = 20) -> Iterator[str]:
+    """What SQLite finds wrong with a database, a sentence without its full stop each."""
+    for (problem,) in opened.rows(f"PRAGMA integrity_check({most})"):
+        if problem != "ok":
+            yield f"SQLite: {problem}"
+    for table, row, parent, _ in opened.rows("PRAGMA foreign_key_check"):
+        yield f"Row {row} of {table} refers to a missing {parent}"
+
+
+def delete_database(path: Path) -> None:
+    """Delete a SQLite file and the files beside it; nothing where there is none."""
+    for suffix in ("", *SIDE_FILES):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with (
+        contextlib.closing(
+            sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=opening.BUSY_SECONDS)
+        ) as reading,
+        contextlib.closing(sqlite3.connect(target)) as writing,
+    ):
+        reading.backup(writing, pages=_PAGES, sleep=_REST_SECONDS)
+        writing.execute("PRAGMA journal_mode = DELETE")  # one file, also of a database in WAL mode
+
+
+def _first_problem(kind: DatabaseKind, copy: Path) -> str:
+    try:
+        with contextlib.closing(open_database(kind, copy, writable=False, migrate=False)) as opened:
+            return next(integrity_problems(opened, most=1), "")
+    except kind.error as error:
+        return str(error.__cause__ or error)
