@@ -10,7 +10,7 @@ from reid_edge.compare.matching import Matches
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
 from reid_edge.decide.calibration.evidence import QualityTerm
-from reid_edge.decide.ranking import Ranking, rank
+from reid_edge.decide.ranking import Ranker, Ranking
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.recipe import Match
@@ -41,7 +41,7 @@ class Names:
 
 def ranked(used: Entry, *scores: float, quality: np.ndarray | None = None) -> Ranking:
     comparison = Comparison(np.arange(10, 10 + len(scores)), ("e",), np.array(scores)[:, None])
-    return rank(comparison, Names(), used, quality)
+    return Ranker(Names(), used, quality).rank(comparison)
 
 
 def test_who_is_ranked_where_by_which_photo():
@@ -109,11 +109,11 @@ def matched() -> Ranking:
     leads = Evidence(0.0, 1.0, {"e": 0.0, "m": 0.0}, 0.0, {}, {"e": 0.0, "m": 0.0})
     weights = WeightedMean({"e": 1.0, "m": 1.0})
     both = Entry({"e": LINE, "m": counts}, weights, Pooling(), leads, LINE, LINE, 0.5, 0.4, 0.6)
-    return rank(comparison, Names(), both)
+    return Ranker(Names(), both).rank(comparison)
 
 
 QUERY = Features({}, {"points": keypoints(0.0)})
-MATCHES = (Match("m", "points", "mutual-nearest", "", 0.5, 0, ""), Match("pictures", "points", "loftr", "n", 0.5, 0, ""))
+MATCHES = (Match("m", "points", "mutual-nearest", 0.5), Match("pictures", "points", "loftr", 0.5, "n"))
 
 
 def test_a_ranked_individual_is_told_with_all_that_speaks_for_it():

@@ -55,9 +55,10 @@ def test_the_ask_band_holds_its_borders(evidence, expected):
     assert verdict_of(ranking(evidence, unknown=0.9), ENTRY) == expected
 
 
-def test_without_an_ask_band_the_threshold_itself_is_known():
-    entry = replace(ENTRY, ask_low=0.9, ask_high=0.8)
-    assert verdict_of(ranking(0.5), entry) == "known"
+def test_evidence_of_the_threshold_itself_is_a_match():
+    entry = replace(ENTRY, ask_low=0.5, ask_high=0.5)
+    assert judge(ranking(0.5), entry).reason.startswith("A is the best match, but not a sure one")
+    assert verdict_of(ranking(0.51), entry) == "known"
     assert verdict_of(ranking(0.49, unknown=0.9), entry) == "new"
 
 
