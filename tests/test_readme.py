@@ -1,4 +1,4 @@
-"""Every command the README shows is run, and every link of the documentation leads somewhere."""
+"""Every command and the program that the README shows are run, and every link of the documentation leads somewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shown_commands() -> list[str]:
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
-def test_every_command_of_the_readme_works_in_the_order_in_which_it_is_shown(tmp_path: Path) -> None:
+def test_every_command_of_the_readme_and_then_its_program_works_in_the_order_in_which_it_is_shown(tmp_path: Path) -> None:
     commands = shown_commands()
     assert len(commands) > 10
     (tmp_path / "runtime").symlink_to(REPOSITORY / "runtime")
@@ -37,6 +37,9 @@ def test_every_command_of_the_readme_works_in_the_order_in_which_it_is_shown(tmp
             timeout=300,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    (example,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.stdout.startswith("known Chipo 0.9"), done.stderr
     assert (tmp_path / "report.html").is_file()
     assert (tmp_path / "catalogue.zip").is_file()
 

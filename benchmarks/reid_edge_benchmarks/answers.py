@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from reid_edge.decide.calibration import Entry
 from reid_edge.decide.calibration.identities import score_identities
+from reid_edge.decide.consensus import score_by_recipe
+from reid_edge.recipe import Recipe
 from reid_edge_calibration.metrics import NEW, baks, baus, geomean, geomean_interval, rank_k
 from reid_edge_calibration.score_table import ScoreTable
 
@@ -50,15 +52,23 @@ class TableAnswers:
         }
 
 
-def answer_table(table: ScoreTable, entry: Entry) -> TableAnswers:
-    """Calibrate, fuse and rank the candidates of each query as the runtime does, in the gallery as it is."""
+def answer_table(table: ScoreTable, entry: Entry, recipe: Recipe | None = None) -> TableAnswers:
+    """Calibrate, fuse and rank the candidates of each query as the runtime does, in the gallery as it is.
+
+    Args:
+        table: the scores.
+        entry: their calibration.
+        recipe: one with fusions of its own; None for the fusion of the entry.
+    """
     top, score = [NEW] * len(table.query_identity), np.zeros(len(table.query_identity))
-    for query in np.unique(table.query):
-        pairs = np.flatnonzero((table.query == query) & ~np.isnan(table.raw).all(axis=1))
-        if not len(pairs):
-            continue
+    compared = ~np.isnan(table.raw).all(axis=1)
+    for query in np.unique(table.query[compared]):
+        pairs = np.flatnonzero((table.query == query) & compared)
         owners = [table.candidate_identity[candidate] for candidate in table.candidate[pairs]]
-        ranked = score_identities(table.raw[pairs], owners, entry, table.quality[query])
+        if recipe:
+            ranked = score_by_recipe(table.raw[pairs], owners, recipe, entry, table.species)
+        else:
+            ranked = score_identities(table.raw[pairs], owners, entry, table.quality[query])
         top[query], score[query] = ranked.identities[0], ranked.evidence[0]
     return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 from reid_edge.describe.segmentation import find_animals
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
+from reid_edge.markdown import markdown_table
 from reid_edge.photo import read_photo
 from reid_edge_benchmarks.embedding_networks import Embedder, OpenEmbedder
-from reid_edge_benchmarks.markdown_table import markdown_table
 from reid_edge_calibration.labels.labelled_set import LabelledSet
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 SHORTLISTS = (20, 50, 100)
 
@@ -57,7 +55,6 @@ def measure_embedders(
         embedders: which.
         sets: labelled photos.
         identifier: finds the animals; its own embedder plays no part.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: an ONNX file is no embedder of one image.

@@ -79,7 +79,7 @@ def catalogue_embedders(folder: Path, say: Callable[[str], None]) -> list[Embedd
 
     Args:
         folder: for the ONNX files, weights in half precision as in a pack; those that are there already are used.
-        say: told what happens, one line at a time.
+        say: called with one line at a time.
 
     Raises:
         UsageError, EngineError, StorageError: see `reid_edge_export.export.export_network`.

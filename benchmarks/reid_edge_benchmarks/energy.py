@@ -1,4 +1,4 @@
-"""Energy, where the machine tells: RAPL of processors, NVML of NVIDIA's cards, tegrastats of Jetsons."""
+"""Energy counters: RAPL of processors, NVML of NVIDIA's cards, tegrastats of Jetsons."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Tegrastats:
         """Start it and wait for its first line.
 
         Raises:
-            OSError: it is not there, or tells no power of the module.
+            OSError: it is not installed, or reports no power of the module.
         """
         found = shutil.which(program)
         if not found:
@@ -117,7 +117,7 @@ class Tegrastats:
         self._watts = _watts(self._process.stdout.readline())
         if self._watts is None:
             self.close()
-            raise OSError("tegrastats tells no power of the module")
+            raise OSError("tegrastats reports no power of the module")
         self._joules, self._since, self._lock = 0.0, time.monotonic(), threading.Lock()
         threading.Thread(target=self._follow, daemon=True).start()
 
@@ -148,8 +148,8 @@ class Tegrastats:
 
 
 def energy_meter(on_gpu: bool) -> EnergyMeter | None:
-    """What this machine has: the module's counter, or else the card's for work on the GPU and the processor's for other work; None where it
-    has none that may be read.
+    """The energy counter of this machine: the module's, else the card's for work on the GPU and the processor's for other work; None if
+    none is readable.
     """
     for kind in (Tegrastats, Nvml if on_gpu else Rapl):
         with suppress(OSError, ValueError):

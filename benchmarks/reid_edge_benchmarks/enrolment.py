@@ -16,9 +16,9 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
+from reid_edge.markdown import markdown_table
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import list_photos
-from reid_edge_benchmarks.markdown_table import markdown_table
 from reid_edge_benchmarks.memory import peak_memory
 
 

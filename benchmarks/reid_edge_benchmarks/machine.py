@@ -1,4 +1,4 @@
-"""What figures were measured on: without it, milliseconds mean nothing."""
+"""The machine that figures were measured on; without it, milliseconds mean nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASK_SECONDS = 10
 
 def machine_facts() -> dict[str, Any]:
     """Processor, cores that this process may use, memory (bytes), load of the last minute (ask before measuring), governor or power mode,
-    temperatures (degrees Celsius), GPU, system, Python and library versions; None or empty where the machine does not tell.
+    temperatures (degrees Celsius), GPU, system, Python and library versions; None or empty if the machine does not report them.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import cv2
 
 from reid_edge.errors import StorageError
 from reid_edge_benchmarks.sample_animals import render_animal
+from reid_edge_calibration.progress import Progress
 
 _PHOTOS_EACH = 10
 _QUALITY = 85
@@ -19,7 +18,7 @@ _QUALITY = 85
 _FIRST_INDIVIDUAL, _FIRST_PHOTO = 50_000, 60_000
 
 
-def render_photos(folder: Path, count: int, progress: Callable[..., Any]) -> list[Path]:
+def render_photos(folder: Path, count: int, progress: Progress) -> list[Path]:
     """Render photos, ten of each individual, 640 x 480 pixels; those that are in the folder already are kept.
 
     Args:

@@ -1,8 +1,9 @@
-"""Results on the disk: one JSON file a command, with the machine and the command line that made it."""
+"""Result files: one JSON file per measurement, with the machine and the command line that made it."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import sys
@@ -16,14 +17,14 @@ from typing import Any
 import click
 
 from reid_edge.errors import UsageError
-from reid_edge_benchmarks.machine import describe_machine, temperatures
+from reid_edge_benchmarks.machine import describe_machine, machine_facts, temperatures
 
 _LEADING_FOLDERS = re.compile(r"[^=,:]*/(?=[^/])")
 
 
 @contextmanager
 def kept_folder(keep: Path | None) -> Iterator[Path]:
-    """The folder to keep things in, made where it is missing; a temporary one for None."""
+    """The folder `keep`, created if it does not exist; a temporary folder for None."""
     if keep is None:
         with tempfile.TemporaryDirectory() as temporary:
             yield Path(temporary)
@@ -33,36 +34,65 @@ def kept_folder(keep: Path | None) -> Iterator[Path]:
 
 
 def refuse_missing_folders(*files: Path | None) -> None:
-    """A file that cannot be written is known before the hours of measuring, not after.
+    """Refuse a file that cannot be written before hours of measuring.
 
     Raises:
-        UsageError: its folder is not there.
+        UsageError: the folder of a file does not exist.
     """
     for file in files:
         if file and not file.absolute().parent.is_dir():
             raise UsageError(f"There is no folder {file.absolute().parent} for {file.name}.", "Make it, or name another file.")
 
 
-def tell(json_path: Path | None, machine: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
-    """Say what the figures were measured on, and write both to a file where one was asked for."""
-    facts = {**machine, "temperatures after": temperatures()}
-    click.echo(f"\nMeasured on {describe_machine(facts)}.")
-    if json_path:
-        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        whole = {"machine": facts, "command": command_line(sys.argv), "finished": finished, **figures}
-        json_path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+class ResultFile:
+    """The JSON file of one measurement; make it before the measurement, because it notes the load of the machine."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Describe the machine.
+
+        Args:
+            path: of the file; None to write none.
+
+        Raises:
+            UsageError: the folder of the file does not exist.
+        """
+        refuse_missing_folders(path)
+        self._path, self._machine = path, machine_facts()
+
+    def save(self, figures: Mapping[str, Any]) -> None:
+        """Print what the figures were measured on, and write both to the file."""
+        machine = {**self._machine, "temperatures after": temperatures()}
+        click.echo(f"\nMeasured on {describe_machine(machine)}.")
+        if self._path:
+            finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            write_json(self._path, {"machine": machine, "command": command_line(sys.argv), "finished": finished, **figures})
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write plain data as indented JSON."""
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def null_for_nan(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Figures as JSON can hold them: None for one that is not defined."""
+    return {name: None if math.isnan(value) else value for name, value in figures.items()}
+
+
+def nan_for_null(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """The inverse of `null_for_nan`."""
+    return {name: math.nan if value is None else value for name, value in figures.items()}
 
 
 def command_line(arguments: list[str]) -> str:
-    """The command as a person would type it in a shell; of paths only the last part, also of those behind ``KEY=``."""
+    """The command as typed in a shell, with only the last part of each path, also behind ``KEY=``."""
     return shlex.join(["reid-edge", *(_LEADING_FOLDERS.sub("", each) for each in arguments[1:])])
 
 
 def read_results(file: Path) -> dict[str, Any]:
-    """Results that `tell` wrote.
+    """Read what a `ResultFile` wrote.
 
     Raises:
-        UsageError: the file is not there or holds no results.
+        UsageError: the file does not exist or holds no results.
     """
     try:
         results = json.loads(file.read_text(encoding="utf-8"))

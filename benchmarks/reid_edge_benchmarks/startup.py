@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +10,9 @@ from typing import Any
 import numpy as np
 
 import reid_edge
-from reid_edge.errors import UsageError
-from reid_edge_benchmarks.markdown_table import markdown_table
-
-Progress = Callable[..., Any]
+from reid_edge.markdown import markdown_table
+from reid_edge_benchmarks.commands import run_command
+from reid_edge_calibration.progress import Progress
 
 TARGET_HELP_SECONDS = 0.3
 TARGET_ANSWER_SECONDS = 3.0
@@ -44,11 +40,7 @@ class Startup:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the targets."""
-        targets = {
-            "help_seconds": TARGET_HELP_SECONDS,
-            "answer_seconds": TARGET_ANSWER_SECONDS,
-            "package_bytes": TARGET_BYTES,
-        }
+        targets = {"help_seconds": TARGET_HELP_SECONDS, "answer_seconds": TARGET_ANSWER_SECONDS, "package_bytes": TARGET_BYTES}
         return {**asdict(self), "targets": targets}
 
     def as_text(self) -> str:
@@ -76,7 +68,7 @@ def make_sample_gallery(folder: Path, pack: str) -> Path:
         UsageError: the command failed.
     """
     gallery = folder / "samples.sqlite"
-    _run(["gallery", "add", str(_SAMPLES / "gallery"), "--gallery", str(gallery), "--pack", pack])
+    run_command(["gallery", "add", str(_SAMPLES / "gallery"), "--gallery", str(gallery), "--pack", pack])
     return gallery
 
 
@@ -87,13 +79,12 @@ def measure_startup(gallery: Path, runs: int, pack: str, progress: Progress) -> 
         gallery: described by the pack.
         runs: of each command; one more run of each goes before them uncounted, so that the system's cache is warm for all.
         pack: its name, folder or zip.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: a command failed.
     """
     identify = ["identify", str(_PHOTO), "--gallery", str(gallery), "--pack", pack]
-    seconds = [(_run(["--help"]), _run(identify)) for _ in progress(range(runs + 1), "Starting")][1:]
+    seconds = [(run_command(["--help"]), run_command(identify)) for _ in progress(range(runs + 1), "Starting")][1:]
     help_seconds, answer_seconds = zip(*seconds, strict=True)
     return Startup(help_seconds, answer_seconds, package_bytes())
 
@@ -101,17 +92,6 @@ def measure_startup(gallery: Path, runs: int, pack: str, progress: Progress) -> 
 def package_bytes() -> int:
     """Bytes of the files of the package `reid_edge`, without compiled ``__pycache__``."""
     return sum(file.stat().st_size for file in _PACKAGE.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-
-
-def _run(arguments: Sequence[str]) -> float:
-    """Seconds of wall time of one command in a process of its own."""
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "reid_edge", *arguments], capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["no message"]
-        raise UsageError(f"reid-edge {arguments[0]} failed: {said[-1]}", "Run it by hand and repair what it says.")
-    return seconds
 
 
 def _seconds(what: str, seconds: Sequence[float], target: float) -> list[str]:

@@ -18,7 +18,7 @@ from reid_edge_calibration.labels.request import LabelRequest
 @click.argument("metadata", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--pack", "pack_name", required=True, help="The pack to calibrate: a name, folder or zip.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The folder of the calibrated pack; may be the pack itself."
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of the calibrated pack; may be the pack itself."
 )
 @label_options
 @click.option(
@@ -26,21 +26,21 @@ from reid_edge_calibration.labels.request import LabelRequest
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.05,
     show_default=True,
-    help="Share of all photos that may be answered wrongly without asking a person; the smaller, the more often a person is asked.",
+    help="Target error rate: share of all photos that may be answered wrongly without asking a person. A smaller value asks more often.",
 )
 @click.option(
     "--fit-projection",
     is_flag=True,
-    help="First learn a projection of the embeddings on the database photos; kept only where it tells unseen individuals apart better.",
+    help="First fit a projection of the embeddings on the database photos. It is kept only if it separates unseen individuals better.",
 )
 @click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Write what was fitted, and how good it is, as HTML."
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an HTML report of what was fitted, and how good it is.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Of splits, folds and resamples.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Seed of splits, folds and resamples.")
 @click.option(
-    "--keep",
-    type=click.Path(path_type=Path),
-    help="Keep galleries and score tables in this folder and continue from them.",
+    "--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them."
 )
 @device_options
 def calibrate(
@@ -56,16 +56,18 @@ def calibrate(
     device: str,
     threads: int | None,
 ) -> None:
-    """Fit on labelled photos: a CSV table with AnimalCLEF columns (as of a wildlife-datasets DataFrame), a COCO Camera Traps JSON, or a
-    folder with a sub-folder per individual.
+    """Fit calibrators, weights and thresholds on labelled photos, and write them into a pack.
 
-    All species together give calibrators, weights and a threshold for any other species. A species gets its own where they are clearly
-    better, and else uses those of all; its final probabilities are always its own.
+    METADATA is a CSV table with AnimalCLEF columns (as of a wildlife-datasets DataFrame), a COCO Camera Traps JSON, or a folder with a
+    sub-folder per individual.
+
+    All labelled species together give the calibration of any other species. A labelled species gets its own if that is clearly better;
+    otherwise it uses the common one. Its final probabilities are always its own.
     """
     from reid_edge_calibration.command import Kept, calibrate_pack
 
     if report and not report.parent.is_dir():
-        raise UsageError(f"There is no folder {report.parent} for the report.", "Make it first.")
+        raise UsageError(f"There is no folder {report.parent} for the report.", "Create it first.")
     with tempfile.TemporaryDirectory() as temporary:
         kept = Kept(keep or Path(temporary), Path(temporary) / "projected")
         kept.folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from reid_edge.cli.progress import progress
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.entry import FitOptions
-from reid_edge_calibration.fit import Fitted, fit_with_facts
+from reid_edge_calibration.fit import SpeciesFit, fit_with_facts
 from reid_edge_calibration.labels.labelled_set import LabelledSet, read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest
 from reid_edge_calibration.packing import refuse_place, write_calibrated_pack
@@ -100,15 +100,15 @@ def calibrate_pack(
 def _with_projection(
     identifier: Identifier, sets: Sequence[LabelledSet], seed: int, kept: Kept, device: str, threads: int | None
 ) -> tuple[Identifier, list[str]]:
-    """The identifier to go on with, and what is to be noted."""
+    """The identifier with the projection, if one is kept, and notes for the report."""
     from reid_edge_calibration.projection.adaptation import adapt_pack, carry_features_over
 
     adaptation = adapt_pack(identifier, sets, kept.folder, kept.projected, progress, seed)
     notes = list(adaptation.notes)
     if adaptation.kept:
         notes.append(
-            "The projection was fitted on the individuals that the calibration is fitted on too; it tells these apart better than animals "
-            "that join later, for which its probabilities are a little too sure."
+            "The projection and the calibration were fitted on the same individuals. The projection separates these better than animals "
+            "that join later, so the probabilities for newcomers are slightly too high."
         )
     for note in notes:
         click.echo(f"note: {note}", err=True)
@@ -119,12 +119,12 @@ def _with_projection(
     return after, notes
 
 
-def _in_words(fitted: Fitted) -> str:
+def _in_words(fitted: SpeciesFit) -> str:
     entry, band = fitted.entry, fitted.band
-    borrowed = ", scores and threshold of all species together" if fitted.borrows else ""
+    borrowed = "; scores and threshold are those of all species together" if fitted.borrows else ""
     if band.ask_low <= 0 and band.ask_high >= 1:
-        return f"{fitted.name}: asks always; the labels vouch for no answer at this target{borrowed}"
+        return f"{fitted.name}: always asks, because the labels are too few or too hard to meet --max-wrong{borrowed}"
     return (
         f"{fitted.name}: known from {entry.threshold:.3f}, asks from {band.ask_low:.3f} to {band.ask_high:.3f} "
-        f"({band.asked:.0%} of photos); wrong without asking {band.wrong:.1%}, at most {band.bound:.1%} with 95 % confidence{borrowed}"
+        f"({band.asked:.0%} of photos); wrong without asking: {band.wrong:.1%}, with 95 % confidence at most {band.bound:.1%}{borrowed}"
     )

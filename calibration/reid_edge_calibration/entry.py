@@ -98,7 +98,7 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
     pooling = choose_pooling(fold, lambda pooling: answer(fusion.fused, pooling)[0], seed, mean_only)
     trials, evidence = answer(fusion.fused, pooling.pooling)
     trial_fold = fold[trials.individual]
-    # How often strangers come to a species that nobody labelled is not known: as often as not.
+    # How often a species without labels meets unknown animals is not known; one half is assumed.
     share = 0.5 if len(tables) > 1 else None
     threshold = choose_threshold(trials, seed)
     entry = Entry(

@@ -1,4 +1,4 @@
-"""How clearly the best identity stands out: which of what can be seen of it tells right from wrong, and by how much."""
+"""The evidence for the best identity: which of its features separate right answers from wrong ones, and with which weights."""
 
 from __future__ import annotations
 
@@ -113,10 +113,7 @@ def fit_evidence(
             continue
         wider = held_out((*kinds, further))
         difference = losses(wider) - losses(score)
-        tried[f"{uses}, {words}"] = (
-            float(losses(wider).sum()),
-            _error(individual, losses(wider) - first),
-        )
+        tried[f"{uses}, {words}"] = (float(losses(wider).sum()), _error(individual, losses(wider) - first))
         if difference.sum() < -_error(individual, difference):
             kinds, uses, score = (*kinds, further), f"{uses}, {words}", wider
     parameters = _fit(features, right, weight, np.isin(kind, kinds), positive)

@@ -23,7 +23,7 @@ from reid_edge_calibration.threshold import geomean_curve
 
 
 @dataclass(frozen=True)
-class Fitted:
+class SpeciesFit:
     """One entry of the model as it was fitted.
 
     Attributes:
@@ -44,11 +44,11 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Fit:
+class CalibrationFit:
     """A model, and how each of its entries came about, the generic one last."""
 
     model: CalibrationModel
-    entries: tuple[Fitted, ...]
+    entries: tuple[SpeciesFit, ...]
 
 
 def fit_calibration(
@@ -60,7 +60,7 @@ def fit_calibration(
 
 def fit_with_facts(
     tables: Sequence[ScoreTable], seed: int = 0, options: FitOptions | None = None, recipe: Recipe | None = None
-) -> Fit:
+) -> CalibrationFit:
     """Calibrators, fusion, evidence, threshold, ask band and final probability, for each species and for all together.
 
     A species borrows scores, evidence and thresholds from the generic entry unless its own, cross-validated, have a better GeoMean on its
@@ -85,7 +85,7 @@ def fit_with_facts(
         return _fit(tables, seed, options or FitOptions(), recipe if recipe and recipe.fuse else None)
 
 
-def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> Fit:
+def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> CalibrationFit:
     @functools.cache
     def fit(*chosen: int, any_species: bool = False) -> FittedEntry:
         some = [tables[place] for place in chosen]
@@ -122,7 +122,7 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         "warnings": warnings,
     }
     species = {each.name: each.entry for each in entries[:-1]}
-    return Fit(CalibrationModel(tables[0].score_names, species, entries[-1].entry, data), tuple(entries))
+    return CalibrationFit(CalibrationModel(tables[0].score_names, species, entries[-1].entry, data), tuple(entries))
 
 
 def _sure(parts: FittedEntry, together: float, options: FitOptions) -> float:
@@ -132,7 +132,7 @@ def _sure(parts: FittedEntry, together: float, options: FitOptions) -> float:
     return max(together, sure_enough([parts.confidence], options.most_wrong, one_more=False))
 
 
-def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: int, tables: Sequence[ScoreTable]) -> Fitted:
+def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: int, tables: Sequence[ScoreTable]) -> SpeciesFit:
     entry, band = parts.with_band(sure, seed)
     pairs = parts.pairs
     edges, geomean = geomean_curve(parts.trials)
@@ -156,4 +156,4 @@ def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: i
         "wrong_bound": round(band.bound, 4),
         "borrows": borrows,
     }
-    return Fitted(name, entry, band, parts, borrows, facts)
+    return SpeciesFit(name, entry, band, parts, borrows, facts)

@@ -28,7 +28,7 @@ def fit_identity(trials: Trials, share: float | None = None) -> Calibrator:
     (54 to 267 trials) its log-loss on others was never above that of isotonic regression, and its calibration error was 0.04 to
     0.07; with a width of 1 it was 0.07 to 0.15.
 
-    Queries that were made unknown tell how strangers score, not how often they come: they are weighted so that the share of
+    Queries that were made unknown show how unknown animals score, not how often they occur. They are weighted so that the share of
     unknown animals is that of the labelled queries, or one half where none of these is unknown. All species count the same.
 
     Args:

@@ -1,4 +1,4 @@
-"""A fitted calibration goes into a copy of its pack."""
+"""Write a fitted calibration into a copy of its pack."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reid_edge_calibration.model_file import model_to_json
 
 
 def refuse_place(out: Path) -> None:
-    """Say before the work, and not after it, that no pack can be written there.
+    """Refuse an output folder that no pack can be written to, before the work begins.
 
     Raises:
-        UsageError: something else than a pack lies there.
+        UsageError: it exists and is not a pack.
     """
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already and is not a pack.", "Choose a new or empty folder.")
+        raise UsageError(f"{out} already exists and is not a pack.", "Choose a new or empty folder.")
 
 
 def write_calibrated_pack(pack: Pack, model: CalibrationModel, out: Path) -> Pack:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -24,9 +24,8 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
-
-Progress = Callable[[Sequence[Enrolment], str], Iterable[Enrolment]]
 
 
 def kept_table(
@@ -56,7 +55,6 @@ def score_labelled_set(
         labelled: which photos.
         identifier: the pack; its calibration is not used.
         gallery_path: where the database photos are enrolled; an existing gallery is continued, so that features are kept.
-        progress: wraps a list and a word for it.
         open_set_trials: also score the pairs that the runtime would score if the query's own individual were not in the gallery, as
             fitting a threshold needs.
 

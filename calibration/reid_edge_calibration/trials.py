@@ -183,7 +183,7 @@ class TrialPlan:
     def standing(
         self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO, rivals: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-        """How the best identity of each trial stands among the others, as the runtime computes it.
+        """The leads of the best identity of each trial over the others, as the runtime computes them.
 
         Args:
             fused, pooling: as for `run`.

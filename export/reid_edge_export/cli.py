@@ -26,50 +26,50 @@ _FEWEST_FOR_INT8 = 8
 @click.argument("networks", nargs=-1)
 @click.option("--recipe", help="Export all networks of this recipe (a name or a .toml file) and write a pack.")
 @click.option(
-    "--list", "list_networks", is_flag=True, help="Show the networks that can be exported, and what was verified of them."
+    "--list", "list_networks", is_flag=True, help="List the networks that can be exported, and which precisions were verified."
 )
 @click.option(
     "--verify",
     is_flag=True,
-    help="Export NETWORKS, by default all of them, and write what was found to the JSON file --out, but no network.",
+    help="Export NETWORKS (by default all), write the findings to the JSON file --out, and keep no network.",
 )
 @click.option(
     "--weights",
-    help="Weights of one network: a local file, a folder where they are several files, or hub:OWNER/NAME[@REVISION][/FILE]. With --recipe "
-    "or --verify a folder: in it, files or folders by the names of networks, or files by the names that they are published under.",
+    help="Weights of one network: a local file, a folder if they are several files, or hub:OWNER/NAME[@REVISION][/FILE]. With --recipe "
+    "or --verify: a folder with files or folders named after the networks, or files under their published names.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of one network, which --list shows: size=384."
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of one network, such as size=384; see --list."
 )
 @click.option(
     "--random",
     is_flag=True,
-    help="Random weights: checks the conversion alone; the file says so. With --recipe for the networks whose weights are not at hand.",
+    help="Use random weights, to check the conversion alone; the file is marked. With --recipe: for networks without available weights.",
 )
-@click.option("--accept-terms", is_flag=True, help="Your use is within the terms of weights that have some, which --list shows.")
+@click.option(
+    "--accept-terms", is_flag=True, help="Your use is within the terms of the weights; --list shows which weights have terms."
+)
 @click.option(
     "--storage",
     type=click.Choice(["fp32", "fp16"]),
     default="fp16",
     show_default=True,
-    help="How the weights of fp32 are stored.",
+    help="How weights are stored with --precision fp32.",
 )
 @click.option(
     "--precision",
     default="fp32",
     show_default=True,
-    help="How the networks compute: one or more of fp32, fp16, int8-cpu, int8-tensorrt, with commas between; a file for each.",
+    help="How the networks compute: one or more of fp32, fp16, int8-cpu, int8-tensorrt, separated by commas. Each gives a file.",
 )
-@click.option(
-    "--batch", default="dynamic", show_default=True, help="The batch axis: dynamic, or the number that every call will have."
-)
+@click.option("--batch", default="dynamic", show_default=True, help="Size of the batch axis: dynamic, or a fixed number.")
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
-    help="Photos for the parity report; for int8 every other one of them is calibrated on instead. [default: the sample photos, "
-    "but not for int8]",
+    help="Folder of photos for the parity report. For int8 every second photo is used for calibration instead. [default: the sample "
+    "photos; required for int8]",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The folder to write: a pack, or ONNX files.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write: a pack, or ONNX files.")
 @click.pass_context
 def export(
     context: click.Context,
@@ -87,7 +87,7 @@ def export(
     photos: Path | None,
     out: Path | None,
 ) -> None:
-    """Export NETWORKS to ONNX files with a parity report beside each, or with --recipe a whole pack."""
+    """Export NETWORKS to ONNX files, each with a parity report beside it, or with --recipe a whole pack."""
     if list_networks:
         _list()
         return
@@ -98,21 +98,21 @@ def export(
     if bool(networks) == bool(recipe):
         raise UsageError("Nothing to export.", "Name networks (reid-edge export --list shows them) or a recipe: --recipe field.")
     if out is None:
-        raise UsageError("It is not said where to write.", "Add --out FOLDER.")
+        raise UsageError("The output folder is missing.", "Add --out FOLDER.")
     for option, value in (("--weights", weights), ("--set", settings)):
         if value and not recipe and len(networks) != 1:
             raise UsageError(f"{option} is for one network.", "Export the networks one by one.")
     if recipe:
         _refuse_given(context, "--recipe", ("settings", "storage", "batch", "precision"))
         from reid_edge_export.recipe_export import export_recipe, recipe_precisions
-        from reid_edge_export.sources import folder_of_weights
+        from reid_edge_export.weight_files import folder_of_weights
 
         images, calibration = _photos(photos, recipe_precisions(recipe))
         pack = export_recipe(recipe, out, images, _say, folder_of_weights(weights), accept_terms, calibration, random)
         size = sum(file.size for file in pack.manifest.files)
         click.echo(f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. {_next(recipe)}", err=True)
         return
-    from reid_edge_export.sources import given_weights
+    from reid_edge_export.weight_files import given_weights
 
     precisions = list(dict.fromkeys(precision.split(",")))
     size = _batch_size(batch)
@@ -123,7 +123,9 @@ def export(
         asked["parameters"] = _parameters(settings)
         failed += _export(name, out, precisions, storage, size, images, calibration, asked)
     if failed:
-        raise EngineError(f"Not written, because below their bounds: {', '.join(failed)}.", "The lines above say where and why.")
+        raise EngineError(
+            f"Not written, because the parity bounds were not met: {', '.join(failed)}.", "The lines above give the reasons."
+        )
 
 
 def _export(
@@ -136,7 +138,7 @@ def _export(
     calibration: Calibration | None,
     asked: Mapping[str, Any],
 ) -> list[str]:
-    """Export a network in these precisions from one trace; gives the files that were not written because they failed."""
+    """Export a network in these precisions from one trace; return the names of the files that failed and were not written."""
     from reid_edge_export import report
     from reid_edge_export.export import check_precision, export_traced, trace_network
 
@@ -159,11 +161,11 @@ def _export(
 
 
 def _refuse_given(context: click.Context, mode: str, names: Sequence[str]) -> None:
-    """Refuse options that a mode has no use for, rather than not to do what was asked."""
+    """Refuse options that have no effect in this mode."""
     for option in context.command.params:
         if option.name in names and context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT:
             hint = (
-                "A recipe gives its networks their parameters and precisions."
+                "The recipe sets parameters and precisions of its networks."
                 if mode == "--recipe"
                 else "Leave one of the two out."
             )
@@ -171,7 +173,7 @@ def _refuse_given(context: click.Context, mode: str, names: Sequence[str]) -> No
 
 
 def _parameters(settings: Iterable[str]) -> dict[str, Any]:
-    """What --set says: whole numbers as such, anything else as text."""
+    """The values of --set: whole numbers as int, anything else as text."""
     parameters: dict[str, Any] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -182,12 +184,12 @@ def _parameters(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def _next(recipe: str) -> str:
-    """What to do with a new pack."""
+    """The next step with a new pack, as a sentence."""
     from reid_edge_export.recipe_file import heads_of, read_recipe_file
 
     heads = ", ".join(heads_of(read_recipe_file(recipe)))
     train = f"Train its heads ({heads}): reid-edge train-head. Then calibrate" if heads else "Calibrate"
-    return f"{train} it next: reid-edge calibrate."
+    return f"{train} it: reid-edge calibrate."
 
 
 def _say(line: str) -> None:
@@ -212,7 +214,7 @@ def _list() -> None:
         parameters = ", ".join(f"{key}={value}" for key, value in network.parameters.items())
         click.echo(f"{click.style(network.name, bold=True)}  ({network.task})  {network.title}")
         click.echo(f"    gives     {outputs_in_words(network)}" + (f"; parameters {parameters}" if parameters else ""))
-        click.echo(f"    weights   {network.source.address or 'of your own training'}, {network.licence}")
+        click.echo(f"    weights   {network.source.address or 'trained by you'}, {network.licence}")
         if network.terms:
             click.echo(f"    terms     {network.terms} (--accept-terms)")
         click.echo(f"    verified  {in_words(found.get(network.name, []))}")
@@ -230,29 +232,29 @@ def _verify(
     from reid_edge_export.catalogue import CATALOGUE, network_named
     from reid_edge_export.parity import bounds_of
     from reid_edge_export.precision import precision_named
-    from reid_edge_export.sources import folder_of_weights
     from reid_edge_export.verification import verify, write_findings
+    from reid_edge_export.weight_files import folder_of_weights
 
     folder = folder_of_weights(weights)
     if out is None or out.suffix != ".json":
-        raise UsageError("It is not said where to write what is found.", "Add --out FILE.json.")
+        raise UsageError("The output file is missing.", "Add --out FILE.json.")
     images, calibration = _photos(photos, precisions)
     refused = []
     for name in networks or CATALOGUE:
         task = network_named(name).task
         possible = [precision for precision in precisions if bounds_of(task, precision_named(precision).computes)]
         if not possible:
-            _say(f"{name}: nothing to verify, {task} has no bound in {', '.join(precisions)}")
+            _say(f"{name}: not verified, because {task} has no parity bound in {', '.join(precisions)}")
             continue
         found = verify(name, possible, images, calibration, folder, accept_terms, _say)
         write_findings(out, found)
         refused += [f"{finding.network} {finding.precision}" for finding in found if finding.refused]
     if refused:
-        raise EngineError(f"Refused: {', '.join(refused)}.", f"{out} says why.")
+        raise EngineError(f"Refused: {', '.join(refused)}.", f"The reasons are in {out}.")
 
 
 def _photos(folder: Path | None, precisions: Iterable[str]) -> tuple[list[NDArray[np.uint8]], Calibration | None]:
-    """The photos that are compared on, and with int8 among the precisions those that are calibrated on: every other one.
+    """The photos for the comparison and, if a precision is int8, those for the calibration: every second one.
 
     Raises:
         UsageError: an unknown precision, no photos, or for int8 no folder or too few of them.
@@ -265,7 +267,7 @@ def _photos(folder: Path | None, precisions: Iterable[str]) -> tuple[list[NDArra
 
     int8 = [name for name in precisions if precision_named(name).computes == "int8"]
     if int8 and folder is None:
-        raise UsageError(f"{int8[0]} has to be calibrated on photos.", "Name a folder of photos of your animals with --photos.")
+        raise UsageError(f"{int8[0]} needs photos for calibration.", "Name a folder of photos of your animals with --photos.")
     paths = list_photos(folder or Path(reid_edge.__file__).parent / "samples" / "gallery")
     if not paths:
         raise UsageError(f"{folder} holds no photos.", "Name a folder with some photos of animals.")
@@ -273,14 +275,14 @@ def _photos(folder: Path | None, precisions: Iterable[str]) -> tuple[list[NDArra
         return [read_image(path) for path in _spread(paths, _MOST_COMPARED)], None
     if len(paths) < _FEWEST_FOR_INT8:
         raise UsageError(
-            f"{folder} holds {len(paths)} photos, too few to calibrate int8 and to compare it.",
-            f"Name a folder with at least {_FEWEST_FOR_INT8}; a hundred are better.",
+            f"{folder} holds {len(paths)} photos, too few to calibrate and compare int8.",
+            f"Name a folder with at least {_FEWEST_FOR_INT8} photos; a hundred are better.",
         )
     paths = _spread(paths, _MOST_FOR_INT8)
     return [read_image(path) for path in paths[1::2]], read_calibration(paths[::2])
 
 
 def _spread(paths: Sequence[Path], most: int) -> list[Path]:
-    """At most so many of them, evenly over the list: neighbours in a folder are often the same animal."""
+    """At most `most` paths, taken evenly over the list, because neighbours in a folder often show the same animal."""
     step = -(-len(paths) // most)
     return list(paths[::step])

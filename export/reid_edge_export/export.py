@@ -26,7 +26,7 @@ from reid_edge_export.networks import build_network
 from reid_edge_export.precision import Precision, precision_named
 from reid_edge_export.precision.calibration import Calibration
 from reid_edge_export.progress import Say, step
-from reid_edge_export.sources import obtain, sha256_of
+from reid_edge_export.weight_files import obtain, sha256_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -39,7 +39,7 @@ _EXPORTERS = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 @dataclass(frozen=True)
 class TracedNetwork:
-    """A network as a float32 graph, with PyTorch's own answers to compare any precision of it with.
+    """A network as a float32 graph, with PyTorch's outputs to compare any precision with.
 
     Attributes:
         network: of the catalogue.
@@ -48,7 +48,7 @@ class TracedNetwork:
         inputs: one set of arrays by input name per photo, or per pair of photos.
         expected: PyTorch's outputs by name for each of them.
         random: whether the weights are.
-        address, sha256: where the weights come from and the hash of their file, empty for new random ones.
+        address, sha256: origin of the weights and hash of their file; empty for new random ones.
     """
 
     network: Network
@@ -106,7 +106,7 @@ def export_network(
     say: Say | None = None,
     **parameters: Any,
 ) -> ExportedNetwork:
-    """Export one network in one precision and prove that the file answers as PyTorch does.
+    """Export one network in one precision, and write the file only if its outputs agree with PyTorch's.
 
     Args:
         name: a name of the catalogue.
@@ -114,11 +114,11 @@ def export_network(
         images: photos for the comparison, uint8 [H, W, 3], RGB.
         weights: a file in the official key layout; None fetches the catalogue's source.
         storage, precision, batch, calibration: see `export_traced`.
-        random: to check the conversion alone: the weights are random, those of `weights` or, with None, new ones, the same each
-            time. The file is stamped `random`, and the runtime refuses a pack with it unless told otherwise.
-        accept_terms: the user agrees to the `terms` of the network's weights; needed where it has some.
-        say: told what takes long, one line at a time.
-        parameters: in place of the catalogue's defaults.
+        random: the weights are random: those of `weights`, or with None new ones, the same each time. This checks the conversion
+            alone. The file is marked `random`, and the runtime refuses a pack with it unless random weights are allowed.
+        accept_terms: the user agrees to the `terms` of the network's weights, if it has any.
+        say: called with one line for each step that takes long.
+        parameters: replace the catalogue's defaults.
 
     Raises:
         UsageError: an unknown name, parameter, storage or precision, terms not agreed to, no image, int8 without photos to calibrate on
@@ -147,12 +147,12 @@ def check_precision(name: str, precision: str, storage: str, calibration: Calibr
 
         if not bounds_of(network.task, "int8"):
             raise UsageError(
-                f"{name}: {network.task} in int8 has no bound that it could be held against, so it is not made.",
+                f"{name}: {network.task} networks are not exported in int8, because no parity bound is defined for them.",
                 "Export it in fp16.",
             )
         if calibration is None or not calibration.images:
             raise UsageError(
-                f"{name}: {precision} has to be calibrated on photos.", "Name a folder of photos of your animals with --photos."
+                f"{name}: {precision} needs photos for calibration.", "Name a folder of photos of your animals with --photos."
             )
     return asked
 
@@ -167,11 +167,11 @@ def trace_network(
     say: Say | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> TracedNetwork:
-    """Load a network, trace it and let PyTorch answer; see `export_network` for what goes in and is raised."""
+    """Load a network, trace it and run it in PyTorch; see `export_network` for arguments and errors."""
     network = network_named(name)
     resolved = resolve_parameters(network, parameters or {})
     if network.terms and not (accept_terms or random):
-        raise UsageError(f"{name}: {network.terms}", "If your use is within these terms, say so with --accept-terms.")
+        raise UsageError(f"{name}: {network.terms}", "If your use is within these terms, add --accept-terms.")
     file = obtain(network.source) if weights is None and not random else weights
     sha256 = "" if file is None else sha256_of(file)
     address = "random" if file is None else f"file:{file.name}"
@@ -179,12 +179,12 @@ def trace_network(
         address = network.source.address
     from reid_edge_export import graph, parity, samples
 
-    with step(say, f"{name}: making inputs of {len(images)} photos"):
+    with step(say, f"{name}: preparing inputs from {len(images)} photos"):
         inputs = samples.make_inputs(network, resolved, images, random)
     module = build_network(network, resolved, file, [arrays["image"] for arrays in inputs] if network.task == "embedding" else ())
     with step(say, f"{name}: tracing"):
         model = graph.trace(module, network, resolved)
-    with step(say, f"{name}: asking PyTorch, {len(inputs)} sets of inputs"):
+    with step(say, f"{name}: running PyTorch on {len(inputs)} sets of inputs"):
         expected = parity.run_torch(module, network, inputs)
     return TracedNetwork(network, resolved, model, inputs, expected, random, address, sha256)
 
@@ -199,7 +199,7 @@ def export_traced(
     calibration: Calibration | None = None,
     say: Say | None = None,
 ) -> ExportedNetwork:
-    """Convert a traced network to a precision, hold it against PyTorch's answers and write it.
+    """Convert a traced network to a precision, compare it with PyTorch's outputs and write it.
 
     Args:
         traced: of `trace_network`.
@@ -208,7 +208,7 @@ def export_traced(
         precision: a name of `reid_edge_export.precision.PRECISIONS`.
         batch: the size of the batch axis; None leaves it open.
         calibration: photos for int8; best others than those of the comparison.
-        say: told what takes long, one line at a time.
+        say: called with one line for each step that takes long.
 
     Raises:
         UsageError: see `check_precision`; or ModelOpt, which makes fp16, is not installed.
@@ -231,7 +231,7 @@ def export_traced(
     facts = _metadata(traced, entry, asked, provenance, batch, calibration)
     graph.write_metadata(model, facts)
     content = model.SerializeToString(deterministic=True)
-    with step(say, f"{network.name} {precision}: comparing with PyTorch, {len(traced.inputs)} sets of inputs"):
+    with step(say, f"{network.name} {precision}: comparing with PyTorch on {len(traced.inputs)} sets of inputs"):
         found = parity.run_onnx(content, network, [_repeated(arrays, batch) for arrays in traced.inputs])
         measured = parity.compare(network.task, traced.expected, [{name: a[-1:] for name, a in each.items()} for each in found])
     rounding = asked.computes if asked.computes != "fp32" else stored
@@ -292,7 +292,7 @@ def _convert(
 
 @contextlib.contextmanager
 def _library(title: str) -> Iterator[None]:
-    """A failure of a library that converts is one of the network in that precision."""
+    """Turn any error of a conversion library into an EngineError that names the network and its precision."""
     try:
         yield
     except ReidEdgeError:
@@ -313,25 +313,25 @@ def _find_cause(traced: TracedNetwork, model: ModelProto, precision: Precision, 
         graph.fix_batch(original, batch)
     with _library(f"{traced.network.name} {precision.name}, finding the cause"):
         found = blame(original, model, _repeated(traced.inputs[0], batch)) or "the rounding adds up over the whole graph"
-    return f"{found}; what stays float32 stands in the catalogue under full_precision[{precision.name!r}]"
+    return f"{found}; add nodes that must stay float32 to full_precision[{precision.name!r}] in the catalogue"
 
 
 def _repeated(arrays: Mapping[str, NDArray[Any]], batch: int | None) -> Mapping[str, NDArray[Any]]:
-    """A set of inputs as many times as a fixed batch asks for."""
+    """A set of inputs, repeated to fill a fixed batch."""
     return arrays if batch is None else {name: np.repeat(array, batch, axis=0) for name, array in arrays.items()}
 
 
 def pack_entry(
     network: Network, parameters: Mapping[str, Any], precision: Precision, storage: manifest.Precision, random: bool, file: str
 ) -> manifest.Network:
-    """What a pack says about a network: file is its path there, random whether its weights are."""
+    """The entry of a network in a pack's manifest; `file` is its path in the pack."""
     facts = dict(parameters)
     if network.task in ("embedding", "keypoints"):
         facts["dimension"] = network.outputs[-1].shape[-1]
     if "cell" in network.layout:
         facts["cell"] = network.layout["cell"]  # pixels per side; the caller turns cells into places
     if network.layout.get("position", 2) != 2:
-        facts["position"] = network.layout["position"]  # numbers that tell the place of a keypoint
+        facts["position"] = network.layout["position"]  # numbers that describe the place of a keypoint
     if any(spec.name == "frames" for spec in network.outputs):
         facts["frames"] = True
     return manifest.Network(
@@ -354,7 +354,7 @@ def _metadata(
     batch: int | None,
     calibration: Calibration | None,
 ) -> dict[str, str]:
-    """What the file says about itself, so that it can be told apart without its pack."""
+    """The metadata inside the file, which identifies it without its pack."""
     network = traced.network
     preprocessing = asdict(entry.preprocessing) if entry.preprocessing else {}
     facts = {

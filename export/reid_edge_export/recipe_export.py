@@ -1,4 +1,4 @@
-"""A recipe becomes a pack: every network it names is exported with a parity report, and all of it is written as one verified folder."""
+"""Turn a recipe into a pack: export each of its networks with a parity report, and write all of it as one verified folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from reid_edge_export.export import ExportedNetwork, check_precision, export_net
 from reid_edge_export.precision.calibration import Calibration
 from reid_edge_export.recipe_check import check_recipe
 from reid_edge_export.recipe_file import HeadToTrain, NamedNetwork, read_recipe_file, read_recipe_text
-from reid_edge_export.sources import weights_in
 from reid_edge_export.untrained import without_heads
+from reid_edge_export.weight_files import weights_in
 
 RECIPE_FILE = "recipe.toml"
 """Where a pack with heads to train keeps the recipe that it was made of, for `reid-edge train-head`."""
@@ -47,20 +47,19 @@ def export_recipe(
 ) -> Pack:
     """Export every network of a recipe and write the pack.
 
-    A recipe that wants heads trained becomes the system without them: the pack has the stages that can run, and the whole recipe as
-    the file `RECIPE_FILE`.
+    If the recipe has heads to train, the pack holds the stages that run without them, and the whole recipe as the file `RECIPE_FILE`.
 
     Args:
         name_or_path: a recipe's name or TOML file.
         out: the pack's folder; replaced as a whole, only once all is verified.
         images: uint8 [H, W, 3] RGB photos for the parity reports.
-        say: told what happens, one line at a time.
-        weights: a folder with weights to take instead of the catalogue's source: by a network's name in the recipe, or see
-            `sources.weights_in`.
+        say: called with one line at a time.
+        weights: a folder with weights that replace the catalogue's source: by a network's name in the recipe, or see
+            `weight_files.weights_in`.
         accept_terms: the user agrees to the terms of the weights that have some.
         calibration: photos for the networks that the recipe asks for in int8.
-        random: random weights for the networks whose weights are neither in `weights` nor in a package of the Python package index, or
-            whose terms are not agreed to. They, and so the pack, say so, and the runtime refuses it unless told otherwise.
+        random: use random weights for networks whose weights are neither in `weights` nor in a package of the Python package index, or
+            whose terms are not agreed to. The pack is marked, and the runtime refuses it unless random weights are allowed.
 
     Raises:
         UsageError, EngineError: the recipe is not sound, or a network cannot be exported or differs from its reference.
@@ -70,9 +69,7 @@ def export_recipe(
     for named in checked.networks.values():  # before the first of them takes its minutes
         check_precision(named.network.name, named.precision, named.storage, calibration)
         if named.network.terms and not accept_terms and (not random or _local(weights, named)):
-            raise UsageError(
-                f"{named.name}: {named.network.terms}", "If your use is within these terms, say so with --accept-terms."
-            )
+            raise UsageError(f"{named.name}: {named.network.terms}", "If your use is within these terms, add --accept-terms.")
     exported = []
     with tempfile.TemporaryDirectory() as folder:
         for name, named in checked.networks.items():

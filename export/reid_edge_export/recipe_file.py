@@ -1,4 +1,4 @@
-"""A recipe as a TOML file: which networks are exported, which heads are trained, and which stages the runtime runs with them."""
+"""Recipe files (TOML): the networks to export, the heads to train, and the stages that the runtime runs with them."""
 
 from __future__ import annotations
 

@@ -33,11 +33,7 @@ def describe(image: NDArray[np.uint8], position: int, dimension: int) -> tuple[N
     centre = (np.array([point.pt for point in found], np.float32) - np.array(grey.shape[::-1], np.float32) / 2) / half
     size, angle = np.array([(point.size, np.deg2rad(point.angle)) for point in found], np.float32)[:, :, None].transpose(1, 0, 2)
     cosine, sine = size / half * np.cos(angle), size / half * np.sin(angle)
-    more = {
-        2: [],
-        4: [size, angle],
-        6: [centre + np.hstack((cosine, sine)), centre + np.hstack((-sine, cosine))],
-    }
+    more = {2: [], 4: [size, angle], 6: [centre + np.hstack((cosine, sine)), centre + np.hstack((-sine, cosine))]}
     rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), _LEAST_SUM))[:_KEYPOINTS]
     repeated = np.tile(rooted, dimension // rooted.shape[1])
     repeated /= np.linalg.norm(repeated, axis=1, keepdims=True)

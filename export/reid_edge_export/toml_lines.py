@@ -1,4 +1,4 @@
-"""Which line of a TOML text a key stands in: the parser does not tell."""
+"""Find the line of a key in a TOML text; the parser does not report it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A system before its heads are trained: the stages of a recipe that can run without them."""
+"""The stages of a recipe that can run before its heads are trained."""
 
 from __future__ import annotations
 

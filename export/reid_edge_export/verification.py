@@ -1,7 +1,7 @@
-"""What was verified of every network: each exported in each precision, held against PyTorch on photos, and built by TensorRT-RTX.
+"""Verify every network: export it in each precision, compare it with PyTorch on photos, and build it with TensorRT-RTX.
 
 ``reid-edge export --verify`` writes the findings to a JSON file; those of the catalogue lie beside this module and are what
-``reid-edge export --list`` and docs/networks.md (`networks_page`) tell.
+``reid-edge export --list`` and docs/networks.md (`networks_page`) show.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge_export.catalogue import Network, network_named
 from reid_edge_export.precision import PRECISIONS
-from reid_edge_export.sources import weights_in
 from reid_edge_export.tensorrt_trial import TensorRtBuild, build
+from reid_edge_export.weight_files import weights_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ _FETCHED = ("pypi:", "hub:")
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerificationFinding:
     """One network in one precision.
 
     Attributes:
@@ -60,7 +60,7 @@ class Finding:
     tensorrt: Mapping[str, TensorRtBuild] = field(default_factory=dict)
 
 
-def read_findings(path: Path | None = None) -> list[Finding]:
+def read_findings(path: Path | None = None) -> list[VerificationFinding]:
     """The findings in a file of `write_findings`, by default those that come with the toolchain.
 
     Raises:
@@ -69,14 +69,16 @@ def read_findings(path: Path | None = None) -> list[Finding]:
     try:
         text = path.read_text("utf-8") if path else files("reid_edge_export").joinpath("verified.json").read_text("utf-8")
         return [
-            Finding(**{**row, "tensorrt": {target: TensorRtBuild(**build) for target, build in row["tensorrt"].items()}})
+            VerificationFinding(
+                **{**row, "tensorrt": {target: TensorRtBuild(**build) for target, build in row["tensorrt"].items()}}
+            )
             for row in json.loads(text)
         ]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{path}: holds no findings that can be read ({error}).", "Write them with: export --verify.") from error
 
 
-def write_findings(path: Path, found: Sequence[Finding]) -> None:
+def write_findings(path: Path, found: Sequence[VerificationFinding]) -> None:
     """Write findings as JSON, those of a network and precision in place of earlier ones in that file.
 
     Raises:
@@ -99,17 +101,17 @@ def verify(
     weights: Path | None,
     accept_terms: bool,
     say: Callable[[str], None],
-) -> list[Finding]:
+) -> list[VerificationFinding]:
     """Export one network, in a process of its own, so that a crash or a lack of memory is a finding and not the end.
 
     Args:
         name: of the catalogue.
         precisions: names of `reid_edge_export.precision.PRECISIONS`.
         images, calibration: see `reid_edge_export.export.export_network`.
-        weights: a folder with weights that no package holds, see `sources.weights_in`. A network whose weights are neither there nor to be
-            fetched is verified with random ones.
+        weights: a folder with weights that no package holds, see `weight_files.weights_in`. A network whose weights are neither in it nor
+            can be fetched is verified with random ones.
         accept_terms: the user agrees to the terms of weights that have some.
-        say: told what happens.
+        say: called with one line per result.
 
     Raises:
         UsageError: there is no network or precision of that name.
@@ -127,7 +129,7 @@ def verify(
         process = processes.Process(target=_export_and_send, args=work)
         process.start()
         sender.close()
-        found: list[Finding] = []
+        found: list[VerificationFinding] = []
         while True:
             try:
                 found.append(receiver.recv())
@@ -137,7 +139,9 @@ def verify(
         process.join()
         kind = "random" if random else "trained"
         for precision in precisions[len(found) :]:
-            found.append(Finding(name, precision, kind, refused=f"its process died with exit code {process.exitcode}"))
+            found.append(
+                VerificationFinding(name, precision, kind, refused=f"its process died with exit code {process.exitcode}")
+            )
     return found
 
 
@@ -169,23 +173,23 @@ def _export_and_send(
         traced = trace_network(name, images=images, weights=weights, random=random, accept_terms=accept_terms)
     except ReidEdgeError as error:
         for precision in precisions:
-            sender.send(Finding(name, precision, kind, refused=error.message))
+            sender.send(VerificationFinding(name, precision, kind, refused=error.message))
         return
     for precision in precisions:
         file = folder / f"{name.replace(':', '-')}.{precision}.onnx"
         try:
             exported = export_traced(traced, file, precision=precision, calibration=calibration)
         except ReidEdgeError as error:
-            sender.send(Finding(name, precision, kind, refused=f"{error.message} {error.hint}"))
+            sender.send(VerificationFinding(name, precision, kind, refused=f"{error.message} {error.hint}"))
             continue
         except Exception as error:  # of a library; the next precision may do better
-            sender.send(Finding(name, precision, kind, refused=f"{type(error).__name__}: {error}"))
+            sender.send(VerificationFinding(name, precision, kind, refused=f"{type(error).__name__}: {error}"))
             continue
         seconds = round(time.monotonic() - begun, 1)
         bounds = bounds_of(exported.entry.task, exported.rounding)
         measured = {measure: round(exported.parity[measure], 7) for measure in bounds if measure in exported.parity}
         builds = _build(file)
-        sender.send(Finding(name, precision, kind, exported.size, seconds, bounds, measured, "", builds))
+        sender.send(VerificationFinding(name, precision, kind, exported.size, seconds, bounds, measured, "", builds))
         file.unlink()
         begun = time.monotonic()
 
@@ -197,7 +201,7 @@ def _build(file: Path) -> dict[str, TensorRtBuild]:
     return {target: build(file, target) for target in TARGETS}
 
 
-def in_words(findings: Sequence[Finding]) -> str:
+def in_words(findings: Sequence[VerificationFinding]) -> str:
     """What was verified of one network, for a line of a list."""
     if not findings:
         return "not yet"
@@ -211,9 +215,9 @@ def in_words(findings: Sequence[Finding]) -> str:
     return "; ".join(parts)
 
 
-def by_network(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+def by_network(findings: Sequence[VerificationFinding]) -> dict[str, list[VerificationFinding]]:
     """The findings of each network, fp32 first."""
-    grouped: dict[str, list[Finding]] = {}
+    grouped: dict[str, list[VerificationFinding]] = {}
     for finding in sorted(findings, key=lambda finding: list(PRECISIONS).index(finding.precision)):
         grouped.setdefault(finding.network, []).append(finding)
     return grouped

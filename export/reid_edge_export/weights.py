@@ -21,7 +21,7 @@ _WRAPPERS = ("module.", "_orig_mod.")
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name; nothing in it is ever executed.
 
-    Safetensors, NumPy's npz and PyTorch's own format are told apart by their content, not by the file's name.
+    The format (safetensors, NumPy's npz, PyTorch's own) is recognised by the content, not by the file's name.
 
     Args:
         path: the file.

@@ -19,7 +19,7 @@ from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
-from reid_edge_benchmarks.accuracy.answering import Answer, Answers, Measured
+from reid_edge_benchmarks.accuracy.answering import Measured, QueryAnswer, QueryAnswers
 from reid_edge_benchmarks.accuracy.mistakes import draw_mistakes, worst
 from reid_edge_benchmarks.accuracy.tables import ROWS, print_figures
 from reid_edge_benchmarks.cli import bench
@@ -29,10 +29,10 @@ from reid_edge_calibration.metrics import NEW
 KNOWN = frozenset({"a", "b"})
 
 
-def answer(truth: str, ranking: str, evidence: float, verdict: str = "known", threshold: float = 0.5) -> Answer:
+def answer(truth: str, ranking: str, evidence: float, verdict: str = "known", threshold: float = 0.5) -> QueryAnswer:
     """An answer whose confidence is its evidence, or what is left of it for `new`."""
     known = evidence >= threshold
-    return Answer(
+    return QueryAnswer(
         query=Enrolment(Path(f"{truth}.jpg"), truth),
         truth=truth,
         verdict=verdict,
@@ -55,9 +55,9 @@ SIX = (
 )
 
 
-def measured(each: tuple[Answer, ...], name: str = "set") -> Measured:
+def measured(each: tuple[QueryAnswer, ...], name: str = "set") -> Measured:
     labelled = LabelledSet(name, "all", (), tuple(one.query for one in each), "")
-    return Measured(labelled, Path("none.sqlite"), Answers.of(each, KNOWN), {})
+    return Measured(labelled, Path("none.sqlite"), QueryAnswers.of(each, KNOWN), {})
 
 
 class Page(HTMLParser):
@@ -113,7 +113,7 @@ def run(mislabelled: Path) -> tuple[Result, Path]:
 
 
 def test_the_figures_of_six_answers_worked_by_hand() -> None:
-    figures = Answers.of(SIX, KNOWN).figures()
+    figures = QueryAnswers.of(SIX, KNOWN).figures()
     assert figures["queries"] == 6
     assert figures["queries of new individuals"] == 2
     assert figures["R-1"] == 3 / 4
@@ -134,16 +134,16 @@ def test_the_figures_of_six_answers_worked_by_hand() -> None:
 
 
 def test_of_all_sets_together_every_individual_counts_the_same_and_names_are_those_of_their_set() -> None:
-    good = Answers.of((answer("a", "ab", 0.9), answer("x", "ab", 0.1, "new")), KNOWN)
-    bad = Answers.of((answer("a", "ba", 0.9), answer("x", "ba", 0.9)), KNOWN)
-    together = Answers.together([("good", good), ("bad", bad)])
+    good = QueryAnswers.of((answer("a", "ab", 0.9), answer("x", "ab", 0.1, "new")), KNOWN)
+    bad = QueryAnswers.of((answer("a", "ba", 0.9), answer("x", "ba", 0.9)), KNOWN)
+    together = QueryAnswers.together([("good", good), ("bad", bad)])
     figures = together.figures()
     assert (figures["BAKS"], figures["BAUS"], figures["R-1"], figures["queries"]) == (0.5, 0.5, 0.5, 4)
     assert {one.truth for one in together.each} == {"good/a", "good/x", "bad/a", "bad/x"}
 
 
 def test_a_set_without_new_individuals_has_no_geomean_and_says_so_with_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = Answers.of(SIX[:2], KNOWN).figures()
+    figures = QueryAnswers.of(SIX[:2], KNOWN).figures()
     assert math.isnan(figures["GeoMean"])
     assert math.isnan(figures["regret"])
     print_figures({"set": figures})
@@ -153,7 +153,7 @@ def test_a_set_without_new_individuals_has_no_geomean_and_says_so_with_a_dash(ca
 
 
 def test_the_table_fits_100_columns_however_many_sets_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = Answers.of(SIX, KNOWN).figures()
+    figures = QueryAnswers.of(SIX, KNOWN).figures()
     print_figures({f"set number {number}": figures for number in range(9)})
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
@@ -244,7 +244,7 @@ def test_a_new_individual_taken_for_a_known_one_is_shown_beside_that_one_alone(
     known = frozenset({"Asha", "Chipo", "Imara"})
     (row,) = (row for row in read_source(few_samples, split="query") if row.path.name == "trail_1.jpg")
     wrong = replace(answer("Stranger", "", 0.9), query=row, ranking=("Imara", "Asha"), answered="Imara")
-    measured = Measured(LabelledSet("set", "all", (), (row,), ""), few_gallery, Answers.of((wrong,), known), {})
+    measured = Measured(LabelledSet("set", "all", (), (row,), ""), few_gallery, QueryAnswers.of((wrong,), known), {})
     (article,) = draw_mistakes(worst([measured], 1), identifier, lambda items, what: items)
     assert article.count("<figure>") == 1
     assert "Ranked first" in article

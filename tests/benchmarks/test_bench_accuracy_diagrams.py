@@ -22,7 +22,7 @@ def test_each_bin_is_a_dot_at_its_predicted_and_observed_share() -> None:
     dots = [shares(float(dot.get("cx", "")), float(dot.get("cy", ""))) for dot in drawing.iter("circle")]
     assert dots == [pytest.approx((0.05, 0.0), abs=1e-3), pytest.approx((0.95, 0.75), abs=1e-3)]
     assert drawing.findtext("title") == "Reliability of one & only"
-    assert "95% said and 75% right of 4" in (drawing.findtext("desc") or "")
+    assert "95% predicted and 75% right of 4" in (drawing.findtext("desc") or "")
 
 
 def test_the_risk_curve_ends_at_all_queries_and_their_share_of_errors() -> None:

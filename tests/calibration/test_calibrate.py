@@ -90,7 +90,7 @@ def test_scores_that_are_older_than_a_photo_are_not_used(labelled: Path) -> None
 def test_a_place_that_is_taken_by_something_else_is_refused_before_a_photo_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("")
-    with pytest.raises(UsageError, match="is there already and is not a pack"):
+    with pytest.raises(UsageError, match="already exists and is not a pack"):
         raise run(tmp_path).exception
 
 

@@ -31,12 +31,12 @@ from reid_edge_calibration.metrics import (
     reliability,
     risk_coverage,
 )
-from reid_edge_export.catalogue import Source
-from reid_edge_export.sources import obtain
+from reid_edge_export.catalogue import WeightSource
+from reid_edge_export.weight_files import obtain
 
 KNOWN = ("a", "b", "c")
 # The package itself cannot be installed beside the runtime: its opencv-python has the place of ours. One module of it is fetched and run.
-WILDLIFE_DATASETS = Source(
+WILDLIFE_DATASETS = WeightSource(
     "pypi:wildlife-datasets==1.0.9/wildlife_datasets/metrics/metrics.py",
     sha256="034ce92a1df7bbf7143a31c33bc7fa06a9aa454e7a2ca3e2ff2cf03c625e408b",
 )

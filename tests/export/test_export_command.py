@@ -76,7 +76,7 @@ def test_the_list_tells_everything_of_every_network() -> None:
         (["xfeat", "--weights", "absent.pt", "--photos", "PHOTOS", "--out", "OUT"], "cannot be read"),
         (["xfeat", "--weights", "hub:nobody", "--photos", "PHOTOS", "--out", "OUT"], "not an address on the hub"),
         (["superpoint", "--photos", "PHOTOS", "--out", "OUT"], "noncommercial"),
-        (["resnet50-arcface", "--photos", "PHOTOS", "--out", "OUT"], "Nobody has published"),
+        (["resnet50-arcface", "--photos", "PHOTOS", "--out", "OUT"], "No weights of this network are published"),
         (["--recipe", "field", "--storage", "fp16", "--out", "OUT"], "--storage does not go with --recipe"),
         (["--recipe", "field", "--precision", "fp16", "--out", "OUT"], "--precision does not go with --recipe"),
         (["--recipe", "field", "--weights", "absent", "--out", "OUT"], "no folder absent"),

@@ -65,7 +65,7 @@ def test_keypoints_are_compared_as_a_set_not_in_order() -> None:
 def test_values_that_are_no_numbers_never_pass() -> None:
     outputs = outputs_of("segmentation")
     report = compare("segmentation", [outputs], [{"saliency": np.full_like(outputs["saliency"], np.nan)}])
-    with pytest.raises(EngineError, match="no numbers"):
+    with pytest.raises(EngineError, match="not numbers"):
         judge("net", "segmentation", "fp32", report)
 
 

@@ -18,7 +18,7 @@ from reid_edge_export.catalogue import network_named
 from reid_edge_export.export import ExportedNetwork, export_network
 from reid_edge_export.networks import build_network, load_network
 from reid_edge_export.samples import make_inputs
-from reid_edge_export.sources import obtain, sha256_of
+from reid_edge_export.weight_files import obtain, sha256_of
 
 torch = pytest.importorskip("torch")
 

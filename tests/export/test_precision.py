@@ -243,7 +243,7 @@ def test_the_command_writes_a_file_and_a_report_for_each_precision(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--precision", "int8-cpu"], "has to be calibrated on photos"),
+        (["--precision", "int8-cpu"], "needs photos for calibration"),
         (["--precision", "fp61"], "no precision named 'fp61'"),
         (["--batch", "many"], "--batch is 'many'"),
     ],

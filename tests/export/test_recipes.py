@@ -111,8 +111,8 @@ def test_list_names_licences_and_where_weights_come_from() -> None:
     assert done.exit_code == 0, done.output
     for name in recipe_names():
         assert f"{name}  " in done.stdout
-    assert "superpoint-1024 (superpoint): LicenseRef-SuperPoint-noncommercial, asks for --accept-terms" in done.stdout
-    assert "yolo11m-seg: AGPL-3.0, asks for --accept-terms; weights to be fetched by hand" in done.stdout
+    assert "superpoint-1024 (superpoint): LicenseRef-SuperPoint-noncommercial, needs --accept-terms" in done.stdout
+    assert "yolo11m-seg: AGPL-3.0, needs --accept-terms; weights to be downloaded by you" in done.stdout
     assert "dual-backbone: projection, to be trained on your animals" in done.stdout
 
 

@@ -14,7 +14,7 @@ from reid_edge_export.catalogue import network_named
 from reid_edge_export.export import export_network
 from reid_edge_export.networks import build_network, load_network
 from reid_edge_export.samples import make_inputs
-from reid_edge_export.sources import cache_folder
+from reid_edge_export.weight_files import cache_folder
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")

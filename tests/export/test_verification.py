@@ -11,13 +11,13 @@ import pytest
 from reid_edge.errors import UsageError
 from reid_edge_export.catalogue import CATALOGUE
 from reid_edge_export.networks_page import page
-from reid_edge_export.verification import Finding, TensorRtBuild, in_words, read_findings, verify, write_findings
+from reid_edge_export.verification import TensorRtBuild, VerificationFinding, in_words, read_findings, verify, write_findings
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 
-def find(name: str, photos: list[np.ndarray], weights: Path | None) -> tuple[Finding, list[str]]:
+def find(name: str, photos: list[np.ndarray], weights: Path | None) -> tuple[VerificationFinding, list[str]]:
     said: list[str] = []
     (found,) = verify(name, ["fp32"], photos, None, weights, False, said.append)
     return found, said
@@ -53,11 +53,11 @@ def test_an_unknown_network_is_refused_before_anything_is_exported(photos: list[
 def test_findings_are_kept_and_newer_ones_take_the_place_of_older(tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     built = {"SM86": TensorRtBuild(1.5, 1000, "")}
-    first = Finding("xfeat", "fp32", "trained", 10, 2.0, {"same": 0.9}, {"same": 0.95}, "", built)
-    other = Finding("xfeat", "fp16", "trained", refused="below its bound")
+    first = VerificationFinding("xfeat", "fp32", "trained", 10, 2.0, {"same": 0.9}, {"same": 0.95}, "", built)
+    other = VerificationFinding("xfeat", "fp16", "trained", refused="below its bound")
     write_findings(path, [other, first])
-    write_findings(path, [Finding("xfeat", "fp16", "trained", 5)])
-    assert read_findings(path) == [Finding("xfeat", "fp16", "trained", 5), first]
+    write_findings(path, [VerificationFinding("xfeat", "fp16", "trained", 5)])
+    assert read_findings(path) == [VerificationFinding("xfeat", "fp16", "trained", 5), first]
     path.write_text('[{"other": 1}]')
     with pytest.raises(UsageError):
         write_findings(path, [first])
@@ -65,7 +65,10 @@ def test_findings_are_kept_and_newer_ones_take_the_place_of_older(tmp_path: Path
 
 def test_in_words_it_says_what_passed_with_which_weights_and_what_was_refused() -> None:
     built = {"SM86": TensorRtBuild(1.0, 1, ""), "SM120": TensorRtBuild(refused="no")}
-    found = [Finding("a", "fp32", "random", 1, tensorrt=built), Finding("a", "fp16", "random", refused="below")]
+    found = [
+        VerificationFinding("a", "fp32", "random", 1, tensorrt=built),
+        VerificationFinding("a", "fp16", "random", refused="below"),
+    ]
     assert in_words(found) == "fp32 (random weights); TensorRT-RTX SM86; refused: fp16"
     assert in_words([]) == "not yet"
 

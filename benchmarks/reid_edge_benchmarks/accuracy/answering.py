@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,14 @@ from reid_edge_calibration.metrics import (
     rank_k,
     rank_k_interval,
 )
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.scoring import refuse_incomplete
-
-Progress = Callable[..., Any]
 
 ERRORS = (0.01, 0.02, 0.05)
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryAnswer:
     """What the runtime answered to one query photo, and what is true.
 
     Attributes:
@@ -80,7 +79,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Answers:
+class QueryAnswers:
     """The answers to the queries of one labelled set, or of several.
 
     Attributes:
@@ -89,12 +88,12 @@ class Answers:
         in_hindsight: what the threshold that is best for GeoMean on these very queries would have answered to each.
     """
 
-    each: tuple[Answer, ...]
+    each: tuple[QueryAnswer, ...]
     known: frozenset[str]
     in_hindsight: tuple[str, ...]
 
     @classmethod
-    def of(cls, each: Sequence[Answer], known: frozenset[str]) -> Answers:
+    def of(cls, each: Sequence[QueryAnswer], known: frozenset[str]) -> QueryAnswers:
         """The answers of one set, whose threshold is one."""
         truth = [answer.truth for answer in each]
         thresholds = np.unique([*(answer.evidence for answer in each), np.inf])
@@ -103,9 +102,9 @@ class Answers:
         return cls(tuple(each), known, best)
 
     @classmethod
-    def together(cls, sets: Iterable[tuple[str, Answers]]) -> Answers:
+    def together(cls, sets: Iterable[tuple[str, QueryAnswers]]) -> QueryAnswers:
         """Several sets as one, in which every individual counts the same; each set keeps its own best threshold in hindsight."""
-        each: list[Answer] = []
+        each: list[QueryAnswer] = []
         known: set[str] = set()
         in_hindsight: list[str] = []
         for name, answers in sets:
@@ -173,7 +172,7 @@ class Measured:
 
     labelled: LabelledSet
     gallery: Path
-    answers: Answers
+    answers: QueryAnswers
     milliseconds: dict[str, float]
 
 
@@ -184,7 +183,6 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
         labelled: which photos.
         identifier: the pack.
         gallery_path: where they are enrolled; an existing gallery is continued.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: a database photo cannot be read, or two rows contradict each other.
@@ -204,15 +202,15 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
             decision = identifier.identify(photo, candidates, query_facts, timings)[0]
             answers.append(_answer(query, decision))
             decisions.append(decision.timings_ms)
-    return Measured(labelled, gallery_path, Answers.of(answers, known), _medians(decisions))
+    return Measured(labelled, gallery_path, QueryAnswers.of(answers, known), _medians(decisions))
 
 
-def _answer(query: Enrolment, decision: Decision) -> Answer:
+def _answer(query: Enrolment, decision: Decision) -> QueryAnswer:
     ranking = tuple(ranked.identity for ranked in decision.ranking)
     evidence, probability = (decision.ranking[0].evidence, decision.ranking[0].probability) if decision.ranking else (0.0, 0.0)
     is_known = bool(ranking) and evidence >= decision.thresholds.known_from
     confidence = probability if is_known else decision.unknown
-    return Answer(
+    return QueryAnswer(
         query=query,
         truth=query.identity,
         verdict=decision.verdict,
@@ -225,7 +223,7 @@ def _answer(query: Enrolment, decision: Decision) -> Answer:
     )
 
 
-def _within(name: str, answer: Answer) -> Answer:
+def _within(name: str, answer: QueryAnswer) -> QueryAnswer:
     return replace(
         answer,
         truth=_qualified(name, answer.truth),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,11 @@ import click
 
 from reid_edge.identify.identifier import Identifier
 from reid_edge_benchmarks.accuracy.ablation import Rung, ablate
-from reid_edge_benchmarks.accuracy.answering import Answers, Measured, Progress, measure
+from reid_edge_benchmarks.accuracy.answering import Measured, Progress, QueryAnswers, measure
 from reid_edge_benchmarks.accuracy.mistakes import draw_mistakes, worst
 from reid_edge_benchmarks.accuracy.page import write_page
 from reid_edge_benchmarks.accuracy.tables import Figures, print_figures, print_rungs
+from reid_edge_benchmarks.results import null_for_nan
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 
 ALL = "all sets"
@@ -28,7 +28,7 @@ _FROM_MASK = f"{_FROM_WHOLE_FRAME.rpartition(' The first')[0]} All rows see the 
 
 
 @dataclass(frozen=True)
-class Request:
+class AccuracyRequest:
     """What is to be measured.
 
     Attributes:
@@ -49,14 +49,13 @@ class Request:
 
 
 def measure_accuracy(
-    request: Request, identifier: Identifier, progress: Progress, save: Callable[[dict[str, Any]], None]
+    request: AccuracyRequest, identifier: Identifier, progress: Progress, save: Callable[[dict[str, Any]], None]
 ) -> None:
     """Measure, print the tables on stdout and notes on stderr, save the figures, and write the page.
 
     Args:
         request: what is to be measured.
         identifier: the pack.
-        progress: wraps a list and a word for it.
         save: gets all figures as plain data before the page is drawn: by set, of all sets together, and the worst mistakes. A figure that
             is not defined is None.
 
@@ -72,7 +71,7 @@ def measure_accuracy(
         measured.append(measure(labelled, identifier, request.folder / f"{labelled.stem(identifier)}.sqlite", progress))
     figures: dict[str, Figures] = {each.labelled.name: each.answers.figures() for each in measured}
     if len(measured) > 1:
-        figures[ALL] = Answers.together((each.labelled.name, each.answers) for each in measured).figures()
+        figures[ALL] = QueryAnswers.together((each.labelled.name, each.answers) for each in measured).figures()
     print_figures(figures)
     for each in measured:
         stages = ", ".join(f"{stage} {value:.0f}" for stage, value in each.milliseconds.items())
@@ -83,7 +82,7 @@ def measure_accuracy(
     save(
         {
             "sets": {each.labelled.name: _set_as_json(each, figures[each.labelled.name], rungs) for each in measured},
-            **({ALL: _plain(figures[ALL])} if ALL in figures else {}),
+            **({ALL: null_for_nan(figures[ALL])} if ALL in figures else {}),
             "mistakes": [mistake.as_json() for mistake in mistakes],
         }
     )
@@ -98,7 +97,7 @@ def measure_accuracy(
 
 
 def _ladder(
-    request: Request,
+    request: AccuracyRequest,
     fitted: Sequence[tuple[LabelledSet, LabelledSet]],
     identifier: Identifier,
     note: str,
@@ -124,20 +123,16 @@ def _ladder(
 
 def _set_as_json(measured: Measured, figures: Figures, rungs: Sequence[Rung]) -> dict[str, Any]:
     own = [rung for rung in rungs if rung.labelled == measured.labelled.name]
-    rows = {rung.row: {"problem": rung.problem} if rung.problem else _plain(rung.figures) for rung in own}
+    rows = {rung.row: {"problem": rung.problem} if rung.problem else null_for_nan(rung.figures) for rung in own}
     return {
-        "answers": _plain(figures),
+        "answers": null_for_nan(figures),
         "milliseconds": measured.milliseconds,
         "notes": list(measured.labelled.notes),
         **({"contributions": rows} if rows else {}),
     }
 
 
-def _plain(figures: Figures) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in figures.items()}
-
-
 def _distinct(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
-    """Sets of folders with the same name are told apart by their species."""
+    """Sets of folders with the same name get their species as a second name."""
     count = Counter(labelled.name for labelled in sets)
     return [replace(each, name=f"{each.name} {each.species}") if count[each.name] > 1 else each for each in sets]

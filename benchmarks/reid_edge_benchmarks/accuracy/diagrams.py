@@ -22,15 +22,15 @@ def reliability_diagram(name: str, probability: ArrayLike, outcome: ArrayLike) -
     """
     curve = reliability(probability, outcome)
     low, high = wilson_interval(curve.observed, curve.count)
-    chart = Chart(axis(0, 1, "probability said"), axis(0, 1, "share that were right"))
+    chart = Chart(axis(0, 1, "predicted probability"), axis(0, 1, "share that were right"))
     chart.line([0, 1], [0, 1], "ideal")
     chart.intervals(curve.predicted, low, high)
     if len(curve.count):
         chart.line(curve.predicted, curve.observed, "curve")
     chart.points(curve.predicted, curve.observed)
     bins = ", ".join(
-        f"{said:.0%} said and {came:.0%} right of {count}"
-        for said, came, count in zip(curve.predicted, curve.observed, curve.count, strict=True)
+        f"{predicted:.0%} predicted and {observed:.0%} right of {count}"
+        for predicted, observed, count in zip(curve.predicted, curve.observed, curve.count, strict=True)
     )
     return chart.svg(f"Reliability of {name}", f"By bins: {bins}." if bins else "No query.")
 

@@ -1,4 +1,4 @@
-"""The worst mistakes: which they are, and each as pictures, beside whom it was taken for and beside whom it shows."""
+"""The worst mistakes, each as pictures beside the individual that was answered and beside the right one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reid_edge.report.markup import define, name, percent, text
 from reid_edge.report.pair import confidences, define_outline, draw_pair
 from reid_edge.report.pictures import Picture, candidate_picture, query_picture
 from reid_edge.report.section import BADGES
-from reid_edge_benchmarks.accuracy.answering import Answer, Measured, Progress
+from reid_edge_benchmarks.accuracy.answering import Measured, Progress, QueryAnswer
 from reid_edge_calibration.metrics import NEW
 
 
@@ -32,7 +32,7 @@ class Mistake:
     """
 
     measured: Measured
-    answer: Answer
+    answer: QueryAnswer
     kind: str
 
     def as_json(self) -> dict[str, object]:
@@ -74,7 +74,6 @@ def draw_mistakes(mistakes: Sequence[Mistake], identifier: Identifier, progress:
     Args:
         mistakes: of sets whose galleries are still there.
         identifier: the pack that made them.
-        progress: wraps a list and a word for it.
 
     Raises:
         PhotoError: a photo cannot be read any more.
@@ -100,7 +99,7 @@ class _Opened:
     candidates: GalleryCandidates
 
 
-def _what_is_wrong(answer: Answer, known: frozenset[str]) -> str:
+def _what_is_wrong(answer: QueryAnswer, known: frozenset[str]) -> str:
     if answer.verdict == "ask":
         return "asked, with another individual first" if answer.truth in known and answer.top != answer.truth else ""
     if answer.right(known):
@@ -143,9 +142,9 @@ def _draw(number: int, mistake: Mistake, identifier: Identifier, opened: _Opened
 
 
 def _beside(
-    answer: Answer, decision: Decision, gallery: Gallery, known: frozenset[str]
+    answer: QueryAnswer, decision: Decision, gallery: Gallery, known: frozenset[str]
 ) -> Iterator[tuple[str, RankedIdentity | None, Sighting]]:
-    """Whom the photo is shown beside: the individual ranked first, then the right one where the gallery has it and it is another."""
+    """The photos shown beside the query: of the individual ranked first, then of the right one if it differs and is in the gallery."""
     ranked = {each.identity: each for each in decision.ranking}
     if decision.ranking:
         first = decision.ranking[0]
@@ -176,7 +175,7 @@ def _figure(
     shown = next((matched.matcher for matched in reversed(matches) if matched.scores), "")
     counts = ", ".join(f"{len(matched.scores)} {text(matched.matcher)}" for matched in matches)
     label = f"The animal of {photo_name} beside {sighting.identity} of {sighting.photo_name}"
-    # Only the matcher that is shown: without a script, nobody could switch the others on.
+    # Only the matcher that is shown, because the page has no script to switch to the others.
     pair = draw_pair(query, outline, picture, matches, {shown: ranges[shown]} if shown else {}, shown, label)
     facts = ", ".join(
         text(fact) for fact in (sighting.photo_name, sighting.taken_at.replace("T", " "), sighting.viewpoint) if fact
@@ -189,15 +188,15 @@ def _figure(
 
 
 def _claim(mistake: Mistake) -> str:
-    """What the runtime said, and how surely."""
+    """The runtime's answer with its probability."""
     answer, sure = mistake.answer, percent(_sureness(mistake))
     if answer.verdict == "ask":
         return f"The runtime asked, {name(answer.top)} first with <strong>{sure}</strong>"
-    said = "a new individual" if answer.answered == NEW else name(answer.answered)
-    return f"The runtime said {said} with <strong>{sure}</strong>"
+    who = "a new individual" if answer.answered == NEW else name(answer.answered)
+    return f"The runtime answered {who} with <strong>{sure}</strong>"
 
 
-def _place(answer: Answer) -> str:
+def _place(answer: QueryAnswer) -> str:
     """Where the right individual was ranked, if it was."""
     if answer.truth not in answer.ranking:
         return ""

@@ -16,13 +16,12 @@ from reid_edge_benchmarks.accuracy.answering import ERRORS, Measured
 from reid_edge_benchmarks.accuracy.diagrams import reliability_diagram, risk_coverage_diagram
 from reid_edge_benchmarks.accuracy.tables import MEANINGS, ROWS, RUNG_COLUMNS, Figures, cell, interval
 
-# Those of the report that identify writes and of the one that calibrate writes, and what this page has beyond.
+# The styles of the reports of identify and of calibrate, and those of this page alone.
 _STYLES = (
     ("reid_edge.report", "style.css"),
     ("reid_edge_calibration.report", "style.css"),
     ("reid_edge_benchmarks.accuracy", "page.css"),
 )
-# The page can load nothing and reach nobody, whatever a name on it says.
 
 
 def write_page(

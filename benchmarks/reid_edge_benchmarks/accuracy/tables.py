@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.accuracy.ablation import Rung
 from reid_edge_benchmarks.accuracy.answering import ERRORS
 
@@ -39,6 +40,7 @@ MEANINGS = {
     "interval": "95 % of bootstrap resamples of individuals; those that all were answered alike give an interval without width.",
 }
 RUNG_COLUMNS = ("R-1", "BAKS", "BAUS", "GeoMean", "GeoMean in hindsight")
+RUNG_TITLES = ("R-1", "BAKS", "BAUS", "GeoMean", "95 % interval", "hindsight")
 _PAGE = 100
 
 
@@ -58,25 +60,30 @@ def interval(name: str, figures: Figures) -> str:
 
 def print_figures(by_set: Mapping[str, Figures]) -> None:
     """The table on stdout, several below each other where the sets are too many for the terminal, or for 100 columns elsewhere."""
-    rows: list[list[str]] = []
-    for name in ROWS:
-        rows.append([name, *(cell(name, figures) for figures in by_set.values())])
-        limits = [interval(name, figures) for figures in by_set.values()]
-        if any(limits):
-            rows.append(["  95 % interval", *limits])
-    for block in _blocks([["", *by_set], *rows]):
-        _print(block[0], block[1:])
+    for block in _blocks([["", *by_set], *figure_rows(by_set)]):
+        click.echo(markdown_table(block[0], block[1:]))
 
 
 def print_rungs(rungs: Sequence[Rung]) -> None:
     """The ablation of one set on stdout."""
-    columns = ("", "R-1", "BAKS", "BAUS", "GeoMean", "95 % interval", "hindsight")
+    click.echo(markdown_table(("", *RUNG_TITLES), [[rung.row, *rung_cells(rung.figures)] for rung in rungs]))
+
+
+def figure_rows(by_set: Mapping[str, Figures]) -> list[list[str]]:
+    """A row per metric with a cell per set; below a metric that has 95 % intervals, a row of these."""
     rows = []
-    for rung in rungs:
-        figures = rung.figures
-        first, last = RUNG_COLUMNS[:4], RUNG_COLUMNS[4]
-        rows.append([rung.row, *(cell(name, figures) for name in first), interval("GeoMean", figures), cell(last, figures)])
-    _print(columns, rows)
+    for name in ROWS:
+        rows.append([name, *(cell(name, figures) for figures in by_set.values())])
+        limits = [interval(name, figures) for figures in by_set.values()]
+        if any(limits):
+            rows.append(["95 % interval", *limits])
+    return rows
+
+
+def rung_cells(figures: Figures) -> list[str]:
+    """The cells of one row of the ablation below `RUNG_TITLES`."""
+    *first, last = RUNG_COLUMNS
+    return [*(cell(name, figures) for name in first), interval("GeoMean", figures), cell(last, figures)]
 
 
 def _blocks(table: Sequence[Sequence[str]]) -> list[list[list[str]]]:
@@ -89,23 +96,6 @@ def _blocks(table: Sequence[Sequence[str]]) -> list[list[list[str]]]:
             groups.append([])
         groups[-1].append(column)
     return [[[row[0], *(row[column] for column in group)] for row in table] for group in groups]
-
-
-def _print(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import MARKDOWN
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=MARKDOWN)
-    for place, title in enumerate(columns):
-        table.add_column(Text(title), justify="right" if place else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(each) for each in row))
-    console = Console(width=_width())
-    with console.capture() as printed:
-        console.print(table)
-    click.echo("\n".join(line for line in printed.get().splitlines() if line.strip()))  # without the empty edges of this box
 
 
 def _width() -> int:

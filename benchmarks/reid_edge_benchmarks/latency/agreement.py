@@ -1,15 +1,14 @@
-"""Whether two sides give the same answers: without it, a ratio of times compares nothing."""
+"""Whether two sides give the same answers; without that, a ratio of their times means nothing."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Answer = Mapping[str, Any]
+from reid_edge_benchmarks.latency.plain import PlainAnswer
 
 # Two implementations round differently, so a match at the threshold may fall on either side.
 _SAME_MATCHES, _SAME_SHARE = 2, 0.02
@@ -46,7 +45,7 @@ class Agreement:
             parts.append(f"the same verdict for {self.same_verdict:.1%}")
         text = f"On {self.photos} photos both give {' and '.join(parts)} of the animals"
         if self.same_animals < 1:
-            text += f", but see as many animals in {self.same_animals:.1%} of the photos only"
+            text += f", but find the same number of animals in only {self.same_animals:.1%} of the photos"
         if self.same_counts is not None:
             text += (
                 f"; of {self.counts} match counts {self.same_counts:.1%} agree within {_SAME_MATCHES} matches or {_SAME_SHARE:.0%} "
@@ -55,7 +54,9 @@ class Agreement:
         return text + "."
 
 
-def compare_answers(ours: Sequence[Sequence[Answer]], theirs: Sequence[Sequence[Answer]], counting: Sequence[str]) -> Agreement:
+def compare_answers(
+    ours: Sequence[Sequence[PlainAnswer]], theirs: Sequence[Sequence[PlainAnswer]], counting: Sequence[str]
+) -> Agreement:
     """Compare the runtime's answers with another side's, photo by photo.
 
     Args:
@@ -86,7 +87,7 @@ def compare_answers(ours: Sequence[Sequence[Answer]], theirs: Sequence[Sequence[
     )
 
 
-def _first(answer: Answer) -> str:
+def _first(answer: PlainAnswer) -> str:
     return str(answer["ranking"][0]["identity"]) if answer["ranking"] else ""
 
 

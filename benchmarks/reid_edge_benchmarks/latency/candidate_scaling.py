@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reid_edge.compare.matching.pair_scores import match_keypoints
+from reid_edge.compare.matching.pair_scores import match_pairs
 from reid_edge.describe.query import Query
 from reid_edge.gallery import Sighting
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.session import Session
 from reid_edge.recipe import Recipe
 from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_of_medians
+from reid_edge_calibration.progress import Progress
 
 if TYPE_CHECKING:
     from reid_edge_benchmarks.latency.torch_reference import TorchReference
-
-Progress = Callable[..., Any]
 
 _PAIRS = 8  # matched in one call
 
@@ -36,7 +35,6 @@ def measure_candidates(
         queries: photos to ask about.
         shortlists: lengths.
         rounds: how often each photo is answered with each.
-        progress: wraps a list and a word for it.
 
     Returns:
         By length, first as the recipe prunes it and then with every matcher on all candidates (``all``): ``whole`` and ``stages``, each a
@@ -50,7 +48,7 @@ def measure_candidates(
             for length, whole, variant in variants:
                 session.identifier.recipe = variant
                 start = time.perf_counter()
-                _, decisions = session.identify(query.path, Query(query.species, query.viewpoint))
+                decisions = session.identify(query.path, Query(query.species, query.viewpoint))
                 milliseconds = (time.perf_counter() - start) * 1e3
                 found[length, whole].append({**decisions[0].timings_ms, "whole": milliseconds})
     finally:
@@ -92,7 +90,7 @@ def measure_pairs(session: Session, reference: TorchReference | None, rounds: in
         ours: list[float] = []
         theirs: list[float] = []
         sides: list[tuple[list[float], Callable[[], object]]] = [
-            (ours, partial(match_keypoints, match, query, others, identifier.recipe, identifier.networks))
+            (ours, partial(match_pairs, match, query, others, identifier.recipe, identifier.networks))
         ]
         if reference:
             sides.append((theirs, partial(reference.match, match, query, others)))

@@ -2,89 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.options import DEFAULT_PACK, device_options, pack_option
+from reid_edge.cli.options import DEFAULT_PACK, pack_option
 from reid_edge.cli.progress import progress
+from reid_edge.errors import UsageError
+from reid_edge_benchmarks.options import (
+    AT_LEAST_ONE,
+    PATH,
+    Setup,
+    choices_option,
+    fold_option,
+    json_option,
+    keep_option,
+    needs_extra,
+    numbers_option,
+    photos_option,
+    prepare_option,
+    rounds_option,
+    setup_options,
+)
 
 if TYPE_CHECKING:
     from reid_edge.identify.identifier import Identifier
 
-_AGAINST = ("torch", "wildfusion")
-
-
-def _parts(choices: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...]]:
-    def split(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-        parts = tuple(part.strip() for part in value.split(",")) if value else ()
-        for part in parts:
-            if part not in choices:
-                raise click.BadParameter(f"{part!r} is none of {', '.join(choices)}.")
-        return parts
-
-    return split
-
-
-def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(sorted({int(part) for part in value.split(",")}))
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no list of numbers, such as 100,1000.") from error
-    if numbers[0] < 1:
-        raise click.BadParameter("The numbers are 1 or more.")
-    return numbers
-
-
-_metadata = click.argument("metadata", nargs=-1, type=click.Path(path_type=Path))
-_fold = click.option("--fold", default=None, help="Photos of this fold, where the metadata.csv has a column fold.")
-_keep = click.option(
-    "--keep",
-    type=click.Path(path_type=Path),
-    help="Keep galleries and rendered photos in this folder and use those that are there.",
-)
-_json = click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all figures to this file.")
+_metadata = click.argument("metadata", nargs=-1, type=PATH)
+_keep = keep_option("galleries and rendered photos")
 _plots = click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write plots (PNG) to this folder.")
 
 
 @click.command()
 @_metadata
-@_fold
-@click.option("--recipe", default=None, help="In place of a pack a recipe, a name or a TOML file; it is exported first.")
-@click.option("--weights", type=click.Path(path_type=Path), help="With --recipe: a folder with weights of networks.")
-@click.option("--accept-terms", is_flag=True, help="You agree to the terms of the weights of the recipe.")
-@click.option(
+@fold_option
+@click.option("--recipe", default=None, help="A recipe instead of a pack: a name or a TOML file; it is exported first.")
+@click.option("--weights", type=PATH, help="With --recipe: take weights from this folder.")
+@click.option("--accept-terms", is_flag=True, help="You agree to the terms of the recipe's weights.")
+@choices_option(
     "--against",
-    callback=_parts(_AGAINST),
-    metavar="torch,wildfusion",
-    help="Also the same work in PyTorch, and the common reference pipeline in PyTorch, photo by photo in turns.",
+    ("torch", "wildfusion"),
+    "Also measure the same work in PyTorch, and the common reference pipeline in PyTorch; all answer each photo in turn.",
+)
+@numbers_option("--galleries", default="100,1000,10000,100000", help_text="Sizes of the galleries, in photos.")
+@click.option(
+    "--against-up-to", type=AT_LEAST_ONE, default=1000, show_default=True, help="Largest gallery that --against is measured on."
+)
+@numbers_option("--batches", default="1,8,32", help_text="Photos per call.")
+@photos_option(16)
+@rounds_option(2)
+@click.option(
+    "--wildfusion-calls", type=AT_LEAST_ONE, default=5, show_default=True, help="Photos that the common pipeline answers."
 )
 @click.option(
-    "--galleries",
-    callback=_numbers,
-    default="100,1000,10000,100000",
-    show_default=True,
-    help="Sizes of the galleries, in photos.",
+    "--cold", type=click.IntRange(0), default=3, show_default=True, help="Starts of a process, per gallery and per side."
 )
-@click.option(
-    "--against-up-to", type=click.IntRange(1), default=1000, show_default=True, help="The largest gallery of the others."
-)
-@click.option("--batches", callback=_numbers, default="1,8,32", show_default=True, help="Photos asked for in one call.")
-@click.option("--photos", type=click.IntRange(1), default=16, show_default=True, help="Queries to measure, taken evenly.")
-@click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="How often each photo is answered.")
-@click.option(
-    "--wildfusion-calls", type=click.IntRange(1), default=5, show_default=True, help="Photos that the common pipeline answers."
-)
-@click.option("--cold", type=click.IntRange(0), default=3, show_default=True, help="Starts of a process per gallery and side.")
-@click.option("--prepare", is_flag=True, help="Only make the galleries in the folder --keep, while the machine is busy anyway.")
-@_keep
-@_json
+@prepare_option
 @_plots
-@pack_option
-@device_options
+@setup_options(keep=_keep)
 def latency(
     metadata: tuple[Path, ...],
     fold: str | None,
@@ -100,55 +78,47 @@ def latency(
     wildfusion_calls: int,
     cold: int,
     prepare: bool,
-    keep: Path | None,
-    json_path: Path | None,
     plots: Path | None,
-    pack_name: str,
-    device: str,
-    threads: int | None,
+    setup: Setup,
 ) -> None:
-    """How long an answer takes, from file to decision: warm, cold, by stage, by gallery size, and beside PyTorch.
+    """Measure how long an answer takes, from file to decision: warm, cold, by stage, by gallery size, and beside PyTorch.
 
-    METADATA are labelled photos (AnimalCLEF columns); without any, sample animals are rendered. Every side runs in a process of its own;
-    all answer the same photos in turns. A ratio is told only where it is larger than the noise.
+    METADATA are labelled photos (AnimalCLEF columns); without any, sample animals are rendered. Each side (reid-edge, PyTorch, the common
+    pipeline) runs in its own process, and all answer each photo in turn. A ratio is printed only if it is larger than the noise.
     """
-    from reid_edge.errors import UsageError
-
-    if recipe and pack_name != DEFAULT_PACK:
+    if recipe and setup.pack_name != DEFAULT_PACK:
         raise UsageError("A pack and a recipe exclude each other.", "Give either --recipe or --pack.")
-    if prepare and not keep:
-        raise UsageError("--prepare makes galleries to be used later.", "Add --keep FOLDER.")
-    if against and device not in ("auto", "cpu"):
-        raise UsageError("The other sides run on the processor, and so must reid-edge beside them.", "Add --device cpu.")
-    _check(json_path, plots)
-    with _imports("bench latency"):
+    _check_prepare(prepare, setup.keep)
+    if against and setup.device not in ("auto", "cpu"):
+        raise UsageError("--against runs on the processor, so reid-edge must run there as well.", "Add --device cpu.")
+    _check_plots(plots)
+    with needs_extra("bench latency"):
         from reid_edge_benchmarks.latency.command import MOST_ENROLLED, choose_photos, measure_latency
         from reid_edge_benchmarks.latency.galleries import open_identifier
         from reid_edge_benchmarks.latency.measuring import Plan
         from reid_edge_benchmarks.latency.plain import is_calibrated
+        from reid_edge_benchmarks.latency.plots import plot_latency
         from reid_edge_benchmarks.latency.tables import latency_text
-        from reid_edge_benchmarks.machine import machine_facts
-        from reid_edge_benchmarks.results import kept_folder, tell
+        from reid_edge_benchmarks.results import ResultFile, kept_folder
 
         if against:
-            import torch  # noqa: F401  (said before any photo is enrolled)
-
-    machine = machine_facts()
-    with kept_folder(keep) as folder:
+            import torch  # noqa: F401  (a missing library is reported before any photo is enrolled)
+    results = ResultFile(setup.json_path)
+    with kept_folder(setup.keep) as folder:
         if recipe:
             from reid_edge_benchmarks.parity.packs import exported_pack
 
             exported_pack(recipe, folder, weights, accept_terms, random=False)
-            pack_name = str(folder / f"pack-{Path(recipe).stem}")
-        device = "cpu" if against and device == "auto" else device
+            setup = replace(setup, pack_name=str(folder / f"pack-{Path(recipe).stem}"))
+        device = "cpu" if against and setup.device == "auto" else setup.device
         chosen = choose_photos(metadata, fold, min(MOST_ENROLLED, max(galleries)), photos, folder, progress)
-        identifier = open_identifier(pack_name, device, threads)
+        identifier = open_identifier(setup.pack_name, device, setup.threads)
         if not is_calibrated(identifier):
             click.echo("note: the pack is not calibrated, so it is measured up to the scores, without a decision.", err=True)
         plan = Plan(
-            pack_name,
+            setup.pack_name,
             device,
-            threads,
+            setup.threads,
             chosen.queries,
             rounds,
             against,
@@ -163,37 +133,22 @@ def latency(
             click.echo(f"The galleries are in {folder}.", err=True)
             return
         click.echo(latency_text(figures))
-        tell(json_path, machine, {"kind": "latency", "pack": _pack(identifier), **figures})
+        results.save({"kind": "latency", "pack": _pack(identifier), **figures})
         if plots:
-            from reid_edge_benchmarks.latency.plots import plot_latency
-
-            for file in plot_latency(figures, plots):
-                click.echo(f"Wrote {file}.", err=True)
+            _report_written(plot_latency(figures, plots))
 
 
 @click.command()
 @_metadata
-@_fold
-@click.option(
-    "--galleries", callback=_numbers, default="100,1000,10000,100000", show_default=True, help="Sizes of the galleries searched."
-)
-@click.option(
-    "--candidates",
-    "shortlists",
-    callback=_numbers,
-    default="10,25,50,100,200",
-    show_default=True,
-    help="Lengths of the shortlist.",
-)
-@click.option("--against", callback=_parts(("torch",)), metavar="torch", help="Also LightGlue in PyTorch.")
-@click.option("--photos", type=click.IntRange(1), default=4, show_default=True, help="Queries to measure, taken evenly.")
-@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often each photo is answered.")
-@click.option("--prepare", is_flag=True, help="Only make the galleries in the folder --keep, while the machine is busy anyway.")
-@_keep
-@_json
+@fold_option
+@numbers_option("--galleries", default="100,1000,10000,100000", help_text="Sizes of the galleries that are searched.")
+@numbers_option("--candidates", "shortlists", default="10,25,50,100,200", help_text="Lengths of the shortlist.")
+@choices_option("--against", ("torch",), "Also measure LightGlue in PyTorch.")
+@photos_option(4)
+@rounds_option(1)
+@prepare_option
 @_plots
-@pack_option
-@device_options
+@setup_options(keep=_keep)
 def scaling(
     metadata: tuple[Path, ...],
     fold: str | None,
@@ -203,104 +158,78 @@ def scaling(
     photos: int,
     rounds: int,
     prepare: bool,
-    keep: Path | None,
-    json_path: Path | None,
     plots: Path | None,
-    pack_name: str,
-    device: str,
-    threads: int | None,
+    setup: Setup,
 ) -> None:
-    """What an answer costs as the gallery and the shortlist grow.
+    """Measure how the cost of an answer grows with the gallery and the shortlist.
 
-    Search in galleries of vectors like those of the enrolled photos, exact and (where it is installed) with usearch; whole answers with
-    longer shortlists; LightGlue's pairs a second.
+    Three parts: the search in galleries of vectors like those of the enrolled photos, exact and with usearch if it is installed; whole
+    answers with longer shortlists; the pairs per second that LightGlue matches.
     """
-    from reid_edge.errors import UsageError
-
-    if prepare and not keep:
-        raise UsageError("--prepare makes galleries to be used later.", "Add --keep FOLDER.")
-    _check(json_path, plots)
-    with _imports("bench scaling"):
+    _check_prepare(prepare, setup.keep)
+    _check_plots(plots)
+    with needs_extra("bench scaling"):
         from reid_edge_benchmarks.latency.command import MOST_ENROLLED, choose_photos
         from reid_edge_benchmarks.latency.galleries import open_identifier
+        from reid_edge_benchmarks.latency.plots import plot_scaling
         from reid_edge_benchmarks.latency.scaling import measure_scaling, prepare_scaling, scaling_text
-        from reid_edge_benchmarks.machine import machine_facts
-        from reid_edge_benchmarks.results import kept_folder, tell
-
-    machine = machine_facts()
-    with kept_folder(keep) as folder:
+        from reid_edge_benchmarks.results import ResultFile, kept_folder
+    results = ResultFile(setup.json_path)
+    with kept_folder(setup.keep) as folder:
         chosen = choose_photos(metadata, fold, min(MOST_ENROLLED, max(galleries)), photos, folder, progress)
-        identifier = open_identifier(pack_name, device, threads)
+        identifier = open_identifier(setup.pack_name, setup.device, setup.threads)
         if prepare:
             prepare_scaling(galleries, chosen, identifier, folder, progress)
             return
         figures = measure_scaling(galleries, shortlists, chosen, identifier, folder, rounds, bool(against), progress)
         click.echo(scaling_text(figures))
-        tell(json_path, machine, {"kind": "scaling", "pack": _pack(identifier), **figures})
+        results.save({"kind": "scaling", "pack": _pack(identifier), **figures})
         if plots:
-            from reid_edge_benchmarks.latency.plots import plot_scaling
-
-            for file in plot_scaling(figures, plots):
-                click.echo(f"Wrote {file}.", err=True)
+            _report_written(plot_scaling(figures, plots))
 
 
 @click.command()
 @_metadata
-@_fold
-@click.option("--photos", type=click.IntRange(4), default=200, show_default=True, help="How many are asked about.")
-@click.option("--gallery", "size", type=click.IntRange(1), default=1000, show_default=True, help="Photos enrolled.")
-@_keep
-@_json
-@pack_option
-@device_options
-def folder(
-    metadata: tuple[Path, ...],
-    fold: str | None,
-    photos: int,
-    size: int,
-    keep: Path | None,
-    json_path: Path | None,
-    pack_name: str,
-    device: str,
-    threads: int | None,
-) -> None:
-    """Throughput of `reid-edge identify FOLDER` beside the same photos one at a time, and how busy the cores are."""
-    _check(json_path, None)
-    with _imports("bench folder"):
+@fold_option
+@photos_option(200, "Number of queries.", least=4)
+@click.option("--gallery", "size", type=AT_LEAST_ONE, default=1000, show_default=True, help="Number of enrolled photos.")
+@setup_options(keep=_keep)
+def folder(metadata: tuple[Path, ...], fold: str | None, photos: int, size: int, setup: Setup) -> None:
+    """Measure the throughput of `reid-edge identify FOLDER` and of the same photos one at a time, and how busy the cores are."""
+    with needs_extra("bench folder"):
         from reid_edge_benchmarks.latency.command import choose_photos
         from reid_edge_benchmarks.latency.contestant import Ask
         from reid_edge_benchmarks.latency.folder import folder_text, measure_folder
         from reid_edge_benchmarks.latency.galleries import enrol_photos, open_identifier
-        from reid_edge_benchmarks.machine import machine_facts
-        from reid_edge_benchmarks.results import kept_folder, tell
-
-    machine = machine_facts()
-    with kept_folder(keep) as kept, kept_folder(None) as temporary:
+        from reid_edge_benchmarks.results import ResultFile, kept_folder
+    results = ResultFile(setup.json_path)
+    with kept_folder(setup.keep) as kept, kept_folder(None) as temporary:
         chosen = choose_photos(metadata, fold, size, photos, kept, progress)
-        identifier = open_identifier(pack_name, device, threads)
+        identifier = open_identifier(setup.pack_name, setup.device, setup.threads)
         gallery = enrol_photos(kept, chosen.database, identifier, progress)
-        figures = measure_folder(Ask("runtime", gallery, pack_name, device, threads), chosen.queries, temporary, progress)
+        ask = Ask("runtime", gallery, setup.pack_name, setup.device, setup.threads)
+        figures = measure_folder(ask, chosen.queries, temporary, progress)
     click.echo(folder_text(figures))
     facts = {"kind": "folder", "pack": _pack(identifier), "photos of": chosen.what, "gallery": len(chosen.database)}
-    tell(json_path, machine, {**facts, **figures})
+    results.save({**facts, **figures})
 
 
 @click.command()
-@click.argument("metadata", type=click.Path(path_type=Path))
-@_fold
+@click.argument("metadata", type=PATH)
+@fold_option
 @click.option(
     "--step",
     "texts",
     multiple=True,
     required=True,
     metavar="NAME[:runtime=FOLDER,pack=PACK,threads=N,early_exit=off]",
-    help="A state of the runtime, the oldest first: the folder runtime of another checkout, another pack, other threads.",
+    help="A version of the runtime, the oldest first: the folder runtime of another checkout, another pack, another number of threads.",
 )
-@click.option("--photos", type=click.IntRange(1), default=16, show_default=True, help="Queries to measure, taken evenly.")
-@click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="How often each photo is answered.")
-@click.option("--prepare", is_flag=True, help="Only enrol the photos into the folder --keep, while the machine is busy anyway.")
+@photos_option(16)
+@rounds_option(2)
+@prepare_option
 @_keep
-@_json
+@json_option
 @pack_option
 @click.option("--device", default="cpu", show_default=True, help="What runs the networks.")
 def steps(
@@ -315,15 +244,12 @@ def steps(
     pack_name: str,
     device: str,
 ) -> None:
-    """What each step towards a faster runtime is worth: states of it answer the same photos in turns, one row each."""
-    _check(json_path, None)
-    with _imports("bench steps"):
+    """Measure what each step towards a faster runtime gains: several versions of it answer each photo in turn, one row each."""
+    with needs_extra("bench steps"):
         from reid_edge_benchmarks.latency.command import choose_photos
         from reid_edge_benchmarks.latency.steps import enrol_steps, measure_steps, parse_step, steps_text
-        from reid_edge_benchmarks.machine import machine_facts
-        from reid_edge_benchmarks.results import kept_folder, tell
-
-    machine, listed = machine_facts(), [parse_step(text, pack_name) for text in texts]
+        from reid_edge_benchmarks.results import ResultFile, kept_folder
+    results, listed = ResultFile(json_path), [parse_step(text, pack_name) for text in texts]
     with kept_folder(keep) as kept:
         galleries = enrol_steps(listed, metadata, fold, device, kept, progress)
         if prepare:
@@ -331,7 +257,7 @@ def steps(
         chosen = choose_photos((metadata,), fold, 1, photos, kept, progress)
         rows = measure_steps(listed, galleries, chosen.queries, rounds, device, progress)
     click.echo(steps_text(rows))
-    tell(json_path, machine, {"kind": "steps", "photos of": chosen.what, "queries": len(chosen.queries), "steps": rows})
+    results.save({"kind": "steps", "photos of": chosen.what, "queries": len(chosen.queries), "steps": rows})
 
 
 def _pack(identifier: Identifier) -> dict[str, str]:
@@ -339,11 +265,13 @@ def _pack(identifier: Identifier) -> dict[str, str]:
     return {"name": manifest.name, "version": manifest.version, "sha256": identifier.pack.sha256}
 
 
-def _check(json_path: Path | None, plots: Path | None) -> None:
-    """What can be said before hours of measuring."""
-    from reid_edge_benchmarks.results import refuse_missing_folders
+def _check_prepare(prepare: bool, keep: Path | None) -> None:
+    if prepare and not keep:
+        raise UsageError("--prepare makes galleries for a later run.", "Add --keep FOLDER.")
 
-    refuse_missing_folders(json_path)
+
+def _check_plots(plots: Path | None) -> None:
+    """Create the folder, and report a missing matplotlib before hours of measuring."""
     if plots:
         from reid_edge_benchmarks.latency.plots import need_matplotlib
 
@@ -351,14 +279,6 @@ def _check(json_path: Path | None, plots: Path | None) -> None:
         plots.mkdir(parents=True, exist_ok=True)
 
 
-@contextmanager
-def _imports(command: str) -> Iterator[None]:
-    """A library that is missing, in a sentence."""
-    from reid_edge.errors import UsageError
-
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{command} needs {error.name}, which is not installed.", "pip install 'reid-edge[benchmarks]'"
-        ) from error
+def _report_written(files: Iterable[Path]) -> None:
+    for file in files:
+        click.echo(f"Wrote {file}.", err=True)

@@ -1,8 +1,8 @@
-"""The whole of ``reid-edge bench latency``: galleries are made, all sides measured over each, and the figures told."""
+"""The work of ``reid-edge bench latency``: make the galleries, measure all sides on each, and return the figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from reid_edge_benchmarks.latency.galleries import enrol_photos, gallery_of, who
 from reid_edge_benchmarks.latency.measuring import Plan, evenly, measure_gallery
 from reid_edge_benchmarks.latency.plain import is_calibrated
 from reid_edge_benchmarks.rendered_photos import render_photos
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 # Photos are enrolled up to this many; larger galleries are filled with made-up animals.
 MOST_ENROLLED = 1000
@@ -29,7 +28,7 @@ _RENDERED_ASKED = 10  # of so many rendered photos one is asked about, the other
 
 @dataclass(frozen=True)
 class Photos:
-    """What is enrolled and what is asked about, and what they are, for a reader."""
+    """The photos that are enrolled, the queries, and a description of both for the reader."""
 
     database: tuple[Enrolment, ...]
     queries: tuple[Enrolment, ...]
@@ -56,7 +55,7 @@ def choose_photos(
     queries = [
         row for path in metadata for row in evenly(read_source(path, split="query", fold=fold), -(-asked // len(metadata)))
     ]
-    # The gallery holds several species and the photos do not say theirs: every animal of it is a candidate.
+    # The gallery holds several species and the queries name none, so every animal of the gallery is a candidate.
     plain = [replace(row, species="", viewpoint="") for row in queries]
     return Photos(
         tuple(whole_individuals(database, enrolled)),
@@ -105,7 +104,7 @@ def measure_latency(
 
 
 def _open_once(path: Path, identifier: Identifier) -> None:
-    """Caches beside the gallery are made now, not in the first start that is timed."""
+    """Create the caches beside the gallery before the first timed start."""
     with Session(Gallery.open(path), identifier) as session:
         name = identifier.recipe.retrieve.embedding
         (first, *_) = session.gallery.sightings()
@@ -115,11 +114,11 @@ def _open_once(path: Path, identifier: Identifier) -> None:
 
 def _energy(measured: Sequence[dict[str, Any]], meter: str | None) -> str:
     if meter is None:
-        return "Energy was not measured: this machine has no counter that may be read (tegrastats, NVML, RAPL)."
+        return "Energy was not measured: this machine has no readable energy counter (tegrastats, NVML, RAPL)."
     found = ", ".join(
         f"{side} {figures['joules_per_photo']:.2f} J at {gallery['size']:,}"
         for gallery in measured
         for side, figures in gallery["sides"].items()
         if figures["joules_per_photo"] is not None
     )
-    return f"Energy a photo ({meter}; all that the machine does, idling included): {found}."
+    return f"Energy per photo ({meter}; everything the machine does, including idle power): {found}."

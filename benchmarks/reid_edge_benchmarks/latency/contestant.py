@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from reid_edge.errors import EngineError, UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge_benchmarks.commands import environment
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Contestant:
     """A worker process; a context manager that ends it.
 
     Attributes:
-        facts: provider and threads, as the worker tells them.
+        facts: provider and threads, as the worker reports them.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -136,19 +136,12 @@ class Contestant:
         line = self._process.stdout.readline()
         if not line:
             raise EngineError(
-                f"The process of {self._name} ended without an answer.", "What it said stands above; it may lack memory."
+                f"The process of {self._name} ended without an answer.", "Its messages are above; it may lack memory."
             )
-        told: dict[str, Any] = json.loads(line)
-        if "error" in told:
-            raise UsageError(f"{self._name}: {told['error']}", told["hint"])
-        return told
-
-
-def environment(runtime: Path | None) -> dict[str, str]:
-    """The variables of a process that imports this benchmark and, where it is given, another checkout's runtime."""
-    path = [str(each) for each in ([runtime] if runtime else [])]
-    path.append(str(Path(__file__).resolve().parents[2]))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH", "")])])}
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
+            raise UsageError(f"{self._name}: {reply['error']}", reply["hint"])
+        return reply
 
 
 def cold_seconds(ask: Ask, photo: Enrolment) -> float:

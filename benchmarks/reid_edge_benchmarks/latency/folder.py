@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reid_edge.errors import UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
-from reid_edge_benchmarks.latency.contestant import Ask, Contestant, environment
-from reid_edge_benchmarks.markdown_table import markdown_table
-
-Progress = Callable[..., Any]
+from reid_edge.markdown import markdown_table
+from reid_edge_benchmarks.commands import run_command
+from reid_edge_benchmarks.latency.contestant import Ask, Contestant
+from reid_edge_calibration.progress import Progress
 
 TARGET_BUSY, TARGET_RATIO = 0.85, 1.6
 
@@ -28,7 +24,6 @@ def measure_folder(ask: Ask, photos: Sequence[Enrolment], folder: Path, progress
         ask: the runtime, over a gallery.
         photos: at least two.
         folder: where a folder with copies of them is made.
-        progress: wraps a list and a word for it.
 
     Returns:
         ``one_at_a_time`` and ``folder``, each with ``seconds``, ``photos_per_second`` and ``cpu_share`` of the machine's cores (0..1);
@@ -68,12 +63,7 @@ def folder_text(figures: dict[str, Any]) -> str:
     """The table and a sentence."""
     ratio = figures["ratio"]
     rows = [
-        [
-            name,
-            f"{figures[key]['seconds']:.1f}",
-            f"{figures[key]['photos_per_second']:.2f}",
-            f"{figures[key]['cpu_share']:.0%}",
-        ]
+        [name, f"{figures[key]['seconds']:.1f}", f"{figures[key]['photos_per_second']:.2f}", f"{figures[key]['cpu_share']:.0%}"]
         for name, key in (("one at a time", "one_at_a_time"), ("reid-edge identify FOLDER", "folder"))
     ]
     table = markdown_table((f"{figures['photos']} photos", "seconds", "photos a second", "cores busy"), rows)
@@ -96,14 +86,8 @@ def _identify_folder(ask: Ask, photos: Path) -> tuple[float, float]:
     """Seconds of wall time, and of all cores together."""
     arguments = ["identify", str(photos), "--json", "--gallery", str(ask.gallery), "--pack", ask.pack, "--device", ask.device]
     arguments += ["--threads", str(ask.threads)] if ask.threads else []
-    before, start = _children_seconds(), time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "reid_edge", *arguments], capture_output=True, text=True, check=False, env=environment(ask.runtime)
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no message"]
-        raise UsageError(f"reid-edge identify failed: {said[-1]}", "Run it by hand and repair what it says.")
+    before = _children_seconds()
+    seconds = run_command(arguments, ask.runtime)
     return seconds, _children_seconds() - before
 
 

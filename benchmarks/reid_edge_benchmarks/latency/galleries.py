@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.storage.durable import move_into_place
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Row = TypeVar("Row", Enrolment, Sighting)
 
 # Beyond this many animals made-up ones have no keypoints: theirs would fill the disk, and they are never on a shortlist.
@@ -135,13 +135,7 @@ def open_identifier(pack: str, device: str, threads: int | None) -> Identifier:
 
 
 def _fill(
-    gallery: Gallery,
-    source: Gallery,
-    real: Sequence[Sighting],
-    size: int,
-    identifier: Identifier,
-    progress: Progress,
-    seed: int,
+    gallery: Gallery, source: Gallery, real: Sequence[Sighting], size: int, identifier: Identifier, progress: Progress, seed: int
 ) -> None:
     key, recipe, batch = identifier.feature_key, identifier.recipe, gallery.new_batch()
     keypoints = {name for extract in recipe.extract for name in keypoint_arrays(extract.name)}

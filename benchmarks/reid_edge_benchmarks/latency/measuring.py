@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,8 +16,8 @@ from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant, Reply, cold_seconds
 from reid_edge_benchmarks.latency.galleries import MeasuredGallery
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Figures = dict[str, Any]
 
 RUNTIME, TORCH, WILDFUSION = "runtime", "torch", "wildfusion"
@@ -66,7 +66,6 @@ def measure_gallery(
         gallery: described by the plan's pack.
         counting: names of the scores that count matches.
         meter: of energy.
-        progress: wraps a list and a word for it.
 
     Returns:
         ``size`` and ``made_of`` of the gallery; by side under ``sides`` the `Spread` of ``whole`` and of every stage (milliseconds),

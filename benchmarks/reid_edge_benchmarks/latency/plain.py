@@ -10,7 +10,7 @@ from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.comparison import Comparison
 from reid_edge.identify.identifier import CALIBRATION, Identifier
 
-Answer = dict[str, Any]
+PlainAnswer = dict[str, Any]
 
 
 def is_calibrated(identifier: Identifier) -> bool:
@@ -29,7 +29,7 @@ def plain_scores(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def undecided(comparison: Comparison, candidates: GalleryCandidates) -> Answer:
+def undecided(comparison: Comparison, candidates: GalleryCandidates) -> PlainAnswer:
     """The answer of a pack that is not calibrated, and so cannot decide: the candidate with the highest of the last scores."""
     scored = plain_scores(comparison)
     if not scored:

@@ -91,10 +91,7 @@ def _whole(axes: Axes, galleries: Sequence[Figures]) -> None:
         if points:
             sizes, spreads = zip(*points, strict=True)
             middle = [spread["p50"] for spread in spreads]
-            error = [
-                [spread["p50"] - spread["p25"] for spread in spreads],
-                [spread["p75"] - spread["p50"] for spread in spreads],
-            ]
+            error = [[spread["p50"] - spread["p25"] for spread in spreads], [spread["p75"] - spread["p50"] for spread in spreads]]
             axes.errorbar(sizes, middle, yerr=error, marker="o", capsize=3, label=name, color=COLOURS[side])
     axes.set_xscale("log")
     axes.set_yscale("log")

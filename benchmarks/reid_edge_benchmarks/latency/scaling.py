@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ import numpy as np
 from reid_edge.gallery import Gallery
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.candidate_scaling import measure_candidates, measure_pairs
 from reid_edge_benchmarks.latency.command import Photos
 from reid_edge_benchmarks.latency.galleries import enrol_photos
 from reid_edge_benchmarks.latency.search_scaling import measure_search
 from reid_edge_benchmarks.latency.tables import ratio_cell
-from reid_edge_benchmarks.markdown_table import markdown_table
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Figures = Mapping[str, Any]
 
 # The search is called free below this share of the photo's time.

@@ -18,8 +18,8 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge_benchmarks.latency.galleries import vector_gallery
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
 from reid_edge_benchmarks.memory import memory_now
+from reid_edge_calibration.progress import Progress
 
-Progress = Callable[..., Any]
 Vectors = NDArray[np.float32]
 
 _QUERIES = 32
@@ -40,7 +40,6 @@ def measure_search(
         folder: keeps the galleries of vectors.
         threads: that usearch builds with.
         rounds: how often each query is searched.
-        progress: wraps a list and a word for it.
 
     Returns:
         By size: ``exact`` (a `Spread`, milliseconds), ``memory`` of this process, ``bytes`` of a vector as it is searched, and with usearch
@@ -117,7 +116,7 @@ def _usearch(
         index.add(keys, vectors, threads=threads)
         seconds = time.perf_counter() - start
         index.save(str(file))
-        note.write_text(str(seconds))  # written last: it proves the file, and a later run tells it again
+        note.write_text(str(seconds))  # written last, so it proves that the index is complete; a later run reads it again
     index = Index(**settings, expansion_search=max(_EXPANSION_SEARCH, count))
     index.view(str(file))
     found = [index.search(query, count).keys for query in queries]

@@ -1,4 +1,4 @@
-"""Medians with their spread, and ratios of medians that are told only where they are larger than the noise."""
+"""Medians with their spread, and ratios of medians that are given only if they are larger than the noise."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ class Ratio:
     pairs: int
 
     @property
-    def told(self) -> bool:
-        """Whether the difference is larger than the noise: the interval leaves out 1."""
+    def significant(self) -> bool:
+        """Whether the difference is larger than the noise: the interval does not include 1."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
     def text(self) -> str:
         """For a table; no figure where the noise is larger than the difference."""
         if self.low is None:
-            return f"not told: {self.pairs} pairs"
-        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})" if self.told else "within the noise"
+            return f"too few pairs: {self.pairs}"
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})" if self.significant else "within the noise"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data; `value` is None where it is not told."""
-        return {**asdict(self), "value": self.value if self.told else None, "told": self.told}
+        """Plain data; `value` is None unless the ratio is significant."""
+        return {**asdict(self), "value": self.value if self.significant else None, "told": self.significant}
 
 
 def ratio_of_medians(theirs: Sequence[float], ours: Sequence[float], seed: int = 0) -> Ratio:

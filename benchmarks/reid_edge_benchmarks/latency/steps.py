@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,13 +13,13 @@ import numpy as np
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge.markdown import markdown_table
+from reid_edge_benchmarks.commands import run_command
 from reid_edge_benchmarks.latency.agreement import compare_answers
-from reid_edge_benchmarks.latency.contestant import Ask, Contestant, Reply, environment
+from reid_edge_benchmarks.latency.contestant import Ask, Contestant, Reply
 from reid_edge_benchmarks.latency.statistics import Spread, ratio_of_medians
 from reid_edge_benchmarks.latency.tables import ratio_cell
-from reid_edge_benchmarks.markdown_table import markdown_table
-
-Progress = Callable[..., Any]
+from reid_edge_calibration.progress import Progress
 
 _KEYS = ("runtime", "pack", "threads", "early_exit")
 
@@ -80,12 +78,7 @@ def enrol_steps(
 
 
 def measure_steps(
-    steps: Sequence[Step],
-    galleries: Sequence[Path],
-    queries: Sequence[Enrolment],
-    rounds: int,
-    device: str,
-    progress: Progress,
+    steps: Sequence[Step], galleries: Sequence[Path], queries: Sequence[Enrolment], rounds: int, device: str, progress: Progress
 ) -> list[dict[str, Any]]:
     """Answer the photos with every step in turns, each over its own gallery.
 
@@ -167,19 +160,13 @@ def _by_photo(replies: Sequence[Reply], photos: int) -> list[float]:
 
 def _enrolled(step: Step, metadata: Path, fold: str | None, device: str, folder: Path) -> Path:
     pack = Path(step.pack)
-    told = repr((metadata.resolve(), fold, step.runtime, pack.resolve() if pack.exists() else step.pack))
-    gallery = folder / f"step-{hashlib.sha256(told.encode()).hexdigest()[:12]}.sqlite"
+    identity = repr((metadata.resolve(), fold, step.runtime, pack.resolve() if pack.exists() else step.pack))
+    gallery = folder / f"step-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.sqlite"
     arguments = ["gallery", "add", str(metadata), "--split", "database", "--gallery", str(gallery), "--pack", step.pack]
     arguments += ["--fold", fold] if fold else []
     arguments += ["--device", device]
-    done = subprocess.run(
-        [sys.executable, "-m", "reid_edge", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(step.runtime),
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no message"]
-        raise UsageError(f"{step.name}: its photos cannot be enrolled: {said[-1]}", "Run reid-edge gallery add by hand there.")
+    try:
+        run_command(arguments, step.runtime)
+    except UsageError as error:
+        raise UsageError(f"{step.name}: its photos cannot be enrolled: {error.message}", error.hint) from error
     return gallery

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.agreement import Agreement
 from reid_edge_benchmarks.latency.measuring import DATABASE_FEATURES, RUNTIME, TORCH, WHOLE, WILDFUSION
-from reid_edge_benchmarks.markdown_table import markdown_table
 
 Figures = Mapping[str, Any]
 
@@ -101,13 +101,13 @@ def memory_table(galleries: Sequence[Figures]) -> str:
 
 
 def ratio_text(gallery: Figures, side: str) -> str:
-    """How many times as long a side takes, and whether its answers are the same."""
+    """How many times as long a side takes as reid-edge, and whether it gives the same answers."""
     ratio, agreement = gallery["ratios"][side], Agreement(**gallery["agreement"][side])
     over = (
         f"Over a gallery of {gallery['size']:,} the {NAMES[side]}" if side == WILDFUSION else f"Over {gallery['size']:,} PyTorch"
     )
     if ratio["low"] is None:
-        said = f"{over} answered {ratio['pairs']} photos beside reid-edge: too few to tell a ratio"
+        said = f"{over} answered {ratio['pairs']} photos beside reid-edge, too few for a ratio"
     elif ratio["value"] is None:
         said = f"{over} and reid-edge differ by less than the noise (interval {ratio['low']:.2f} to {ratio['high']:.2f})"
     else:
@@ -117,16 +117,16 @@ def ratio_text(gallery: Figures, side: str) -> str:
 
 
 def _without_database(figures: Figures, ratio: float) -> str:
-    """What becomes of a ratio where the features of the database are kept from call to call; empty for a side that keeps them anyway."""
+    """How the ratio changes if the features of the database are kept from call to call; empty for a side that keeps them."""
     shares = [each[DATABASE_FEATURES] / each[WHOLE] for each in figures.get("each", ()) if DATABASE_FEATURES in each]
     if not shares:
         return ""
     share = sorted(shares)[len(shares) // 2]
-    return f"; {share:.1%} of that are the features of the database, and were they kept it would be about {ratio * (1 - share):.1f} times"
+    return f" ({share:.1%} of it for the features of the database; if these were kept, about {ratio * (1 - share):.1f} times as long)"
 
 
 def ratio_cell(ratio: Figures | None) -> str:
-    """A ratio for a table, not told where the noise is larger than the difference."""
+    """A ratio for a table; a few words if the noise is larger than the difference."""
     if ratio is None:
         return "–"
     if ratio["low"] is None:

@@ -84,7 +84,7 @@ class TorchNetwork:
 
 
 @dataclass(frozen=True)
-class ReferenceAnswer:
+class TorchAnswer:
     """The answer for one animal, in the runtime's own types."""
 
     ranking: Ranking
@@ -149,7 +149,7 @@ class TorchReference:
         }
         self._gallery = _GalleryTensors(session)
 
-    def identify(self, path: Path, query: Query, timings: Timings) -> list[ReferenceAnswer]:
+    def identify(self, path: Path, query: Query, timings: Timings) -> list[TorchAnswer]:
         """Answer for each animal of a photo file, largest first; see `reid_edge.identify.session.Session.identify`."""
         animals, selection = self._describe(path, query, timings)
         return [self._answer(animal, selection, timings) for animal in animals]
@@ -185,7 +185,7 @@ class TorchReference:
         with torch.inference_mode():
             return self._compare(described.features, selection.ids, timings)
 
-    def _answer(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> ReferenceAnswer:
+    def _answer(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> TorchAnswer:
         comparison = self._compared(described, selection, timings)
         recipe, species = self._identifier.recipe, selection.query.species
         entry, _ = self._identifier.calibration.entry(species)
@@ -193,9 +193,7 @@ class TorchReference:
         with timings.stage("decide"):
             ranking = Ranker(self._candidates, entry, quality, recipe, species).rank(comparison)
             ambiguity = selection.ambiguity_reason(described.animal.found)
-            return ReferenceAnswer(
-                ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
-            )
+            return TorchAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity))
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery

@@ -1,6 +1,6 @@
 """One side of a measurement in a process of its own: photos come on stdin, times and answers go to stdout, a JSON object a line.
 
-Its own process, so that its start can be timed, its memory is its own, and no thread pool of one library stands in another's way. The
+In its own process its start can be timed, its memory is separate, and thread pools of different libraries do not compete. The
 runtime's side imports nothing but the runtime: a worker can be given an older checkout of it.
 """
 
@@ -22,17 +22,16 @@ from reid_edge.errors import PhotoError, ReidEdgeError
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
-from reid_edge_benchmarks.latency.plain import is_calibrated, undecided
+from reid_edge_benchmarks.latency.plain import PlainAnswer, is_calibrated, undecided
 from reid_edge_benchmarks.memory import memory_now, peak_memory
 
-Answer = dict[str, Any]
 Stages = dict[str, float]
 
 
 class Side(Protocol):
     """What a worker runs."""
 
-    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[Answer], Stages]:
+    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[PlainAnswer], Stages]:
         """Answer photos (path, species, viewpoint) in one call: one answer per animal, and milliseconds by stage, of all photos."""
 
 
@@ -43,9 +42,9 @@ class Runtime:
         self._session = session
         self._decides = is_calibrated(session.identifier)
 
-    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[Answer], Stages]:
+    def ask(self, photos: Sequence[Mapping[str, str]]) -> tuple[list[PlainAnswer], Stages]:
         """See `Side.ask`."""
-        answers: list[Answer] = []
+        answers: list[PlainAnswer] = []
         stages: Stages = {}
         for path, found, milliseconds in self._answered(photos):
             answers += [{"photo": path, **answer} for answer in found]
@@ -53,7 +52,7 @@ class Runtime:
                 stages[name] = stages.get(name, 0.0) + value
         return answers, stages
 
-    def _answered(self, photos: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[Answer], Stages]]:
+    def _answered(self, photos: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[PlainAnswer], Stages]]:
         """Per photo its path, answers and milliseconds by stage."""
         queries = [Query(photo["species"], photo["viewpoint"]) for photo in photos]
         paths = [photo["path"] for photo in photos]
@@ -69,10 +68,10 @@ class Runtime:
                 yield str(place), [_plain(decision) for decision in answered[1]], dict(answered[1][0].timings_ms)
         else:
             for path, query in zip(paths, queries, strict=True):
-                _, decisions = self._session.identify(Path(path), query)
+                decisions = self._session.identify(Path(path), query)
                 yield path, [_plain(decision) for decision in decisions], dict(decisions[0].timings_ms)
 
-    def _undecided(self, path: str, query: Query, timings: Timings) -> list[Answer]:
+    def _undecided(self, path: str, query: Query, timings: Timings) -> list[PlainAnswer]:
         """As far as a pack that is not calibrated comes: to the scores."""
         identifier, candidates = self._session.identifier, self._session.candidates
         with timings.stage("decode"):
@@ -83,7 +82,7 @@ class Runtime:
         return [undecided(comparer.compare(each.features, selection, timings), candidates) for each in animals]
 
 
-def _plain(decision: Decision) -> Answer:
+def _plain(decision: Decision) -> PlainAnswer:
     return {
         "verdict": decision.verdict,
         "probability": decision.probability,

@@ -8,7 +8,7 @@ from scipy.interpolate import PchipInterpolator
 from sklearn.isotonic import IsotonicRegression
 
 TIE = 1e-9
-"""What tells scores of a flat stretch apart: this share of the score's place between the least and the greatest that were seen."""
+"""Separates scores on a flat part of the curve: this share of the score's place between the smallest and largest score seen."""
 
 
 class IsotonicCurve:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,15 @@ from reid_edge_benchmarks.parity.differences import (
 from reid_edge_benchmarks.parity.fitting import ReferenceEntry, fit_reference
 from reid_edge_benchmarks.parity.reference import ReferenceSystem, Scored
 from reid_edge_benchmarks.parity.runtime_system import RuntimeSystem, ask_runtime, calibrate_runtime, open_identifier
+from reid_edge_benchmarks.parity.sides import Sides
 from reid_edge_benchmarks.parity.tables import print_parity
-from reid_edge_benchmarks.parity.verdicts import Sides
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.metrics import NEW
-
-Progress = Callable[..., Iterable[Any]]
+from reid_edge_calibration.progress import Progress
 
 
 @dataclass(frozen=True)
-class Request:
+class ParityRequest:
     """What is compared.
 
     Attributes:
@@ -51,7 +50,7 @@ class Request:
     threads: int | None
 
 
-def measure_parity(request: Request, pack: Pack, progress: Progress) -> dict[str, Any]:
+def measure_parity(request: ParityRequest, pack: Pack, progress: Progress) -> dict[str, Any]:
     """Compare, and print the tables.
 
     Returns:
@@ -141,10 +140,7 @@ def _ask_both(
         entry.answer(compared.raw, [scored.owners[row] for row in compared.rows], recipe, labelled.species)
         for compared in scored.compared
     ]
-    differences = [
-        *description_differences(recipe, photos, scored.queries, its),
-        *answer_differences(photos, mine, its),
-    ]
+    differences = [*description_differences(recipe, photos, scored.queries, its), *answer_differences(photos, mine, its)]
     return differences, Sides(
         photos=photos,
         truth=tuple(query.identity for query in labelled.queries),

@@ -1,4 +1,4 @@
-"""From raw scores to an answer as the accounts tell it, candidate by candidate and step by step, in plain Python."""
+"""From raw scores to an answer as the published accounts describe it, candidate by candidate and step by step, in plain Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Scores = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Opinion:
-    """Whom a source takes the animal for, None for nobody of the gallery, and how sure it is."""
+    """The identity that a source gives, None for an individual not in the gallery, and its confidence."""
 
     identity: str | None
     confidence: float

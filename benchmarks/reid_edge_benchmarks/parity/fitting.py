@@ -138,12 +138,7 @@ def _trials(
 
 
 def _weights(
-    fuse: Fuse,
-    names: Sequence[str],
-    pairs: Pairs,
-    fold: NDArray[np.int64],
-    held_out: Mapping[int, Curves],
-    seed: int,
+    fuse: Fuse, names: Sequence[str], pairs: Pairs, fold: NDArray[np.int64], held_out: Mapping[int, Curves], seed: int
 ) -> dict[str, float]:
     """The weights with the best GeoMean at its best threshold, from equal ones and from random ones on."""
     taken = [name for name in names if any(name in group.scores for group in fuse.groups)]

@@ -8,16 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from kornia.feature import (
-    DISK,
-    HardNet,
-    KeyNetDetector,
-    LAFAffNetShapeEstimator,
-    LAFDescriptor,
-    LAFOrienter,
-    OriNet,
-    XFeat,
-)
+from kornia.feature import DISK, HardNet, KeyNetDetector, LAFAffNetShapeEstimator, LAFDescriptor, LAFOrienter, OriNet, XFeat
 from kornia.feature.lightglue import LightGlue
 from torch import Tensor, nn
 

@@ -16,7 +16,7 @@ from reid_edge.recipe.stages import Match
 from reid_edge_benchmarks.parity.describing import Described, Points
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
 
-_INLIER_SIDE = 512  # pixels of the long side in which `inlier_pixels` is told
+_INLIER_SIDE = 512  # pixels of the long side; `inlier_pixels` refers to this size
 _MAGSAC_CONFIDENCE, _MAGSAC_ITERATIONS = 0.9999, 5000
 _MODELLED = 4  # matches that a homography takes
 _RIVALS = 2  # keypoints that a ratio of the two nearest takes

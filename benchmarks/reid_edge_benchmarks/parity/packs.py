@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,13 +17,12 @@ from reid_edge.pack import Pack, open_pack
 from reid_edge.pack.members import MANIFEST
 from reid_edge.photo import list_photos
 from reid_edge_calibration.labels.labelled_set import LabelledSet
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.scoring import refuse_incomplete
-from reid_edge_export.heads.command import Request, train_into_pack
+from reid_edge_export.heads.command import HeadRequest, train_into_pack
 from reid_edge_export.photos import read_image
 from reid_edge_export.recipe_export import export_recipe
 from reid_edge_export.recipe_file import heads_of, read_recipe_file
-
-Progress = Callable[..., Iterable[Any]]
 
 
 def exported_pack(recipe: str, folder: Path, weights: Path | None, accept_terms: bool, random: bool) -> Pack:
@@ -65,7 +63,6 @@ def with_trained_heads(
         recipe: a name or a TOML file.
         sets: of every fold that is asked about or fitted on: a head knows the individuals that it was trained on only.
         folder: keeps the galleries and the pack with its heads.
-        progress: wraps a list and a word for it.
         seed: of held-out photos and training.
         device, threads: see `Identifier`.
 
@@ -88,7 +85,7 @@ def with_trained_heads(
             for labelled in sets:
                 photos = progress(labelled.database, f"Enrolling {labelled.name} for {name}")
                 refuse_incomplete(labelled, enrol(gallery, identifier, photos))
-        request = Request(head.kind, name=name, recipe=recipe, seed=seed)
+        request = HeadRequest(head.kind, name=name, recipe=recipe, seed=seed)
         train_into_pack(gallery_path, str(pack.source), out, request, None, None, functools.partial(click.echo, err=True))
         pack = open_pack(out, allow_random=True)
     return pack

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +23,8 @@ from reid_edge_benchmarks.parity.matching import PairMatchers
 from reid_edge_benchmarks.parity.reranking import jaccard_similarities
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
 from reid_edge_calibration.labels.labelled_set import LabelledSet
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
-
-Progress = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class ReferenceSystem:
             self._labels[head.name] = parse_labels(pack.read_json(path), head.kind, path)
 
     def load(self) -> None:
-        """Load all networks, so that one which cannot be had is told before minutes of work.
+        """Load all networks, so that a missing one is reported before minutes of work.
 
         Raises:
             UsageError: a library or the weights of a network are missing.
@@ -138,7 +136,6 @@ class ReferenceSystem:
 
         Args:
             labelled: which photos.
-            progress: wraps a list and a word for it.
             open_set_trials: also in the gallery without each query's own individual.
         """
         rows = list({read_photo(row.path).sha256: row for row in reversed(labelled.database)}.values())[::-1]
@@ -220,6 +217,6 @@ class ReferenceSystem:
 
 
 def _allowed(rows: Sequence[Enrolment], query: Enrolment) -> list[int]:
-    """Gallery photos from the query's side, or of a side that nobody told; all where the query's own is not told."""
+    """Gallery photos of the query's viewpoint or of an unknown one; all photos if the query's viewpoint is unknown."""
     side = query.viewpoint.casefold()
     return [place for place, row in enumerate(rows) if not side or row.viewpoint.casefold() in ("", side)]

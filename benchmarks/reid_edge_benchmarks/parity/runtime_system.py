@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
@@ -18,13 +17,13 @@ from reid_edge.pack import Pack, open_pack
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Fuse, Group
-from reid_edge_calibration.fit import Fit, fit_with_facts
+from reid_edge_calibration.fit import CalibrationFit, fit_with_facts
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.packing import write_calibrated_pack
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.scoring import describe_query, kept_table, refuse_incomplete
 
-Progress = Callable[..., Iterable[Any]]
 FUSED_MEAN = "mean of all scores"
 
 
@@ -61,7 +60,7 @@ class RuntimeSystem:
     identifier: Identifier
     tables: tuple[ScoreTable, ...]
     photos: tuple[tuple[Path, ...], ...]
-    fit: Fit
+    fit: CalibrationFit
 
 
 def with_one_fusion(recipe: Recipe) -> Recipe:
@@ -75,13 +74,7 @@ def with_one_fusion(recipe: Recipe) -> Recipe:
 
 
 def calibrate_runtime(
-    pack: Pack,
-    sets: Sequence[LabelledSet],
-    folder: Path,
-    progress: Progress,
-    seed: int,
-    device: str,
-    threads: int | None,
+    pack: Pack, sets: Sequence[LabelledSet], folder: Path, progress: Progress, seed: int, device: str, threads: int | None
 ) -> RuntimeSystem:
     """Score the pairs of labelled sets, fit, and open the calibrated pack.
 
@@ -89,7 +82,6 @@ def calibrate_runtime(
         pack: its own calibration is not used.
         sets: one per species.
         folder: keeps galleries, score tables and the calibrated pack.
-        progress: wraps a list and a word for it.
         seed: of folds, starts and resamples.
         device, threads: see `Identifier`.
 

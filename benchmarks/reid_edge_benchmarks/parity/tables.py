@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reid_edge_benchmarks.parity.differences import Difference
-from reid_edge_benchmarks.parity.verdicts import Sides
+from reid_edge_benchmarks.parity.sides import Sides
 
 _PAGE = 140
 
@@ -59,7 +59,7 @@ def _answers(labelled: str, side: Sides) -> Table:
         table.add_row("PyTorch" if name == "reference" else name, *(_figure(value) for value in figures[name].values()))
     table.caption = "\n".join(
         f"{'not measured' if met is None else 'met' if met else 'MISSED'}: {target}: {found}"
-        for target, found, met in side.verdicts()
+        for target, found, met in side.targets()
     )
     return table
 

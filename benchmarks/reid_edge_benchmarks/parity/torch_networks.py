@@ -29,7 +29,7 @@ from reid_edge_benchmarks.parity.kornia_networks import DiskDetector, KeynetDete
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters, resolve_preprocessing
 from reid_edge_export.networks import build_network
 from reid_edge_export.photos import read_image
-from reid_edge_export.sources import obtain, weights_in
+from reid_edge_export.weight_files import obtain, weights_in
 
 Detector = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 PairMatcher = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -43,7 +43,7 @@ class TorchNetworks:
 
         Args:
             pack: says which networks, with which parameters.
-            weights: a folder with weights to take instead of the catalogue's source, see `reid_edge_export.sources.weights_in`.
+            weights: a folder with weights to take instead of the catalogue's source, see `reid_edge_export.weight_files.weights_in`.
         """
         self._pack, self._weights = pack, weights
 

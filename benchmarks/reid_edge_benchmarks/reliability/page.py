@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reid_edge_benchmarks.markdown_table import markdown_table
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.reliability.registry import FAULTS
 
 _SHOWN_FAULTS = 20
@@ -63,8 +63,10 @@ def reliability_page(results: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [
         _HEAD,
         "\n## Result\n\n",
-        _table(("fault", "what must come out", "version", "result"), [_row(name, results.get(name)) for name in FAULTS]),
-        "\n## Conservation\n\n",
+        markdown_table(
+            ("fault", "what must come out", "version", "result"), [_row(name, results.get(name)) for name in FAULTS], padded=False
+        ),
+        "\n\n## Conservation\n\n",
         markdown_table(("fault", *_CONSERVATION), [[name, *_cells(results[name], _CONSERVATION)] for name in made]),
         "\n",
         _HOW,
@@ -86,7 +88,8 @@ def _section(name: str, result: Mapping[str, Any]) -> str:
     own = [figure for figure in result["figures"] if figure not in _CONSERVATION]
     lines = [f"\n### {FAULTS[name].title}\n", f"`--only {name}`, {result['seconds']} s; {result['machine']}.\n"]
     if own:
-        lines.append(_table(("figure", "counted"), [[figure, *_cells(result, [figure])] for figure in own]))
+        lines.append(markdown_table(("figure", "counted"), [[figure, *_cells(result, [figure])] for figure in own], padded=False))
+        lines.append("")
     lines += [f"- {text}" for text in (*result["faults"][:_SHOWN_FAULTS], *result["notes"])]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -94,8 +97,3 @@ def _section(name: str, result: Mapping[str, Any]) -> str:
 def _cells(result: Mapping[str, Any], figures: Sequence[str]) -> list[str]:
     found = [result["figures"].get(figure, "") for figure in figures]
     return [f"{value:,}" if isinstance(value, int) else str(value) for value in found]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of sentences, which no padding makes straight."""
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ["---"] * len(header), *rows))

@@ -14,7 +14,7 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("docs/benchmarks"),
     show_default=True,
-    help="The folder with the JSON files of the other commands; plots are written there too.",
+    help="Folder with the JSON files of the other commands; plots are written to it as well.",
 )
 @click.option(
     "--out",
@@ -23,12 +23,12 @@ import click
     show_default=True,
     help="The page.",
 )
-@click.option("--plots/--no-plots", default=True, show_default=True, help="Draw the plots anew.")
+@click.option("--plots/--no-plots", default=True, show_default=True, help="Draw the plots again.")
 def report(results: Path, out: Path, plots: bool) -> None:
-    """Write docs/benchmarks.md out of what the other commands measured, so that no figure is typed by hand.
+    """Write docs/benchmarks.md from the results of the other commands, so that no figure is typed by hand.
 
     It reads accuracy.json, accuracy-unpruned.json, latency.json, latency-station.json, scaling.json, scaling-station.json, folder.json,
-    speed-steps.json, startup.json, enrolment.json, embedders.json and all files of bench parity; what is not there is said to be missing.
+    speed-steps.json, startup.json, enrolment.json, embedders.json and all files of bench parity. Missing results are marked as such.
     """
     from reid_edge_benchmarks.report.page import page_text, read_all, write_plots
     from reid_edge_benchmarks.results import refuse_missing_folders

@@ -6,24 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reid_edge_benchmarks.accuracy.tables import COUNTS, ROWS, RUNG_COLUMNS, cell, interval
+from reid_edge.markdown import markdown_table
+from reid_edge_benchmarks.accuracy.tables import COUNTS, RUNG_TITLES, cell, figure_rows, rung_cells
 from reid_edge_benchmarks.embedders import EmbedderFigures, embedder_table
 from reid_edge_benchmarks.enrolment import EnrolmentFigures, Mark
 from reid_edge_benchmarks.latency.folder import folder_text
 from reid_edge_benchmarks.latency.measuring import WILDFUSION
 from reid_edge_benchmarks.latency.scaling import candidate_table, law_text, pairs_text, search_table
 from reid_edge_benchmarks.latency.steps import steps_text
-from reid_edge_benchmarks.latency.tables import (
-    batch_table,
-    memory_table,
-    ratio_text,
-    side_stage_table,
-    stage_table,
-    whole_table,
-)
+from reid_edge_benchmarks.latency.tables import batch_table, memory_table, ratio_text, side_stage_table, stage_table, whole_table
 from reid_edge_benchmarks.machine import describe_machine
-from reid_edge_benchmarks.markdown_table import markdown_table
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
+from reid_edge_benchmarks.results import nan_for_null
 from reid_edge_benchmarks.startup import Startup
 
 Results = Mapping[str, Any]
@@ -45,39 +39,30 @@ def section(name: str, results: Results) -> str:
 
 def provenance(result: Any) -> str:
     """How and on what it was measured, to stand above its tables."""
-    said = f"    {result['command']}\n\n" if result.get("command") else ""
-    return f"{said}Measured on {describe_machine(result['machine'])}."
+    command = f"    {result['command']}\n\n" if result.get("command") else ""
+    return f"{command}Measured on {describe_machine(result['machine'])}."
 
 
 def _accuracy(result: Any) -> str:
-    sets = {name: _figures(labelled["answers"]) for name, labelled in result["sets"].items()}
-    sets |= {"all sets": _figures(result["all sets"])} if "all sets" in result else {}
-    rows = []
-    for name in ROWS:
-        rows.append([name, *(cell(name, figures) for figures in sets.values())])
-        limits = [interval(name, figures) for figures in sets.values()]
-        if any(limits):
-            rows.append(["95 % interval", *limits])
+    sets = {name: nan_for_null(labelled["answers"]) for name, labelled in result["sets"].items()}
+    sets |= {"all sets": nan_for_null(result["all sets"])} if "all sets" in result else {}
     notes = [f"- {_sentence(note)}" for labelled in result["sets"].values() for note in labelled["notes"]]
-    return "\n\n".join((provenance(result), markdown_table(("", *sets), rows), *(["\n".join(notes)] if notes else [])))
+    table = markdown_table(("", *sets), figure_rows(sets))
+    return "\n\n".join((provenance(result), table, *(["\n".join(notes)] if notes else [])))
 
 
 def _contributions(result: Any) -> str:
-    rows = []
-    for labelled, each in result["sets"].items():
-        for name, figures in each.get("contributions", {}).items():
-            if "problem" in figures:
-                rows.append([labelled, name, *["–"] * 6])
-                continue
-            shown = _figures(figures)
-            cells = [cell(column, shown) for column in RUNG_COLUMNS[:4]]
-            rows.append([labelled, name, *cells, interval("GeoMean", shown), cell(RUNG_COLUMNS[4], shown)])
-    return markdown_table(("set", "row", *RUNG_COLUMNS[:4], "95 % interval", "hindsight"), rows) if rows else _MISSING
+    rows = [
+        [labelled, name, *(["–"] * len(RUNG_TITLES) if "problem" in figures else rung_cells(nan_for_null(figures)))]
+        for labelled, each in result["sets"].items()
+        for name, figures in each.get("contributions", {}).items()
+    ]
+    return markdown_table(("set", "row", *RUNG_TITLES), rows) if rows else _MISSING
 
 
 def _sets(result: Any) -> str:
     rows = [
-        [name, *(cell(count, _figures(labelled["answers"])) for count in COUNTS)] for name, labelled in result["sets"].items()
+        [name, *(cell(count, nan_for_null(labelled["answers"])) for count in COUNTS)] for name, labelled in result["sets"].items()
     ]
     return markdown_table(("set", *COUNTS), rows)
 
@@ -191,10 +176,6 @@ def _one_parity(name: str, result: Any) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else "0" if value == 0 else f"{value:.3g}"
-
-
-def _figures(plain: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if value is None else value for name, value in plain.items()}
 
 
 def _sentence(note: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.latency.measuring import RUNTIME, TORCH, WHOLE, WILDFUSION
-from reid_edge_benchmarks.markdown_table import markdown_table
 
 Results = Mapping[str, Any]
 

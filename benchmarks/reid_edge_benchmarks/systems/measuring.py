@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from reid_edge.decide.calibration import Entry
-from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.errors import UsageError
 from reid_edge.identify.identifier import Identifier
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Fuse, Group
-from reid_edge_benchmarks.accuracy.ablation import with_recipe, without_crop_and_mask
+from reid_edge_benchmarks.accuracy.ablation import fold_tables, with_recipe, without_crop_and_mask
 from reid_edge_benchmarks.answers import TableAnswers, answer_table
 from reid_edge_calibration.fit import fit_calibration
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.metrics import (
-    NEW,
     baks,
     baks_interval,
     baus,
@@ -31,10 +26,9 @@ from reid_edge_calibration.metrics import (
     rank_k,
     rank_k_interval,
 )
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.scoring import kept_table
 
-Progress = Callable[..., Iterable[Any]]
 Figures = dict[str, float | None]
 
 
@@ -75,7 +69,6 @@ def measure_system(
         folder: keeps galleries and score tables, so that a run can be continued.
         masks: the ladder begins without crop and mask, for which all features are computed anew.
         seed: of folds, starts and resamples.
-        progress: wraps a list and a word for it.
 
     Returns:
         By set, as plain data: ``photos``, ``system`` (one row), ``alone`` (a row for each score) and ``ladder``.
@@ -89,8 +82,8 @@ def measure_system(
     )
     measured = {}
     for fit, report in fitted:
-        tables = _tables(fit, report, identifier, folder, progress)
-        before = _tables(fit, report, whole_frame, folder, progress) if whole_frame else None
+        tables = fold_tables(fit, report, identifier, folder, progress)
+        before = fold_tables(fit, report, whole_frame, folder, progress) if whole_frame else None
         rows = Rows(identifier.recipe, *tables, seed)
         measured[report.name] = {
             "photos": {"fit": _photos(fit), "report": _photos(report)},
@@ -158,27 +151,15 @@ class Rows:
         except UsageError as error:
             return Row(name, {}, error.message)
         entry, _ = model.entry(self.report.species)
-        answers = answer_by_recipe(self.report, recipe, entry) if recipe.fuse else answer_table(self.report, entry)
+        answers = answer_table(self.report, entry, recipe if recipe.fuse else None)
         return Row(name, figures(answers, entry.threshold))
-
-
-def answer_by_recipe(table: ScoreTable, recipe: Recipe, entry: Entry) -> TableAnswers:
-    """What a recipe with fusions of its own answers to each query of a table, by the function that answers on the device."""
-    top, score = [NEW] * len(table.query_identity), np.zeros(len(table.query_identity))
-    compared = ~np.isnan(table.raw).all(axis=1)
-    for query in np.unique(table.query[compared]):
-        pairs = np.flatnonzero((table.query == query) & compared)
-        owners = [table.candidate_identity[candidate] for candidate in table.candidate[pairs]]
-        ranked = score_by_recipe(table.raw[pairs], owners, recipe, entry, table.species)
-        top[query], score[query] = ranked.identities[0], ranked.evidence[0]
-    return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score)
 
 
 def figures(answers: TableAnswers, threshold: float) -> Figures:
     """R-1, BAKS, BAUS and GeoMean at a threshold with their 95 % intervals over individuals; None where one is not defined."""
     truth, known, answered = answers.truth, answers.known, answers.answers(threshold)
     ranking = [[top] for top in answers.top]
-    told = {
+    measures = {
         "R-1": (rank_k(truth, ranking, 1, known), *rank_k_interval(truth, ranking, 1, known)),
         "BAKS": (baks(truth, answered, known), *baks_interval(truth, answered, known)),
         "BAUS": (baus(truth, answered, known), *baus_interval(truth, answered, known)),
@@ -186,18 +167,9 @@ def figures(answers: TableAnswers, threshold: float) -> Figures:
     }
     return {
         f"{name}{end}": None if math.isnan(value) else float(value)
-        for name, values in told.items()
+        for name, values in measures.items()
         for end, value in zip(("", " low", " high"), values, strict=True)
     }
-
-
-def _tables(
-    fit: LabelledSet, report: LabelledSet, identifier: Identifier, folder: Path, progress: Progress
-) -> tuple[ScoreTable, ScoreTable]:
-    return (
-        kept_table(fit, identifier, folder, progress),
-        kept_table(report, identifier, folder, progress, open_set_trials=False),
-    )
 
 
 def _photos(labelled: LabelledSet) -> dict[str, int]:

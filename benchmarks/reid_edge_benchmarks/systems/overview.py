@@ -1,4 +1,4 @@
-"""What each system is made of, told from its recipe: stages, networks, and where their weights come from."""
+"""What each system consists of, described from its recipe: stages, networks, and the origin of their weights."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ACCOUNTS: Mapping[str, str] = {
     "wildfusion-cascade": "W, second place",
     "classifier-fusion": "C, sixth place",
     "global-local-semantic": "S, 44th place",
-    "arcface-lightglue": "A, no entry of the competition",
+    "arcface-lightglue": "A, not entered in the competition",
     "field": "the small default",
     "station": "for a machine with a GPU, or with time",
 }
-"""The systems in the order of the page, and whose they are; a variant is called as its system, with @ and a word."""
+"""The systems in the order of the page, each with its rank or purpose. A variant has the name of its system, @ and a word."""
 
 
 _OWN, _FREE = ("field", "station"), ("@open", "@light")
@@ -37,7 +37,7 @@ def in_order(recipe: str) -> tuple[int, str]:
 
 
 def measurable() -> list[str]:
-    """The recipes with weights that anybody may use: the variants, and those of the project, in the order of the page."""
+    """The recipes with open weights: the variants and the project's own recipes, in the order of the page."""
     return sorted((name for name in recipe_names() if name.endswith(_FREE) or name in _OWN), key=in_order)
 
 
@@ -54,29 +54,29 @@ def overview() -> str:
 
 def _stages(recipe: Recipe) -> str:
     """The stages in a sentence each."""
-    told = [f"finds the animal with {recipe.segment.network}" if recipe.segment else "takes the whole frame"]
+    parts = [f"finds the animal with {recipe.segment.network}" if recipe.segment else "takes the whole frame"]
     if recipe.orient:
         who = f" of {', '.join(recipe.orient.species)}" if recipe.orient.species else ""
-        told.append(f"turns photos{who} by viewpoint")
+        parts.append(f"turns photos{who} by viewpoint")
     vectors = [f"{embed.name}{' (five crops)' if embed.crops == 5 else ''}" for embed in recipe.embed]
-    told.append(f"embeds with {', '.join(vectors)}")
-    told += [f"lays {' and '.join(each.of)} end to end as {each.name}" for each in recipe.concatenate]
-    told.append(f"shortlists {recipe.retrieve.candidates} by {recipe.retrieve.embedding}")
-    told.append(f"scores by {_listed([match.name for match in recipe.match])}")
-    told += [f"re-ranks by {each.name} (k1 {each.k1}, k2 {each.k2})" for each in recipe.rerank]
-    told += [f"asks the trained {head.kind} {head.name}" for head in recipe.head]
+    parts.append(f"embeds with {', '.join(vectors)}")
+    parts += [f"lays {' and '.join(each.of)} end to end as {each.name}" for each in recipe.concatenate]
+    parts.append(f"shortlists {recipe.retrieve.candidates} by {recipe.retrieve.embedding}")
+    parts.append(f"scores by {_listed([match.name for match in recipe.match])}")
+    parts += [f"re-ranks by {each.name} (k1 {each.k1}, k2 {each.k2})" for each in recipe.rerank]
+    parts += [f"asks the trained {head.kind} {head.name}" for head in recipe.head]
     for fuse in recipe.fuse:
-        told.append(f"fuses {fuse.name}{', weights fitted on GeoMean' if fuse.fit == 'powell' else ''}")
+        parts.append(f"fuses {fuse.name}{', weights fitted on GeoMean' if fuse.fit == 'powell' else ''}")
     if recipe.step:
-        told.append(f"takes {len(recipe.step)} steps of agreement and gates")
+        parts.append(f"takes {len(recipe.step)} steps of agreement and gates")
     if recipe.decide is None:
-        told.append("leaves fusion and threshold to calibration")
+        parts.append("leaves fusion and threshold to calibration")
     else:
         fixed = {**({"any": recipe.decide.threshold} if recipe.decide.threshold is not None else {}), **recipe.decide.species}
-        told.append(
+        parts.append(
             f"decides from {', '.join(f'{at:g} ({who})' for who, at in fixed.items())}" if fixed else "fits its threshold"
         )
-    return f"It {'; '.join(told)}."
+    return f"It {'; '.join(parts)}."
 
 
 def _listed(names: list[str]) -> str:
@@ -100,4 +100,4 @@ def _origin(network: Network) -> str:
         return "in a package"
     if address.startswith("hub:"):
         return "on a model hub"
-    return "to be fetched by you" if address else "of your own training"
+    return "to be downloaded by you" if address else "to be trained by you"

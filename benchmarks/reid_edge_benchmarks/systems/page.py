@@ -8,46 +8,46 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import UsageError
-from reid_edge_benchmarks.markdown_table import markdown_table
+from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.systems.overview import in_order, measurable, overview, system_of
 
 Data = Mapping[str, Any]
 
 _TITLE = """# The five systems
 
-Five systems of AnimalCLEF 2025 as recipes of reid-edge, which the same pipeline runs as `field`: what each is made of, how near it comes to
-the same system in PyTorch, and how often it is right. This page is made from the figures in `docs/systems` by the last of these commands,
-the others wrote these figures:
+Five systems of AnimalCLEF 2025 are recipes of reid-edge; the same pipeline runs them and `field`. This page shows what each system
+consists of, how closely it agrees with the same system in PyTorch, and how often it is right. The first two commands wrote the figures in
+`docs/systems`, and the third generates this page from them:
 
     reid-edge bench parity --recipe RECIPE SET --json docs/systems/parity-RECIPE.json
     reid-edge bench systems measure --recipe RECIPE SET --json docs/systems/measured-RECIPE-SET.json
     reid-edge bench systems page docs/systems --out docs/systems.md
 
-A recipe itself holds what its account says. Its `@open` variant has weights that anybody may use, and can have, in the place of those that
-not everybody may, or that nobody has published; `hybrid@light` is `hybrid@open` with a quarter of the keypoints on half the pixels. Heads
-are trained on the database photos of both folds, never on a query."""
+A recipe follows its published account. In its `@open` variant, open weights replace restricted and unpublished ones. `hybrid@light` is
+`hybrid@open` with a quarter of the keypoints on half the pixels. Heads are trained on the database photos of both folds, never on a
+query."""
 
 _PARITY = """## Parity with PyTorch
 
-Both sides are written from the recipe: the runtime's with numpy, OpenCV and ONNX Runtime, the other one with timm, kornia, scikit-learn and
-SciPy. Each is calibrated by itself, on its own scores. The targets are a GeoMean that differs by 0.002 or less and the same answer to
-99.5 % of the queries. The interval is a 95 % bootstrap over individuals."""
+Both implementations follow the recipe: the runtime with numpy, OpenCV and ONNX Runtime, the reference with timm, kornia, scikit-learn and
+SciPy. Each is calibrated on its own scores. The targets: GeoMean differs by at most 0.002, and 99.5 % of the queries get the same answer.
+The interval is a 95 % bootstrap over individuals."""
 
-_STAGES = """Where the two sides are farthest apart: the embedding with the largest 1 - cosine; the keypoints of which the largest share
-has no counterpart within one pixel; the matcher of whose pairs the largest share has another count (by more than 2 and 2 %); the
-calibrators when both are fitted on the same scores; and the confidence of the answer."""
+_STAGES = """The largest differences between the two implementations: the embedding with the largest 1 - cosine; the extractor with the
+largest share of keypoints without a counterpart within one pixel; the matcher with the largest share of pairs whose counts differ (by more
+than 2 matches and 2 %); the calibrator with the largest difference if both are fitted on the same scores; the confidence of the answer."""
 
 _ACCURACY = """## How often they are right
 
-Parts of the labelled sets, individuals and photos drawn by a seed; `docs/systems/photos.csv` lists them. They are few, because a pair takes
-seconds in the larger systems, so the intervals (95 %, bootstrap over individuals) are wide, and where they overlap nothing is said about
-which system is better. Within a table all recipes saw the same photos. docs/benchmarks.md has `field` on whole sets."""
+The photos are parts of the labelled sets, drawn by a seed; `docs/systems/photos.csv` lists them. They are few, because a pair takes seconds
+in the larger systems. The intervals (95 %, bootstrap over individuals) are therefore wide, and overlapping intervals do not show which
+system is better. All recipes of a table answered the same photos. docs/benchmarks.md has `field` on whole sets."""
 
 _LADDER = """## What the parts of `hybrid` add
 
-Table 3 of the account, at B = 50 on the three species of the competition, beside the same steps with open weights. Every step is fitted for
-itself: one isotonic calibrator per score and one threshold. Animals are cut out from the first step on where a row `+ crop and mask` is
-missing."""
+The first table is table 3 of the account, at B = 50 on the three species of the competition. The others are the same steps with open
+weights. Each step is fitted separately: one isotonic calibrator per score, and one threshold. In a table without the row
+`+ crop and mask`, animals are cut out from the first step on."""
 
 _ACCOUNT_LADDER = (
     ("Baseline embedding only", 0.369),
@@ -59,22 +59,22 @@ _ACCOUNT_LADDER = (
 )
 
 
-_GAPS = """## What to know of these figures
+_GAPS = """## Limits of these figures
 
-- **Weights.** No recipe without `@` has been measured on photos: its weights are fine-tuned and unpublished, or not for every use. With
-  `--random` it can be exported and run all the same, which says nothing about how often it is right.
-- **Masks** in `hybrid`: a pixel at the edge of a mask that one side has and the other not brings another keypoint in. Of 128, one other
-  keypoint moved LightGlue's count of a pair of different animals from 4 to 9; on the same keypoints both sides count the same.
-- **AdaLAM** in `hybrid`: where no neighbourhood is large enough to vote, kornia falls back on nearest neighbours by their ratio, and so
-  does the runtime. At the account's limit of 0 these count, many for pairs of different animals, and one keypoint more or less can make
-  such a count of 0 and back.
-- **wildfusion-cascade** re-ranks by the cosines of an embedding. The account does so by its fused scores, for which all pairs of the
-  gallery have to be matched. The three dual backbones of the account are three embedders of every photo.
-- **wildfusion-cascade@open** has the account's gates, but limits that are probabilities, since the account's are cosines of a network that
-  nobody has. Limits are not fitted.
-- **classifier-fusion** calibrates each score once; the account's two WildFusions are calibrated on different photos.
-- **Inlier counts** (`count = "inliers"`), which none of these recipes takes, move by a tenth when one match more or less goes into the
-  search, so that the targets of parity cannot be expected of a recipe that does."""
+- **Weights.** No recipe without `@` was measured on photos, because its weights are unpublished or restricted. With `--random` such a
+  recipe can be exported and run, but that does not measure accuracy.
+- **Masks** in `hybrid`: the two implementations may differ in a pixel at the edge of a mask, and so in a keypoint. One different keypoint
+  of 128 changed LightGlue's count for a pair of different animals from 4 to 9. On the same keypoints both give the same count.
+- **AdaLAM** in `hybrid`: if no neighbourhood is large enough to vote, kornia and the runtime fall back to nearest neighbours by their
+  ratio. The account's limit of 0 accepts these matches, many of them between different animals, so one keypoint more or less can change
+  such a count to 0 or back.
+- **wildfusion-cascade** re-ranks by the cosines of an embedding. The account re-ranks by fused scores, for which all pairs of the gallery
+  must be matched. The three dual backbones of the account are three embedders of every photo.
+- **wildfusion-cascade@open** has the account's gates. Its limits are probabilities, because the account's limits are cosines of an
+  unpublished network. Limits are not fitted.
+- **classifier-fusion** calibrates each score once. The account calibrates its two WildFusions on different photos.
+- **Inlier counts** (`count = "inliers"`) are used by none of these recipes. One match more or less changes such a count by a tenth, so a
+  recipe with inlier counts cannot be expected to meet the targets of parity."""
 
 
 def read_figures(folder: Path) -> tuple[list[Data], list[Data]]:
@@ -109,24 +109,24 @@ def systems_page(parity: Sequence[Data], measured: Sequence[Data]) -> str:
         parts += [_ACCURACY, *_accuracy(measured)]
         parts += _hybrid(measured)
         parts += _station(measured)
-    return "\n\n".join([*parts, _GAPS, "## What they are made of", overview()]) + "\n"
+    return "\n\n".join([*parts, _GAPS, "## What each system consists of", overview()]) + "\n"
 
 
 def _parity_table(parity: Sequence[Data]) -> str:
     rows = []
     for each in parity:
-        for name, told in each["sets"].items():
-            photos, apart = each["photos"][name], told["GeoMean difference"]
-            figures = told["figures"]
+        for name, result in each["sets"].items():
+            photos, apart = each["photos"][name], result["GeoMean difference"]
+            figures = result["figures"]
             rows.append(
                 (
                     _named(each),
                     f"{name}, {photos['queries']} / {photos['database']}, fitted on {photos['fitted on']}",
-                    f"{told['predictions in common']:.1%}",
+                    f"{result['predictions in common']:.1%}",
                     _figure(figures["reference"]["GeoMean"]),
                     _figure(figures["runtime"]["GeoMean"]),
                     _difference(apart),
-                    _verdict(told["targets"]),
+                    _targets_in_words(result["targets"]),
                 )
             )
     header = ("recipe", "set, queries / database", "same answer", "GeoMean PyTorch", "runtime", "difference", "targets")
@@ -143,17 +143,17 @@ def _difference(apart: Data) -> str:
     return f"{apart['value']:+.4f} ({apart['low']:+.3f} to {apart['high']:+.3f})"
 
 
-def _verdict(targets: Iterable[Data]) -> str:
+def _targets_in_words(targets: Iterable[Data]) -> str:
     met = [target["met"] for target in targets]
-    return "missed" if False in met else "met" if all(met) else "met as far as can be said"
+    return "missed" if False in met else "met" if all(met) else "met as far as measurable"
 
 
 def _differently(parity: Sequence[Data]) -> list[str]:
     rows = [
         f"- {_named(each)}, {row['photo']}: PyTorch {row['reference']}, runtime {row['runtime']}; it shows {row['truth']}"
         for each in parity
-        for told in each["sets"].values()
-        for row in told["answered differently"]
+        for result in each["sets"].values()
+        for row in result["answered differently"]
     ]
     return ["Answered differently:\n\n" + "\n".join(rows)] if rows else []
 
@@ -187,18 +187,18 @@ def _accuracy(measured: Sequence[Data]) -> list[str]:
     for name in sets:
         own = [(each["recipe"], each["sets"][name]) for each in measured if name in each["sets"]]
         photos = own[0][1]["photos"]
-        if any(told["photos"] != photos for _, told in own):
+        if any(row["photos"] != photos for _, row in own):
             raise UsageError(
                 f"The figures of {name} are of different photos.", "Measure all recipes on the same part of the set."
             )
         fit, report = photos["fit"], photos["report"]
-        told = (
+        heading = (
             f"### {name}\n\n{report['queries']} queries of {report['known individuals']} known and {report['unknown individuals']} unknown "
             f"individuals over {report['database']} database photos; fitted on {fit['queries']} queries over {fit['database']} photos of "
             "other individuals."
         )
         rows = [(f"`{recipe}`", *_four(row["system"])) for recipe, row in own]
-        parts += [told, markdown_table(("recipe", *_MEASURES), rows)]
+        parts += [heading, markdown_table(("recipe", *_MEASURES), rows)]
         if missing := [f"`{recipe}`" for recipe in measurable() if recipe not in [name for name, _ in own]]:
             parts.append(f"Not measured on these photos: {', '.join(missing)}.")
     return parts
@@ -222,8 +222,8 @@ def _rows_by_set(measured: Sequence[Data], system: str, which: str) -> Mapping[s
     by_recipe: dict[str, dict[str, list[Data]]] = {}
     for each in measured:
         if system_of(each["recipe"]) == system:
-            for name, told in each["sets"].items():
-                rows = [*told[which], *([{**told["system"], "row": "the whole"}] if which == "alone" else [])]
+            for name, result in each["sets"].items():
+                rows = [*result[which], *([{**result["system"], "row": "the whole"}] if which == "alone" else [])]
                 by_recipe.setdefault(each["recipe"], {})[name] = rows
     return by_recipe
 
@@ -248,7 +248,7 @@ def _station(measured: Sequence[Data]) -> list[str]:
 def _against_the_best(rows: Sequence[Data]) -> str:
     *alone, whole = [row for row in rows if row.get("GeoMean") is not None]
     if whole["row"] != "the whole" or not alone:
-        return "cannot be said, since the set was too small to fit it on."
+        return "not measurable, because the set was too small to fit it."
     best = max(alone, key=lambda row: float(row["GeoMean"]))
     apart = whole["GeoMean"] - best["GeoMean"]
     word = "better than" if apart > 0 else "as good as" if apart == 0 else "worse than"

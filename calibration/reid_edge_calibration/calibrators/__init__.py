@@ -7,13 +7,4 @@ from reid_edge_calibration.calibrators.knots import thin
 from reid_edge_calibration.calibrators.logistic import fit_logistic
 from reid_edge_calibration.calibrators.smooth import fit_smooth
 
-__all__ = [
-    "KINDS",
-    "FittedCalibrator",
-    "choose_calibrator",
-    "fit_beta",
-    "fit_isotonic",
-    "fit_logistic",
-    "fit_smooth",
-    "thin",
-]
+__all__ = ["KINDS", "FittedCalibrator", "choose_calibrator", "fit_beta", "fit_isotonic", "fit_logistic", "fit_smooth", "thin"]

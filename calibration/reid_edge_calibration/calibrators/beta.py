@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from reid_edge.decide.calibration import Calibrator
-from reid_edge_calibration.calibrators.knots import TOLERANCE, flat, score_grid, thin
-from reid_edge_calibration.calibrators.levels import take_levels
+from reid_edge_calibration.calibrators.knots import curve_of_logit, flat
+from reid_edge_calibration.calibrators.levels import soft_levels
 from reid_edge_calibration.calibrators.likelihood import fit_slopes
-from reid_edge_calibration.calibrators.logistic import soften
 
 MARGIN = 0.01
 """How far the lowest score seen lies above 0 and the highest below 1."""
@@ -25,25 +24,17 @@ def fit_beta(score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDArr
     that is natural to counts. The targets are Platt's (see `logistic`), because separated scores would have no finite fit.
     Outside the scores seen the end values hold.
 
-    Args:
-        score: [P] raw scores; pairs with NaN are left out.
-        same: bool [P], the pair shows the same individual.
-        weight: [P] of each pair, 1 where None.
-
-    Raises:
-        UsageError: no score at all, or an infinite one.
+    Arguments and errors as for `fit_logistic`.
     """
-    levels = soften(take_levels(score, same, weight))
-    prior = float(levels.positive.sum() / (levels.positive + levels.negative).sum())
+    levels = soft_levels(score, same, weight)
     if len(levels.score) == 1:
-        return flat(float(levels.score[0]), prior)
+        return flat(float(levels.score[0]), levels.prior)
     low, high = levels.score[0], levels.score[-1]
 
     def features(score: NDArray[np.float64]) -> NDArray[np.float64]:
         share = MARGIN + (1 - 2 * MARGIN) * (score - low) / (high - low)
         return np.stack([np.log(share), -np.log1p(-share)], axis=1)
 
-    start = np.array([logit(prior), 0.0, 0.0])
+    start = np.array([logit(levels.prior), 0.0, 0.0])
     fitted = fit_slopes(features(levels.score), levels.positive, levels.negative, np.zeros((3, 3)), start)
-    grid = score_grid(levels.score)
-    return thin("pchip", grid, np.maximum.accumulate(expit(fitted[0] + features(grid) @ fitted[1:])), TOLERANCE)
+    return curve_of_logit(levels.score, lambda grid: fitted[0] + features(grid) @ fitted[1:])

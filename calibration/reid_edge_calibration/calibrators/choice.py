@@ -1,4 +1,4 @@
-"""Which calibrator for a score: the one that tells most about pairs of individuals it did not see."""
+"""Choose the calibrator of a score: the one that predicts pairs of held-out individuals best."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from reid_edge_calibration.calibrators.levels import seen_pairs
 from reid_edge_calibration.calibrators.logistic import fit_logistic
 from reid_edge_calibration.calibrators.smooth import fit_smooth
 
-Fit = Callable[[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]], Calibrator]
-KINDS: Mapping[str, Fit] = {"isotonic": fit_isotonic, "logistic": fit_logistic, "beta": fit_beta, "smooth": fit_smooth}
+FitCalibrator = Callable[[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]], Calibrator]
+KINDS: Mapping[str, FitCalibrator] = {"isotonic": fit_isotonic, "logistic": fit_logistic, "beta": fit_beta, "smooth": fit_smooth}
 KEPT = "smooth"
 """The kind that stays unless another is clearly better, and the only one where pairs are few."""
 FOLDS = 5
@@ -45,11 +45,7 @@ class FittedCalibrator:
 
 
 def choose_calibrator(
-    score: NDArray[np.floating],
-    same: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    group: NDArray[np.integer],
-    seed: int = 0,
+    score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDArray[np.float64], group: NDArray[np.integer], seed: int = 0
 ) -> FittedCalibrator:
     """The kind with the smallest cross-validated log-loss; the smooth one unless another is clearly better.
 
@@ -127,7 +123,7 @@ def _folds(person: NDArray[np.int64], same: NDArray[np.bool_], seed: int) -> NDA
 
 
 def _cross_fit(
-    fit: Fit, score: NDArray[np.float64], same: NDArray[np.bool_], weight: NDArray[np.float64], fold: NDArray[np.int64]
+    fit: FitCalibrator, score: NDArray[np.float64], same: NDArray[np.bool_], weight: NDArray[np.float64], fold: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """By calibrators that saw no pair of the fold: float64 [P]; where there is one fold only, by the one that saw it."""
     probability = np.empty(len(score))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from reid_edge.decide.calibration import Calibrator
 
@@ -38,8 +41,14 @@ def thin(kind: str, x: NDArray[np.float64], y: NDArray[np.float64], tolerance: f
     return full
 
 
+def curve_of_logit(score: NDArray[np.float64], logit: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Calibrator:
+    """The curve of a fitted logit over the range of scores [L], increasing, made monotone and thinned to `TOLERANCE`."""
+    grid = score_grid(score)
+    return thin("pchip", grid, np.maximum.accumulate(expit(logit(grid))), TOLERANCE)
+
+
 def flat(score: float, probability: float) -> Calibrator:
-    """The same probability for any score: all that can be said where every pair has one score."""
+    """The same probability for any score, for pairs that all have the same score."""
     return Calibrator("pchip", (score - 0.5, score + 0.5), (probability, probability))
 
 

@@ -29,6 +29,23 @@ class Levels:
     positive: NDArray[np.float64]
     negative: NDArray[np.float64]
 
+    @property
+    def prior(self) -> float:
+        """The share of the weight that the pairs of the same individual have."""
+        return float(self.positive.sum() / (self.positive + self.negative).sum())
+
+
+def soft_levels(score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDArray[np.float64] | None = None) -> Levels:
+    """`take_levels` with Platt's targets: each pair counts a little as one of the other kind."""
+    levels = take_levels(score, same, weight)
+    sure_positive = (levels.positive.sum() + 1) / (levels.positive.sum() + 2)
+    sure_negative = (levels.negative.sum() + 1) / (levels.negative.sum() + 2)
+    return Levels(
+        levels.score,
+        levels.positive * sure_positive + levels.negative * (1 - sure_negative),
+        levels.positive * (1 - sure_positive) + levels.negative * sure_negative,
+    )
+
 
 def take_levels(
     score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDArray[np.float64] | None = None, most: int = MOST_LEVELS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from reid_edge.decide.calibration import Calibrator
-from reid_edge_calibration.calibrators.knots import TOLERANCE, flat, score_grid, thin
-from reid_edge_calibration.calibrators.levels import Levels, take_levels
+from reid_edge_calibration.calibrators.knots import curve_of_logit, flat
+from reid_edge_calibration.calibrators.levels import soft_levels
 from reid_edge_calibration.calibrators.likelihood import fit_slopes
 
 
@@ -27,25 +27,12 @@ def fit_logistic(score: NDArray[np.floating], same: NDArray[np.bool_], weight: N
     Raises:
         UsageError: no score at all, or an infinite one.
     """
-    levels = soften(take_levels(score, same, weight))
-    total = levels.positive + levels.negative
-    prior = float(levels.positive.sum() / total.sum())
+    levels = soft_levels(score, same, weight)
     if len(levels.score) == 1:
-        return flat(float(levels.score[0]), prior)
+        return flat(float(levels.score[0]), levels.prior)
+    total = levels.positive + levels.negative
     middle = np.average(levels.score, weights=total)
     spread = np.sqrt(np.average((levels.score - middle) ** 2, weights=total))
-    start = np.array([logit(prior), 0.0])
+    start = np.array([logit(levels.prior), 0.0])
     c, a = fit_slopes(((levels.score - middle) / spread)[:, None], levels.positive, levels.negative, np.zeros((2, 2)), start)
-    grid = score_grid(levels.score)
-    return thin("pchip", grid, np.maximum.accumulate(expit(a * (grid - middle) / spread + c)), TOLERANCE)
-
-
-def soften(levels: Levels) -> Levels:
-    """The levels with Platt's targets: each pair counts a little as one of the other kind."""
-    sure_positive = (levels.positive.sum() + 1) / (levels.positive.sum() + 2)
-    sure_negative = (levels.negative.sum() + 1) / (levels.negative.sum() + 2)
-    return Levels(
-        levels.score,
-        levels.positive * sure_positive + levels.negative * (1 - sure_negative),
-        levels.positive * (1 - sure_positive) + levels.negative * sure_negative,
-    )
+    return curve_of_logit(levels.score, lambda grid: a * (grid - middle) / spread + c)

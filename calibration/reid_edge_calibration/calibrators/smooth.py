@@ -8,10 +8,9 @@ from scipy.interpolate import BSpline
 from scipy.special import expit, logit
 
 from reid_edge.decide.calibration import Calibrator
-from reid_edge_calibration.calibrators.knots import TOLERANCE, flat, score_grid, thin
-from reid_edge_calibration.calibrators.levels import Levels, take_levels
+from reid_edge_calibration.calibrators.knots import curve_of_logit, flat
+from reid_edge_calibration.calibrators.levels import Levels, soft_levels
 from reid_edge_calibration.calibrators.likelihood import fit_slopes
-from reid_edge_calibration.calibrators.logistic import soften
 
 DEGREE = 3
 INNER_KNOTS = 8
@@ -33,22 +32,15 @@ def fit_smooth(score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDA
     40 draws of each of 3 scores of zebras, tigers, turtles and nyalas and of 3 kinds of simulated scores: 2.5 % less than that of
     isotonic (logistic 1.6 %, beta 2.1 % less), and less for 14 of the 15 scores; the other is simulated with a log-normal tail.
 
-    Args:
-        score: [P] raw scores; pairs with NaN are left out.
-        same: bool [P], the pair shows the same individual.
-        weight: [P] of each pair, 1 where None.
-
-    Raises:
-        UsageError: no score at all, or an infinite one.
+    Arguments and errors as for `fit_logistic`.
     """
-    levels = soften(take_levels(score, same, weight))
-    prior = float(levels.positive.sum() / (levels.positive + levels.negative).sum())
+    levels = soft_levels(score, same, weight)
     if len(levels.score) == 1:
-        return flat(float(levels.score[0]), prior)
+        return flat(float(levels.score[0]), levels.prior)
     width = np.diff(_sites())  # weights in these proportions make a straight line
     bend = np.diff(np.diag(width.mean() / width), axis=0)
     features = _isplines(levels.score, levels)
-    fitted, best, smallest = np.concatenate([[logit(prior)], width]), None, np.inf
+    fitted, best, smallest = np.concatenate([[logit(levels.prior)], width]), None, np.inf
     for strength in sorted(PENALTIES, reverse=True):
         penalty = np.zeros((len(width) + 1, len(width) + 1))
         penalty[1:, 1:] = strength * bend.T @ bend + 1e-6 * np.eye(len(width))
@@ -57,8 +49,8 @@ def fit_smooth(score: NDArray[np.floating], same: NDArray[np.bool_], weight: NDA
         if cost < smallest:
             best, smallest = fitted, cost
     assert best is not None
-    grid = score_grid(levels.score)
-    return thin("pchip", grid, np.maximum.accumulate(expit(best[0] + _isplines(grid, levels) @ best[1:])), TOLERANCE)
+    bias, slopes = best[0], best[1:]
+    return curve_of_logit(levels.score, lambda grid: bias + _isplines(grid, levels) @ slopes)
 
 
 def _knots() -> NDArray[np.float64]:

@@ -15,9 +15,9 @@ from reid_edge_calibration.fusion.stacking import fit_stacking
 from reid_edge_calibration.judging import gain, geomean_of, held_out_answers
 from reid_edge_calibration.trials import Pairs, TrialPlan, Trials
 
-Fit = Callable[[Sequence[str], Pairs, TrialPlan, NDArray[np.float64], NDArray[np.bool_], int], Fusion]
-Answer = Callable[[NDArray[np.float64]], Trials]
-FITS: dict[str, Fit] = {"weights": fit_weights, "stacking": fit_stacking, "network": fit_network}
+FitFusion = Callable[[Sequence[str], Pairs, TrialPlan, NDArray[np.float64], NDArray[np.bool_], int], Fusion]
+TrialsOf = Callable[[NDArray[np.float64]], Trials]
+FITS: dict[str, FitFusion] = {"weights": fit_weights, "stacking": fit_stacking, "network": fit_network}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def choose_fusion(
     pairs: Pairs,
     filled: NDArray[np.float64],
     fold: NDArray[np.int64],
-    answer: Answer,
+    answer: TrialsOf,
     seed: int = 0,
     only_mean: bool = False,
 ) -> ChosenFusion:
@@ -84,7 +84,7 @@ def choose_fusion(
 
 
 def _held_out(
-    fit: Fit,
+    fit: FitFusion,
     names: Sequence[str],
     pairs: Pairs,
     plan: TrialPlan,

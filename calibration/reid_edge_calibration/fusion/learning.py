@@ -11,7 +11,7 @@ from reid_edge.decide.calibration.fusion import log_odds
 from reid_edge_calibration.trials import Pairs
 
 MOST_DIFFERENT = 10
-"""Pairs of different individuals for each of the same one, at most; more of them tell no more and cost time."""
+"""At most so many pairs of different individuals per pair of the same one; more add no information and cost time."""
 
 
 @dataclass(frozen=True)

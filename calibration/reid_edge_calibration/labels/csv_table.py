@@ -12,11 +12,11 @@ from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.records import identity_name
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, first_few
 
-# pandas writes a missing value as nothing, unless it was told otherwise or the column holds texts.
+# pandas writes a missing value as an empty cell, except by option or in text columns.
 MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>", "nat"})
 
 UNNAMED = "unknown"
-"""What wildlife-datasets writes as the identity of an animal that nobody has named."""
+"""The identity that wildlife-datasets writes for an unnamed animal."""
 
 # Segmentations are written into cells, and are longer than the 131,072 characters that csv allows by itself.
 _LONGEST_CELL = 1 << 28

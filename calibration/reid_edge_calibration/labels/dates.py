@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from reid_edge.errors import PhotoError
 from reid_edge.photo import read_header
 from reid_edge.photo.exif import read_exif
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto
+from reid_edge_calibration.progress import Progress
 
 # ISO 8601 and the form of EXIF, 2020:01:31 14:05:00. What begins with the day or the month is not guessed at.
 _DATE = re.compile(
@@ -38,7 +38,7 @@ def day_of(text: str) -> str | None:
     return "-".join([year, *(f"{int(part):02d}" for part in (month, day) if part)])
 
 
-def noted_dates(photos: Sequence[LabelledPhoto], progress: Callable[..., Iterable[Any]]) -> dict[Path, str]:
+def noted_dates(photos: Sequence[LabelledPhoto], progress: Progress) -> dict[Path, str]:
     """What is noted of when each photo was taken, '' where nothing is: the label's date, or else that of the photo's EXIF block."""
     noted = {photo.enrolment.path: photo.enrolment.taken_at for photo in photos}
     undated = [path for path, text in noted.items() if not text]

@@ -30,7 +30,7 @@ class LabelledPhoto:
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelledSource:
     """The labels of one source.
 
     Attributes:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
-from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, first_few
+from reid_edge_calibration.labels.label_formats import read_labels
+from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, LabelledSource, first_few
 from reid_edge_calibration.labels.leakage import find_leakage
 from reid_edge_calibration.labels.request import LabelRequest
-from reid_edge_calibration.labels.sources import read_labels
 from reid_edge_calibration.labels.splits import split_photos
+from reid_edge_calibration.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,12 @@ class LabelledSet:
         return f"{name}-{sha256(what.encode()).hexdigest()[:12]}"
 
 
-def read_labelled_sets(paths: Sequence[Path], request: LabelRequest, progress: Callable[..., Iterable[Any]]) -> list[LabelledSet]:
+def read_labelled_sets(paths: Sequence[Path], request: LabelRequest, progress: Progress) -> list[LabelledSet]:
     """Read labels, split them into database and queries, and look for queries that are in the database too.
 
     Args:
         paths: sources of labels, see `read_labels`. Each is split by itself; those of the same species make one set.
         request: which labels, and how to split them.
-        progress: wraps a list and a word for it.
 
     Returns:
         one set per species, in the order of the sources, and of the species' names within one.
@@ -95,7 +94,7 @@ def of_the_same_species(others: Sequence[LabelledSet], sets: Sequence[LabelledSe
     return [by_species[labelled.species] for labelled in sets]
 
 
-def _named(labels: Labels, species: Sequence[str]) -> Labels:
+def _named(labels: LabelledSource, species: Sequence[str]) -> LabelledSource:
     """The labels, with the species that was asked for where they name none."""
     if len(species) != 1 or any(photo.enrolment.species for photo in labels.photos):
         return labels
@@ -103,7 +102,7 @@ def _named(labels: Labels, species: Sequence[str]) -> Labels:
     return replace(labels, photos=tuple(photos))
 
 
-def _by_species(labels: Labels, request: LabelRequest, progress: Callable[..., Iterable[Any]]) -> list[LabelledSet]:
+def _by_species(labels: LabelledSource, request: LabelRequest, progress: Progress) -> list[LabelledSet]:
     photos_of: dict[str, list[LabelledPhoto]] = {}
     for photo in labels.photos:
         photos_of.setdefault(photo.enrolment.species, []).append(photo)
@@ -123,7 +122,7 @@ def _merged(sets: Sequence[LabelledSet]) -> LabelledSet:
     """One set of several sources of a species.
 
     Raises:
-        UsageError: they share names of individuals, of which nobody knows whether they mean the same animal.
+        UsageError: they share names of individuals, which may or may not mean the same animal.
     """
     if len(sets) == 1:
         return sets[0]
@@ -147,7 +146,7 @@ def _merged(sets: Sequence[LabelledSet]) -> LabelledSet:
     )
 
 
-def _without_leaks(labelled: LabelledSet, request: LabelRequest, progress: Callable[..., Iterable[Any]]) -> LabelledSet:
+def _without_leaks(labelled: LabelledSet, request: LabelRequest, progress: Progress) -> LabelledSet:
     leakage = find_leakage(labelled.database, labelled.queries, labelled.name, progress)
     leaked = frozenset(leakage.same_bytes) | (leakage.nearly if request.drop_leaks else frozenset())
     queries = tuple(row for row in labelled.queries if row.path not in leaked)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from reid_edge.errors import UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge_calibration.labels.labelled_photo import counted, first_few
 from reid_edge_calibration.labels.photo_print import PhotoPrint, nearest_prints, photo_print
+from reid_edge_calibration.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class Leakage:
         return tuple(notes)
 
 
-def find_leakage(
-    database: Sequence[Enrolment], queries: Sequence[Enrolment], name: str, progress: Callable[..., Iterable[Any]]
-) -> Leakage:
+def find_leakage(database: Sequence[Enrolment], queries: Sequence[Enrolment], name: str, progress: Progress) -> Leakage:
     """Look for query photos that are in the database too.
 
     Args:

@@ -1,4 +1,4 @@
-"""The options of commands that read labelled photos."""
+"""The options of commands that read labelled photos, and how several options reach a command as one parameter."""
 
 from __future__ import annotations
 
@@ -10,51 +10,70 @@ import click
 
 from reid_edge_calibration.labels.request import SPLITS, LabelRequest
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
-def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--fold``, ``--species``, ``--split``, ``--unknown-share``, ``--query-share`` and ``--drop-leaks``.
+def grouped(parameter: str, kind: type, *options: Decorator) -> Decorator:
+    """Add click options to a command, which gets their values as one parameter.
 
-    The command gets them as one parameter, `labels`: a `LabelRequest`. Its seed is the command's to set.
+    Args:
+        parameter: its name.
+        kind: a dataclass with a field for each of the options.
+        options: in the order of ``--help``.
     """
 
-    @functools.wraps(command)
-    def with_labels(*args: Any, **options: Any) -> Any:
-        names = ("fold", "species", "split", "unknown_share", "query_share", "drop_leaks")
-        return command(*args, labels=LabelRequest(**{name: options.pop(name) for name in names}), **options)
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_group(*args: Any, **values: Any) -> Any:
+            return command(*args, **{parameter: kind(**{name: values.pop(name) for name in names})}, **values)
 
-    for option in (
-        click.option(
-            "--drop-leaks", is_flag=True, help="Leave out queries that are near-duplicates or of an encounter of the database."
-        ),
-        click.option(
-            "--query-share",
-            type=_SHARE,
-            default=LabelRequest.query_share,
-            show_default=True,
-            help="Of the other individuals' photos, encounters or days, how many are asked for; not with a given split.",
-        ),
-        click.option(
-            "--unknown-share",
-            type=_SHARE,
-            default=LabelRequest.unknown_share,
-            show_default=True,
-            help="Of the individuals, how many are held out as unknown; not with a given split.",
-        ),
-        click.option(
-            "--split",
-            type=click.Choice(SPLITS),
-            default=None,
-            help="How photos become database and queries. [default: given by the column split, or by time (later days are asked for), "
-            "encounter or photo, whichever the labels allow first]",
-        ),
-        click.option(
-            "--species",
-            multiple=True,
-            help="Photos of this species only; may be repeated. Of labels that name no species: what the animals are.",
-        ),
-        click.option("--fold", default=None, help="Rows of this fold only, where the table has a column fold."),
-    ):
-        with_labels = option(with_labels)
-    return with_labels
+        others = len(getattr(command, "__click_params__", ()))
+        for option in reversed(options):
+            with_group = option(with_group)
+        names = [added.name for added in with_group.__click_params__[others:]]
+        return with_group
+
+    return decorate
+
+
+species_option = click.option(
+    "--species",
+    multiple=True,
+    help="Use photos of this species only; may be repeated. If the labels name no species: the species of the animals.",
+)
+label_options = grouped(
+    "labels",
+    LabelRequest,
+    click.option("--fold", default=None, help="Use only the rows of this fold, if the table has a column fold."),
+    species_option,
+    click.option(
+        "--split",
+        type=click.Choice(SPLITS),
+        default=None,
+        help="How photos are divided into database and queries. [default: the column split, else the first that the labels "
+        "allow: by time (photos of later days are queries), encounter or photo]",
+    ),
+    click.option(
+        "--unknown-share",
+        type=_SHARE,
+        default=LabelRequest.unknown_share,
+        show_default=True,
+        help="Share of the individuals that are kept out of the database, as unknown ones; not with the column split.",
+    ),
+    click.option(
+        "--query-share",
+        type=_SHARE,
+        default=LabelRequest.query_share,
+        show_default=True,
+        help="Share of the known individuals' photos, encounters or days that become queries; not with the column split.",
+    ),
+    click.option(
+        "--drop-leaks",
+        is_flag=True,
+        help="Leave out queries that are near-duplicates of database photos or from the same encounter.",
+    ),
+)
+"""``--fold``, ``--species``, ``--split``, ``--unknown-share``, ``--query-share`` and ``--drop-leaks`` as the parameter `labels`, a
+`LabelRequest`. The command sets its seed."""

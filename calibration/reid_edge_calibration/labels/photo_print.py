@@ -1,4 +1,4 @@
-"""Perceptual hashes, which say whether two files show the same picture although their bytes differ."""
+"""Perceptual hashes, which find files that show the same picture although their bytes differ."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SMALLEST = 32  # pixels; a photo that is smaller at an eighth of its size is re
 
 @dataclass(frozen=True, eq=False)
 class PhotoPrint:
-    """What tells one photo from another.
+    """The identity of a photo's content.
 
     Attributes:
         sha256: of the file's bytes; of one that cannot be read, its path.

@@ -8,10 +8,9 @@ the labels; the seed decides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from reid_edge.errors import UsageError
 from reid_edge_calibration.labels.dates import day_of, noted_dates
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, counted, first_few
 from reid_edge_calibration.labels.request import LabelRequest
+from reid_edge_calibration.progress import Progress
 
 FEWEST_INDIVIDUALS = 3
 """Two in the database, so that one can be taken for the other, and one held out."""
@@ -33,7 +33,7 @@ _WORDS = {"photo": "photo", "encounter": "encounter", "time": "day"}
 
 @dataclass(frozen=True)
 class Split:
-    """Database and query photos, how they were told apart, and what a person should know of it."""
+    """Database and query photos, the kind of split, and notes for the user."""
 
     database: tuple[LabelledPhoto, ...]
     queries: tuple[LabelledPhoto, ...]
@@ -41,9 +41,7 @@ class Split:
     notes: tuple[str, ...] = ()
 
 
-def split_photos(
-    photos: Sequence[LabelledPhoto], request: LabelRequest, name: str, progress: Callable[..., Iterable[Any]]
-) -> Split:
+def split_photos(photos: Sequence[LabelledPhoto], request: LabelRequest, name: str, progress: Progress) -> Split:
     """Split the photos of one species as asked, or as the photos allow.
 
     Where `request.split` is None: the source's own split, where it has one; days, where nearly all photos are dated and half of the
@@ -54,7 +52,6 @@ def split_photos(
         photos: one label a photo.
         request: how.
         name: of the photos, for messages.
-        progress: wraps a list and a word for it.
 
     Raises:
         UsageError: one individual only, too few for unknowns, nothing to ask for, or the labels do not say what the split needs.
@@ -98,9 +95,7 @@ Units = Mapping[str, Sequence[Sequence[LabelledPhoto]]]
 """Per individual, the photos that stay together, such as those of one encounter; of days, the earliest first."""
 
 
-def _units(
-    photos: Sequence[LabelledPhoto], how: str | None, name: str, progress: Callable[..., Iterable[Any]]
-) -> tuple[str, Units, list[str]]:
+def _units(photos: Sequence[LabelledPhoto], how: str | None, name: str, progress: Progress) -> tuple[str, Units, list[str]]:
     """How to split, into what, and notes."""
     notes: list[str] = []
     encounters = {photo.enrolment.path: photo.enrolment.encounter for photo in photos}

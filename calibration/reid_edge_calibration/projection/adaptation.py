@@ -21,7 +21,7 @@ from reid_edge.pack import NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge.storage.durable import move_into_place
 from reid_edge_calibration.labels.labelled_set import LabelledSet
-from reid_edge_calibration.projection.choice import Choice, Progress, choose_projection
+from reid_edge_calibration.projection.choice import Progress, ProjectionChoice, choose_projection
 from reid_edge_calibration.projection.fit import Projection
 from reid_edge_calibration.projection.network import network_name, projection_network, with_projections
 from reid_edge_calibration.projection.vectors import LabelledVectors
@@ -36,7 +36,7 @@ class Adaptation:
         pack: with the projections that were kept and without a calibration, or as it was.
         kept: whether there is one.
         figures: by the recipe's embedding name, plain data: photos, individuals, kept, reason, decay, iterations and, where it could be
-            measured, the fields of `choice.Gain`, once over all and in ``sets`` by the set's name.
+            measured, the fields of `choice.ProjectionGain`, once over all and in ``sets`` by the set's name.
         notes: what a person should know, a sentence each.
     """
 
@@ -56,7 +56,6 @@ def adapt_pack(
         sets: labelled photos; individuals of two sets are different ones.
         folder: where the database photos are enrolled, one gallery per set, named as for `scoring.score_labelled_set`.
         out: folder of the adapted pack, not that of the identifier's own; nothing is written there where no projection is kept.
-        progress: wraps a list and a word for it.
         seed: of the parts of the cross-validation and of the bootstrap.
 
     Raises:
@@ -149,7 +148,7 @@ def _labelled_vectors(galleries: Sequence[Path], key: str, embedding: str) -> La
     return LabelledVectors.of(np.stack(vectors), individuals, encounters, viewpoints, groups)
 
 
-def _figures(choice: Choice, photos: LabelledVectors, sets: Sequence[LabelledSet]) -> dict[str, Any]:
+def _figures(choice: ProjectionChoice, photos: LabelledVectors, sets: Sequence[LabelledSet]) -> dict[str, Any]:
     return {
         "photos": len(photos),
         "individuals": len(np.unique(photos.individual)),

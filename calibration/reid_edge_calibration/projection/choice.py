@@ -11,7 +11,7 @@ labelled set on its own nor the nearest photo is worse by more than two: these a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.projection.fit import Projection, fit_projection
-from reid_edge_calibration.projection.retrieval import Found, find_again
+from reid_edge_calibration.projection.retrieval import RetrievalScores, find_again
 from reid_edge_calibration.projection.vectors import LabelledVectors
 
 DECAYS = (1.0, 0.1, 0.01)
 STEPS = (5, 15, 40)
 FEWEST_INDIVIDUALS = 6
-"""Two for each third that is held out: one alone cannot be told from anybody."""
+"""Two for each third that is held out, because one alone has no other individual to be confused with."""
 _PARTS = 3
 _TIMES_OVER = 3
 _MANY_INDIVIDUALS = 100  # from here on once over is as steady as three times
@@ -34,11 +35,10 @@ _BOOTSTRAPS = 2000
 
 Setting = tuple[float, int]
 """Decay and number of iterations."""
-Progress = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
 @dataclass(frozen=True)
-class Gain:
+class ProjectionGain:
     """Of held-out individuals: means over individuals without and with the projection, 0..1, and the paired difference.
 
     Attributes:
@@ -65,7 +65,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ProjectionChoice:
     """What cross-validation says.
 
     Attributes:
@@ -78,8 +78,8 @@ class Choice:
 
     projection: Projection | None
     setting: Setting | None
-    gain: Gain | None
-    by_group: dict[int, Gain]
+    gain: ProjectionGain | None
+    by_group: dict[int, ProjectionGain]
     reason: str
 
     def figures(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Choice:
         }
 
 
-def choose_projection(photos: LabelledVectors, progress: Progress, seed: int = 0) -> Choice:
+def choose_projection(photos: LabelledVectors, progress: Progress, seed: int = 0) -> ProjectionChoice:
     """Fit, cross-validate and decide.
 
     Args:
@@ -106,30 +106,30 @@ def choose_projection(photos: LabelledVectors, progress: Progress, seed: int = 0
         return _choose(photos, progress, seed)
 
 
-def _choose(photos: LabelledVectors, progress: Progress, seed: int) -> Choice:
+def _choose(photos: LabelledVectors, progress: Progress, seed: int) -> ProjectionChoice:
     groups = [group for group in np.unique(photos.group) if len(_telling_of(photos, group)) >= FEWEST_INDIVIDUALS]
     taking_part = photos.part(np.isin(photos.group, groups))
     if not groups:
         most = max((len(_telling_of(photos, group)) for group in np.unique(photos.group)), default=0)
-        return Choice(None, None, None, {}, _too_few(most))
+        return ProjectionChoice(None, None, None, {}, _too_few(most))
     times = _TIMES_OVER if len(taking_part.telling) < _MANY_INDIVIDUALS else 1
     splits = list(_splits(taking_part, _PARTS, times, seed))
-    without: list[dict[int, Found]] = []
-    with_it: list[dict[int, Found]] = []
+    without: list[dict[int, RetrievalScores]] = []
+    with_it: list[dict[int, RetrievalScores]] = []
     for number, held_out in enumerate(progress(splits, "Cross-validating a projection")):
         rest, asked = taking_part.part(~held_out), taking_part.part(held_out)
         setting = _choose_setting(rest, seed + 1 + number)
         without.append(dict(find_again(asked)))
         with_it.append(dict(find_again(_with_setting(rest, asked, setting))) if setting else without[-1])
     if not any(without):
-        return Choice(None, None, None, {}, "No individual has a photo that could be taken for another individual's.")
+        return ProjectionChoice(None, None, None, {}, "No individual has a photo that could be taken for another individual's.")
     gain, by_group = _gains(taking_part, without, with_it, seed)
     setting = _choose_setting(taking_part, seed)
     reason = _reason_against(gain, by_group, setting)
     if reason or setting is None:
-        return Choice(None, setting, gain, by_group, reason)
+        return ProjectionChoice(None, setting, gain, by_group, reason)
     projection = fit_projection(taking_part, setting[0], [setting[1]])[setting[1]]
-    return Choice(
+    return ProjectionChoice(
         projection,
         setting,
         gain,
@@ -153,7 +153,7 @@ def _choose_setting(photos: LabelledVectors, seed: int) -> Setting | None:
     return max(scores, key=lambda setting: float(np.mean(scores[setting])) if scores[setting] else 0.0)
 
 
-def _in_order(photos: LabelledVectors) -> list[Found]:
+def _in_order(photos: LabelledVectors) -> list[RetrievalScores]:
     found = find_again(photos)
     return [found[individual] for individual in sorted(found)]
 
@@ -179,18 +179,13 @@ def _splits(photos: LabelledVectors, parts: int, times: int, seed: int) -> Itera
 
 
 def _gains(
-    photos: LabelledVectors, without: list[dict[int, Found]], with_it: list[dict[int, Found]], seed: int
-) -> tuple[Gain, dict[int, Gain]]:
+    photos: LabelledVectors, without: list[dict[int, RetrievalScores]], with_it: list[dict[int, RetrievalScores]], seed: int
+) -> tuple[ProjectionGain, dict[int, ProjectionGain]]:
     """Over all individuals that were asked for, each with its mean over the times that it was held out, and by group."""
     pairs: dict[int, list[tuple[float, ...]]] = {}
     for before, after in zip(without, with_it, strict=True):
         for individual, found in before.items():
-            row = (
-                found.average_precision,
-                after[individual].average_precision,
-                found.first,
-                after[individual].first,
-            )
+            row = (found.average_precision, after[individual].average_precision, found.first, after[individual].first)
             pairs.setdefault(individual, []).append(row)
     individuals = sorted(pairs)
     figures = np.array([np.mean(pairs[individual], axis=0) for individual in individuals])
@@ -199,17 +194,17 @@ def _gains(
     return _gain(figures, seed), {int(group): _gain(figures[groups == group], seed) for group in np.unique(groups)}
 
 
-def _gain(figures: NDArray[np.float64], seed: int) -> Gain:
+def _gain(figures: NDArray[np.float64], seed: int) -> ProjectionGain:
     differences = figures[:, [1, 3]] - figures[:, [0, 2]]
     drawn = np.random.default_rng(seed).integers(0, len(figures), (_BOOTSTRAPS, len(figures)))
     errors = differences[drawn].mean(axis=1).std(axis=0)
     before_map, after_map, before_first, after_first = figures.mean(axis=0)
     gains = differences.mean(axis=0)
     values = (before_map, after_map, gains[0], errors[0], before_first, after_first, gains[1], errors[1])
-    return Gain(len(figures), *map(float, values))
+    return ProjectionGain(len(figures), *map(float, values))
 
 
-def _reason_against(gain: Gain, by_group: dict[int, Gain], setting: Setting | None) -> str:
+def _reason_against(gain: ProjectionGain, by_group: dict[int, ProjectionGain], setting: Setting | None) -> str:
     measured = f"the gain is {gain.map_gain:+.3f} ± {gain.map_error:.3f} in mean average precision"
     if gain.map_gain <= gain.map_error:
         return f"It does not help held-out individuals by more than the error: {measured}."
@@ -228,6 +223,6 @@ def _telling_of(photos: LabelledVectors, group: int) -> NDArray[np.int64]:
 
 def _too_few(there: int) -> str:
     return (
-        f"Too few individuals to tell whether a projection helps: {FEWEST_INDIVIDUALS} of a labelled set must have photos of one side "
+        f"Too few individuals to measure whether a projection helps: {FEWEST_INDIVIDUALS} of a labelled set must have photos of one side "
         f"from two encounters, and {there} have."
     )

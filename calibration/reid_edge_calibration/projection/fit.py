@@ -49,7 +49,7 @@ def fit_projection(photos: LabelledVectors, decay: float, steps: Sequence[int]) 
     """Fit on all the photos.
 
     Args:
-        photos: of 2 individuals or more; one with a single photo is somebody whom the others are told from.
+        photos: of 2 individuals or more; an individual with a single photo serves as a contrast to the others.
         decay: pull towards no change, above 0.
         steps: after which iterations of L-BFGS to take the projection, each 1 or more.
 

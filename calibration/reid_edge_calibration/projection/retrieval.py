@@ -1,4 +1,4 @@
-"""How well individuals are told apart: every photo asks which other photos show its individual.
+"""How well individuals are separated: each photo is a query for the other photos of its individual.
 
 Photos of one encounter are too easy and are left aside; so is what the runtime would not compare.
 """
@@ -14,18 +14,18 @@ from reid_edge_calibration.projection.vectors import LabelledVectors
 
 
 @dataclass(frozen=True)
-class Found:
+class RetrievalScores:
     """Means over the photos of one individual: average precision, and how often the nearest photo is the individual's, 0..1."""
 
     average_precision: float
     first: float
 
 
-def find_again(photos: LabelledVectors) -> Mapping[int, Found]:
+def find_again(photos: LabelledVectors) -> Mapping[int, RetrievalScores]:
     """Ask for each photo among the others.
 
     Returns:
-        By individual. One without a photo from another encounter, or without a photo of anybody else beside it, is not there.
+        By individual; without those that have no photo from a second encounter, or no comparable photo of another individual.
     """
     cosine = photos.vectors @ photos.vectors.T
     relevant = photos.relevant
@@ -38,4 +38,4 @@ def find_again(photos: LabelledVectors) -> Mapping[int, Found]:
             continue
         precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
         figures.setdefault(int(photos.individual[row]), []).append((float(precision[hits].mean()), bool(hits[0])))
-    return {individual: Found(*map(float, np.mean(rows, axis=0))) for individual, rows in figures.items()}
+    return {individual: RetrievalScores(*map(float, np.mean(rows, axis=0))) for individual, rows in figures.items()}

@@ -84,11 +84,7 @@ class LabelledVectors:
     def part(self, chosen: NDArray[np.bool_]) -> LabelledVectors:
         """The chosen photos, bool [N]."""
         return LabelledVectors(
-            self.vectors[chosen],
-            self.individual[chosen],
-            self.encounter[chosen],
-            self.viewpoint[chosen],
-            self.group[chosen],
+            self.vectors[chosen], self.individual[chosen], self.encounter[chosen], self.viewpoint[chosen], self.group[chosen]
         )
 
     def projected(self, vectors: NDArray[np.float64]) -> LabelledVectors:
@@ -97,7 +93,7 @@ class LabelledVectors:
 
     @property
     def relevant(self) -> NDArray[np.bool_]:
-        """bool [N, N]: the pairs of one individual that tell something, from two encounters and comparable."""
+        """bool [N, N]: the informative pairs of one individual: from two encounters, and comparable."""
         same = self.individual[:, None] == self.individual
         return np.asarray(self.comparable & same & (self.encounter[:, None] != self.encounter))
 

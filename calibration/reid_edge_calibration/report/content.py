@@ -1,4 +1,4 @@
-"""What the report of a calibration tells."""
+"""The content of a calibration report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ReportedEntry:
         curve_edges: float64 [M + 1] from 0 to 1; curve_value: float64 [M], GeoMean for thresholds between two edges.
         known_evidence, unknown_evidence: float64, evidence of the trials with a known and with an unknown animal, in [0, 1].
         final_probability: float64 [T], that the answer of the trial is right; final_right: bool [T], it is; final_weight: float64 [T], as
-            often as such a photo comes: known animals that were taken out of the gallery tell how strangers score, not how many there are.
+            often as such photos occur: known animals removed from the gallery show how unknown animals score, not how many there are.
         target_error: share of all photos that may be answered wrongly without asking; None where none was named.
         asked: share of photos for which a person is asked.
         wrong_unattended: share of all photos that are answered wrongly without asking; wrong_bound: its upper 95 % bound.

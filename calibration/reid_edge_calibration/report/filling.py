@@ -9,7 +9,7 @@ import numpy as np
 
 from reid_edge.decide.calibration import FusionNetwork
 from reid_edge.pack import Pack
-from reid_edge_calibration.fit import Fit, Fitted
+from reid_edge_calibration.fit import CalibrationFit, SpeciesFit
 from reid_edge_calibration.judging import geomean_interval_of
 from reid_edge_calibration.report.content import CalibrationReport, ReportedChoice, ReportedEntry, ReportedScore
 from reid_edge_calibration.threshold import geomean_curve
@@ -23,7 +23,7 @@ _FUSION = {
 }
 
 
-def report_of(fit: Fit, pack: Pack, options: Mapping[str, str], notes: Sequence[str]) -> CalibrationReport:
+def report_of(fit: CalibrationFit, pack: Pack, options: Mapping[str, str], notes: Sequence[str]) -> CalibrationReport:
     """What there is to say about a fit.
 
     Args:
@@ -44,7 +44,7 @@ def report_of(fit: Fit, pack: Pack, options: Mapping[str, str], notes: Sequence[
     )
 
 
-def _entry(fitted: Fitted, most_wrong: float) -> ReportedEntry:
+def _entry(fitted: SpeciesFit, most_wrong: float) -> ReportedEntry:
     parts, entry, trials = fitted.parts, fitted.entry, fitted.parts.trials
     edges, value = geomean_curve(trials)
     geomean, low, high = geomean_interval_of(trials, parts.right)
@@ -94,7 +94,7 @@ def _entry(fitted: Fitted, most_wrong: float) -> ReportedEntry:
     )
 
 
-def _evidence_numbers(fitted: Fitted) -> dict[str, float]:
+def _evidence_numbers(fitted: SpeciesFit) -> dict[str, float]:
     evidence = fitted.entry.evidence
     numbers = {"fused score": evidence.fused, **{f"lead in {name}": weight for name, weight in evidence.leads.items()}}
     numbers |= {"number of photos": evidence.photos, **{name: term.weight for name, term in evidence.quality.items()}}

@@ -15,15 +15,13 @@ from reid_edge_calibration.report.content import CalibrationReport, ReportedEntr
 from reid_edge_calibration.report.markup import number, percent, plain, table
 from reid_edge_calibration.report.section import write_section
 
-# The page can load nothing and reach nobody, whatever a name on it says.
-
 
 def write_report(path: Path, report: CalibrationReport) -> None:
     """Write the page; it appears whole or not at all.
 
     Args:
         path: of the HTML file; one that is there is replaced.
-        report: what to tell.
+        report: the content of the page.
 
     Raises:
         StorageError: the disk is full or read-only, or the folder is missing.
@@ -48,7 +46,7 @@ def _page(report: CalibrationReport) -> str:
         + f"""<body>
 <header class="summary">
 <h1>{plain(title)}</h1>
-<p class="counts">What was fitted on the labelled photos, and how good the answers are on photos that were left out.</p>
+<p class="counts">What was fitted on the labelled photos, and how good the answers are on held-out photos.</p>
 <dl>{"".join(f"<div><dt>{name}</dt><dd>{plain(fact)}</dd></div>" for name, fact in facts.items())}</dl>
 </header>
 <nav aria-label="Species"><details open><summary>Species</summary><ol>{links}</ol></details></nav>
@@ -70,9 +68,9 @@ def _overview(report: CalibrationReport) -> str:
     titles = (
         "Species",
         "GeoMean (95 % interval)",
-        "Asks a person",
+        "Asked of a person",
         "Wrong without asking",
-        "At most (95 % sure)",
+        "At most (95 % confidence)",
         "ECE of the answer",
     )
     return f"<article><h2>At a glance</h2>{table(titles, [_line(entry) for entry in report.entries])}</article>\n"
@@ -96,6 +94,6 @@ def _reproduce(report: CalibrationReport) -> str:
             words += [*([name] if name.startswith("--") else []), *([each] if each else [])]
     command = " ".join(map(shlex.quote, words))
     return (
-        "<article><h2>How to make it again</h2><p>The same photos, pack, options and seed give the same calibration.</p>"
+        "<article><h2>How to reproduce this</h2><p>The same photos, pack, options and seed give the same calibration.</p>"
         f'<div class="scroll"><pre><code>{plain(command)}</code></pre></div></article>\n'
     )

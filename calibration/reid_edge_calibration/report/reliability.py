@@ -1,4 +1,4 @@
-"""Do things that are said to be so likely happen so often? The diagram, its table, ECE and Brier score."""
+"""The reliability diagram: predicted probability against observed frequency, with its table, ECE and Brier score."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def reliability_figure(
         words: what is counted, such as "pairs", and what the probability is of, such as "the same individual".
         probability: float64 [N], those that are NaN are left out.
         outcome: bool [N].
-        judged: how, the end of a sentence.
+        judged: how the probability was predicted, the end of a sentence.
         weight: float64 [N], how much each counts; all the same where None.
     """
     what, happened = words
     seen = ~np.isnan(probability)
     probability, outcome, weight = probability[seen], outcome[seen], None if weight is None else weight[seen]
     if not len(probability):
-        return f"<p>{what.capitalize()} to judge the probability by: none.</p>"
+        return f"<p>There are no {what} to compare the probability with.</p>"
     curve = reliability(probability, outcome, weight=weight)
     low, high = wilson_interval(curve.observed, curve.effective)
     error, score = calibration_error(probability, outcome, weight=weight), brier(probability, outcome, weight)
-    chart = Chart(axis(0, 1, "probability said"), axis(0, 1, f"share that were {happened}"))
+    chart = Chart(axis(0, 1, "predicted probability"), axis(0, 1, f"share that were {happened}"))
     chart.line([0, 1], [0, 1], "ideal")
     chart.intervals(curve.predicted, low, high)
     chart.line(curve.predicted, curve.observed, "curve")
@@ -69,8 +69,8 @@ def reliability_figure(
         chart.svg(
             f"Reliability of {name}",
             f"{len(probability):,} {what} in {len(rows)} bins; calibration error (ECE) {error:.3f}, Brier score {score:.4f}. "
-            "On the dashed line, things happen as often as is said.",
+            "On the dashed line, prediction and observation agree.",
         ),
-        table(("Said", f"Were {happened}", "95 % interval", what.capitalize()), rows),
+        table(("Predicted", f"Were {happened}", "95 % interval", what.capitalize()), rows),
         f"ECE {number(error, 3)}, Brier score {number(score, 4)}; {len(probability):,} {what}, {judged}",
     )

@@ -15,7 +15,7 @@ from reid_edge_calibration.report.markup import figure, number, percent, plain, 
 from reid_edge_calibration.report.reliability import reliability_figure
 
 HISTOGRAM_BINS = 20
-TOLD_PROBABILITIES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+LISTED_PROBABILITIES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 CURVE_POINTS = 200
 
 
@@ -24,67 +24,61 @@ def write_section(number_of: int, entry: ReportedEntry) -> str:
     scores = "".join(_score(score, entry.borrows) for score in entry.scores)
     return (
         f'<article id="entry-{number_of}"><h2><bdi>{plain(entry.name)}</bdi></h2>'
-        f"<section><h3>What it does with a photo</h3>{_decision(entry)}</section>"
-        f"<section><h3>What it was fitted on</h3>{_facts(entry)}</section>"
-        f"<section><h3>Is it as sure as it should be?</h3>{_final(entry)}</section>"
+        f"<section><h3>Decision</h3>{_decision(entry)}</section>"
+        f"<section><h3>Labelled photos</h3>{_facts(entry)}</section>"
+        f"<section><h3>Reliability of the probabilities</h3>{_final(entry)}</section>"
         f"<section><h3>Known or new</h3>{_geomean_curve(entry)}{_histograms(entry)}</section>"
-        f"<section><h3>From scores to one verdict</h3>"
-        f"{_choice('Scores are put together by', entry.fusion)}"
-        f"{_choice('The photos of an individual count by', entry.pooling)}"
-        f"{_choice('How clearly one individual stands out is judged by', entry.evidence)}</section>"
+        f"<section><h3>From scores to a verdict</h3>"
+        f"{_choice('Fusion of the scores:', entry.fusion)}"
+        f"{_choice('Photos of an individual:', entry.pooling)}"
+        f"{_choice('Evidence:', entry.evidence)}</section>"
         f"<section><h3>The scores</h3>{scores}</section></article>\n"
     )
 
 
 def _decision(entry: ReportedEntry) -> str:
-    """What a person in the field needs to know, in sentences."""
+    """What the calibration does with a photo, in sentences."""
     if entry.ask_low < entry.ask_high:
         never_known, never_new = entry.ask_high >= 1, entry.ask_low <= 0
-        known = "never without a person" if never_known else f"where the evidence is more than {entry.ask_high:.3f}"
-        new = "never without a person" if never_new else f"where it is less than {entry.ask_low:.3f}"
+        known = "never without a person" if never_known else f"if its evidence is more than {entry.ask_high:.3f}"
+        new = "never without a person" if never_new else f"if its evidence is less than {entry.ask_low:.3f}"
         rule = (
-            "A person is asked about every animal"
+            "A person is asked about every animal."
             if never_known and never_new
-            else f"An animal is named as a known individual {known}, and called new {new}. Else a person is asked"
-        ) + f"; without a person, the limit is {entry.threshold:.3f}."
+            else f"An animal is answered as known {known}, and as new {new}. Otherwise a person is asked."
+        ) + f" Without a person, the threshold is {entry.threshold:.3f}."
     else:
         rule = (
-            f"An animal is named as a known individual where the evidence is {entry.threshold:.3f} or more, and called new below. "
-            "No photo is held back for a person."
+            f"An animal is answered as known if its evidence is {entry.threshold:.3f} or more, else as new. No person is asked."
         )
     sentences = [rule]
     if not math.isnan(entry.asked):
         sentences.append(
-            f"On labelled photos that it had not seen it asked for {percent(entry.asked)} of the photos. Without asking it was wrong on "
-            f"{percent(entry.wrong_unattended)} of all photos; with 95 % confidence, on no more than {percent(entry.wrong_bound)} of the "
-            "photos of such animals."
+            f"On held-out labelled photos, a person was asked about {percent(entry.asked)} of them. {percent(entry.wrong_unattended)} of "
+            f"all photos were answered wrongly without a person; with 95 % confidence, this share is at most {percent(entry.wrong_bound)}."
         )
     if entry.target_error is not None and not math.isnan(entry.wrong_bound):
         kept = entry.wrong_bound <= entry.target_error
         sentences.append(
-            f"You asked for {percent(entry.target_error)} or less. "
-            + (
-                "The labelled photos vouch for that."
-                if kept
-                else "The labelled photos are too few, or too hard, to vouch for that."
-            )
+            f"The target (--max-wrong) is {percent(entry.target_error)}. "
+            + ("The labelled photos confirm it." if kept else "The labelled photos are too few, or too hard, to confirm it.")
         )
     sentences.append(
         f"GeoMean, the geometric mean of right answers for known and for new animals, is {number(entry.geomean)} "
-        f"(95 % interval {number(entry.geomean_low)} to {number(entry.geomean_high)}), with everybody answered."
+        f"(95 % interval {number(entry.geomean_low)} to {number(entry.geomean_high)}) if no person is asked."
     )
     if entry.borrows:
         sentences.append(
-            "Scores, evidence and limits are those of all species together, because its own were not clearly better. "
-            "How sure an answer is, is its own."
+            "Scores, evidence and thresholds are those of all species together, because those of this species alone were not clearly "
+            "better. The probabilities are those of this species."
         )
     return "".join(f"<p>{plain(sentence)}</p>" for sentence in sentences)
 
 
 def _facts(entry: ReportedEntry) -> str:
-    told = {name: fact for name, fact in entry.facts.items() if isinstance(fact, str | int | float)}
-    rows = [(name.replace("_", " ").capitalize(), _fact(fact)) for name, fact in told.items()]
-    return table(("What", "How many or which"), rows) if rows else "<p>Nothing is told about it.</p>"
+    facts = {name: fact for name, fact in entry.facts.items() if isinstance(fact, str | int | float)}
+    rows = [(name.replace("_", " ").capitalize(), _fact(fact)) for name, fact in facts.items()]
+    return table(("Fact", "Value"), rows) if rows else "<p>No facts were recorded.</p>"
 
 
 def _fact(fact: str | int | float) -> str:
@@ -99,7 +93,7 @@ def _final(entry: ReportedEntry) -> str:
         ("answers", "right"),
         entry.final_probability,
         entry.final_right,
-        "each counted as often as such a photo comes, judged by curves that had not seen their individual.",
+        "weighted by how often such photos occur, and predicted by curves that were fitted without their individual.",
         entry.final_weight,
     )
 
@@ -118,12 +112,12 @@ def _geomean_curve(entry: ReportedEntry) -> str:
     return figure(
         chart.svg(
             f"GeoMean over the threshold, {entry.name}",
-            f"The best GeoMean is {best:.3f}; the threshold is {entry.threshold:.3f}, a person is asked from {entry.ask_low:.3f} to "
+            f"The best GeoMean is {best:.3f}. The threshold is {entry.threshold:.3f}. A person is asked between {entry.ask_low:.3f} and "
             f"{entry.ask_high:.3f}.",
         ),
         table(("Threshold", "GeoMean"), rows),
-        "GeoMean of the labelled photos at every threshold, the threshold that was chosen over resamples of individuals, and shaded, the "
-        f"band in which a person is asked. The best in hindsight is {best:.3f}.",
+        "GeoMean of the labelled photos at every threshold. The vertical line is the chosen threshold, an average over resamples of "
+        f"individuals. In the shaded band a person is asked. The best GeoMean in hindsight is {best:.3f}.",
     )
 
 
@@ -141,11 +135,9 @@ def _histograms(entry: ReportedEntry) -> str:
     ]
     counts = f"{len(entry.known_evidence):,} photos of known animals, {len(entry.unknown_evidence):,} of new ones"
     return figure(
-        chart.svg(
-            f"Evidence of known and of new animals, {entry.name}", f"{counts}. The less the two overlap, the fewer errors."
-        ),
+        chart.svg(f"Evidence of known and of new animals, {entry.name}", f"{counts}. Less overlap means fewer errors."),
         table(("Evidence", "Known animals", "New animals"), rows),
-        f"{counts}. Filled: known animals. Outlined: animals that are not in the gallery, with known ones that were taken out of it.",
+        f"{counts}. Filled: known animals. Outlined: new animals, including known ones that were removed from the gallery for this test.",
     )
 
 
@@ -155,12 +147,14 @@ def _shares(evidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArra
 
 def _score(score: ReportedScore, borrowed: bool) -> str:
     curve = (
-        "the curve of all species, which was fitted on these as well" if borrowed else "curves that had not seen their individual"
+        "the curve of all species, which was fitted on these pairs as well"
+        if borrowed
+        else "curves fitted without their individual"
     )
     return (
         f"<h4><bdi>{plain(score.name)}</bdi></h4>"
         + reliability_figure(
-            score.name, ("pairs", "the same individual"), score.probability, score.outcome, f"judged by {curve}."
+            score.name, ("pairs", "the same individual"), score.probability, score.outcome, f"predicted by {curve}."
         )
         + _calibrator(score)
         + _tried(score.kind, score.log_loss, "log-loss")
@@ -173,14 +167,14 @@ def _calibrator(score: ReportedScore) -> str:
     chart = Chart(axis(score.x[0], score.x[-1], score.name), axis(0, 1, "probability"))
     chart.line(grid, curve.interpolate(grid), "curve")
     chart.points(score.x, score.y)
-    reached = [(percent(wanted), _least_score(grid, curve.interpolate(grid), wanted)) for wanted in TOLD_PROBABILITIES]
+    reached = [(percent(wanted), _least_score(grid, curve.interpolate(grid), wanted)) for wanted in LISTED_PROBABILITIES]
     return figure(
         chart.svg(
             f"Calibrator of {score.name}",
             f"{score.kind}, {len(score.x)} knots, from {score.y[0]:.3f} at {score.x[0]:.4g} to {score.y[-1]:.3f} at {score.x[-1]:.4g}.",
         ),
-        table(("Probability", "From a score of"), reached),
-        f"The {score.kind} curve from the score of two photos to the probability that they show the same individual; dots are its knots.",
+        table(("Probability", "Reached at a score of"), reached),
+        f"The {score.kind} curve from the score of two photos to the probability that they show the same individual. Dots are its knots.",
     )
 
 

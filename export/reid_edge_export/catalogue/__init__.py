@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from reid_edge.errors import UsageError
 from reid_edge.pack.manifest import Preprocessing
+from reid_edge.suggestions import did_you_mean
 from reid_edge_export.catalogue.embedding import EMBEDDING, timm_network
-from reid_edge_export.catalogue.entry import OPSET, Network, Source, TensorSpec
+from reid_edge_export.catalogue.entry import OPSET, Network, TensorSpec, WeightSource
 from reid_edge_export.catalogue.keypoints import KEYPOINTS
 from reid_edge_export.catalogue.matching import MATCHING
 from reid_edge_export.catalogue.segmentation import SEGMENTATION
 
-__all__ = ["CATALOGUE", "OPSET", "Network", "Source", "TensorSpec", "network_named"]
+__all__ = ["CATALOGUE", "OPSET", "Network", "TensorSpec", "WeightSource", "network_named"]
 __all__ += ["outputs_in_words", "resolve_parameters", "resolve_preprocessing", "resolve_shape"]
 
 CATALOGUE: Mapping[str, Network] = {network.name: network for network in (*SEGMENTATION, *EMBEDDING, *KEYPOINTS, *MATCHING)}
@@ -31,9 +31,8 @@ def network_named(name: str) -> Network:
         return CATALOGUE[name]
     if name.startswith("timm:"):
         return timm_network(name)
-    near = difflib.get_close_matches(name, CATALOGUE, n=3)
-    offered = f"Did you mean {' or '.join(near)}?" if near else f"Known networks: {', '.join(CATALOGUE)}."
-    raise UsageError(f"There is no network named {name!r}.", offered)
+    hint = did_you_mean(name, CATALOGUE, f"Known networks: {', '.join(CATALOGUE)}.")
+    raise UsageError(f"There is no network named {name!r}.", hint)
 
 
 def resolve_parameters(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:

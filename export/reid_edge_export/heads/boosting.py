@@ -1,7 +1,7 @@
 """Gradient boosting on vectors and their nearest gallery photos (AnimalCLEF 2025, second place, section 3.5 and section 4, step 4).
 
 XGBoost with ``multi:softprob``, depth 6, eta 0.15, lambda 2; the identities of the neighbours are categories, which it splits into subsets.
-What the account does not tell is XGBoost's own setting, but for the bins of a feature: 32 at most, as good on zebras as 256, and faster.
+Settings that the account omits are XGBoost's defaults, except for the bins of a feature: at most 32, as good on zebras as 256, and faster.
 A smaller `min_child_weight` than XGBoost's 1 might seem to suit few photos; on zebras and tigers it made the held-out accuracy worse.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reid_edge.compare.heads import Labels, boosting_features
 from reid_edge.describe.query import Query
-from reid_edge_export.heads.fitting import Curve, Fitted, score
+from reid_edge_export.heads.fitting import Curve, TrainedModel, score
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say
 
@@ -65,7 +65,7 @@ def features_of(photos: LabelledPhotos, among: LabelledPhotos, labels: Labels) -
 
 def fit_boosting(
     photos: LabelledPhotos, held: LabelledPhotos | None, labels: Labels, rounds: int, seed: int, say: Say | None = None
-) -> Fitted[Booster]:
+) -> TrainedModel[Booster]:
     """Boost trees round by round, until the held-out photos gain nothing for 20 rounds.
 
     Args:
@@ -88,7 +88,7 @@ def fit_boosting(
         curve.add(train_loss, score(booster.predict(test), held.individual) if held and test else None)
         if curve.over:
             break
-    return Fitted(booster[: curve.best], curve.best, curve.steps)
+    return TrainedModel(booster[: curve.best], curve.best, curve.steps)
 
 
 def predict_boosting(booster: Booster, features: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
@@ -97,7 +97,7 @@ def predict_boosting(booster: Booster, features: NDArray[np.float32], labels: La
 
 
 def _matrix(features: NDArray[np.float32], labels: Labels, individual: NDArray[np.int64] | None = None) -> DMatrix:
-    """XGBoost's form of the features; a neighbour who is nobody that the head knows (-1) is a missing category."""
+    """The features in XGBoost's form; a neighbour that the head does not know (-1) is a missing category."""
     from xgboost import DMatrix
 
     first = labels.dimension + labels.neighbours

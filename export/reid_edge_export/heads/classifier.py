@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 from torch import Tensor, nn
 
-from reid_edge_export.heads.fitting import Curve, Fitted, score
+from reid_edge_export.heads.fitting import Curve, TrainedModel, score
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say
 
@@ -61,7 +61,7 @@ class StandardisedMlp(nn.Module):
 
 def fit_classifier(
     photos: LabelledPhotos, held: LabelledPhotos | None, epochs: int, seed: int, say: Say | None = None, most: int | None = None
-) -> Fitted[StandardisedMlp]:
+) -> TrainedModel[StandardisedMlp]:
     """Train epoch by epoch, until the held-out photos gain nothing for 10 epochs.
 
     Args:
@@ -119,7 +119,7 @@ def classifier_graph(network: StandardisedMlp) -> tuple[list[NodeProto], dict[st
 
 def _fit(
     photos: LabelledPhotos, held: LabelledPhotos | None, epochs: int, planned: int, say: Say | None
-) -> Fitted[StandardisedMlp]:
+) -> TrainedModel[StandardisedMlp]:
     network = _standardised(photos)
     vectors, individual = torch.from_numpy(photos.vectors), torch.from_numpy(photos.individual)
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
@@ -145,7 +145,7 @@ def _fit(
         if curve.over:
             break
     network.load_state_dict(best)
-    return Fitted(network.eval(), curve.best, curve.steps)
+    return TrainedModel(network.eval(), curve.best, curve.steps)
 
 
 def _standardised(photos: LabelledPhotos) -> StandardisedMlp:

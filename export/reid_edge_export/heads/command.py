@@ -16,7 +16,7 @@ from reid_edge.recipe import Recipe, parse_recipe
 from reid_edge_export.export import write_whole
 from reid_edge_export.heads.packing import check_place, had_calibration, write_with_head
 from reid_edge_export.heads.photos import read_photos
-from reid_edge_export.heads.training import Kind, Order, train_head
+from reid_edge_export.heads.training import Kind, TrainingOptions, train_head
 from reid_edge_export.progress import Say
 from reid_edge_export.recipe_file import heads_of, read_recipe_file
 from reid_edge_export.untrained import without_heads
@@ -26,7 +26,7 @@ _TRAINING = {"epochs": int, "scale": (int, float), "margin": (int, float)}
 
 
 @dataclass(frozen=True)
-class Request:
+class HeadRequest:
     """What the user asked for; empty or None where the recipe or the kind says it.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Place:
 
 
 def train_into_pack(
-    gallery: Path, pack_name: str, out: Path, request: Request, report: Path | None, keep: Path | None, say: Say
+    gallery: Path, pack_name: str, out: Path, request: HeadRequest, report: Path | None, keep: Path | None, say: Say
 ) -> Pack:
     """Train a head and write the pack with it.
 
@@ -80,7 +80,7 @@ def train_into_pack(
         GalleryError, PackError, EngineError, StorageError: it cannot go on.
     """
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already and is not a pack.", "Choose a new or empty folder.")
+        raise UsageError(f"{out} already exists and is not a pack.", "Choose a new or empty folder.")
     # A head on top of random weights measures speed as these do, and the pack stays refused where they are.
     pack = open_pack(find_pack(pack_name), allow_random=True)
     recipe = parse_recipe(pack.recipe, pack.manifest)
@@ -93,7 +93,7 @@ def train_into_pack(
     )
     if photos.left_out:
         say(f"note: {photos.left_out} photos of the gallery have no vector of this pack and are left out.")
-    order = Order(
+    order = TrainingOptions(
         request.kind,
         place.name,
         pack.manifest.licence,
@@ -116,21 +116,19 @@ def train_into_pack(
 def _conclude(pack: Pack, report: Mapping[str, Any], kind: Kind, out: Path, say: Say) -> None:
     held = report["held_out"]
     say(
-        f"{report['steps']} steps, {report['seconds']} s; of {held['photos']} held-out photos {held['accuracy']:.1%} right, the nearest "
-        f"photo by the vectors as they are {held['nearest_photo_accuracy']:.1%}"
+        f"{report['steps']} steps, {report['seconds']} s; on {held['photos']} held-out photos the head is right for "
+        f"{held['accuracy']:.1%}, the nearest photo without it for {held['nearest_photo_accuracy']:.1%}"
     )
     if held["accuracy"] < held["nearest_photo_accuracy"]:
-        say(
-            "note: On its own the head is worse than the nearest photo. It may still help in a fusion, which calibration measures."
-        )
+        say("note: The head alone is worse than the nearest photo. It may still help in a fusion, which calibration measures.")
     if had_calibration(pack):
-        say("note: The pack's calibration was fitted without the head and is left out. Calibrate it again: reid-edge calibrate.")
+        say("note: The pack's calibration was fitted without the head and was removed. Calibrate again: reid-edge calibrate.")
     if kind == "projection":
-        say("note: The vectors change, so galleries are described anew with this pack.")
+        say("note: The vectors change, so galleries must be described again with this pack.")
     say(f"The pack {pack.manifest.name} with the head is in {out}.")
 
 
-def _from_pack(recipe: Recipe, request: Request) -> _Place:
+def _from_pack(recipe: Recipe, request: HeadRequest) -> _Place:
     """A head that the pack's recipe gets a stage for."""
     parts = {each.name: each.of for each in recipe.concatenate}
     embedding = request.embedding or (recipe.concatenate[-1].name if recipe.concatenate else recipe.retrieve.embedding)
@@ -140,7 +138,7 @@ def _from_pack(recipe: Recipe, request: Request) -> _Place:
     return _Place(_checked(name), embedding, species, parts, None, {})
 
 
-def _from_file(pack: Pack, request: Request) -> _Place:
+def _from_file(pack: Pack, request: HeadRequest) -> _Place:
     """A head that a recipe file names; the pack gets the stages of the file that need no head which is still missing."""
     data = read_recipe_file(request.recipe)
     heads = heads_of(data)
@@ -154,13 +152,13 @@ def _from_file(pack: Pack, request: Request) -> _Place:
         raise UsageError(f"The recipe {request.recipe} has no {request.kind} {name!r}.", _names(candidates))
     for option, value in (("--embedding", request.embedding), ("--species", request.species)):
         if value:
-            raise UsageError(f"{option} is said by the recipe {request.recipe}.", "Leave one of the two out.")
+            raise UsageError(f"{option} is set by the recipe {request.recipe}.", "Leave one of the two out.")
     training = heads[name].training
     for key, value in training.items():
         if key not in _TRAINING or isinstance(value, bool) or not isinstance(value, _TRAINING[key]):  # type: ignore[arg-type]
             raise UsageError(
                 f"heads.{name}.training.{key} of the recipe {request.recipe} is {value!r}.",
-                f"Numbers called {', '.join(_TRAINING)} are read there.",
+                f"The table may have these numbers: {', '.join(_TRAINING)}.",
             )
     stages = data["recipe"]
     parts = {each["name"]: tuple(each["of"]) for each in stages.get("concatenate", [])}
@@ -170,7 +168,7 @@ def _from_file(pack: Pack, request: Request) -> _Place:
     return _Place(name, embedding, species, parts, without_heads(stages, missing), training)
 
 
-def _use(stages: Mapping[str, Any], name: str, request: Request) -> tuple[str, tuple[str, ...]]:
+def _use(stages: Mapping[str, Any], name: str, request: HeadRequest) -> tuple[str, tuple[str, ...]]:
     """The embedding and the species of the stage that uses a head."""
     for stage in stages.get("head", []):
         if stage.get("network") == name:
@@ -203,4 +201,4 @@ def _one_of(what: str, value: str, choices: Sequence[str]) -> None:
 
 
 def _names(names: Sequence[str]) -> str:
-    return f"Say which with --name: {', '.join(names)}." if names else "See the heads of the recipe file."
+    return f"Choose one with --name: {', '.join(names)}." if names else "See the heads of the recipe file."

@@ -18,7 +18,7 @@ _EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Fitted(Generic[Model]):
+class TrainedModel(Generic[Model]):
     """A model and how it came about.
 
     Attributes:

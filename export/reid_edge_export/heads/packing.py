@@ -1,4 +1,4 @@
-"""A trained head goes into a copy of its pack: the network, its labels, and the stage of the recipe that uses it."""
+"""Write a trained head into a copy of its pack: the network, its labels, and the stage of the recipe that uses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reid_edge.recipe import Recipe, parse_recipe
 from reid_edge_export.catalogue import OPSET
 from reid_edge_export.heads.training import Kind, TrainedHead
 
-# Fitted on the scores that there were without the head.
+# TrainedModel on the scores that there were without the head.
 _CALIBRATION = "calibration/"
 
 
@@ -28,7 +28,7 @@ def check_place(pack: Pack, recipe: Recipe, kind: Kind, name: str, embedding: st
     """
     task = "projection" if kind == "projection" else "head"
     if name in pack.manifest.networks and pack.manifest.networks[name].task != task:
-        raise UsageError(f"The pack has a network {name!r} already, and it is no {task}.", "Choose another name with --name.")
+        raise UsageError(f"The pack already has a network {name!r}, which is not a {task}.", "Choose another name with --name.")
     for stage in recipe.head:
         if stage.network == name and (stage.kind, stage.embedding) != (kind, embedding):
             raise UsageError(
@@ -42,14 +42,14 @@ def check_place(pack: Pack, recipe: Recipe, kind: Kind, name: str, embedding: st
     }
     if projections.get(embedding):
         raise UsageError(
-            f"{embedding} has a projection already, and the gallery holds its vectors behind it.",
-            "Train on the pack from before, or on another concatenation.",
+            f"{embedding} already has a projection, and the gallery holds projected vectors.",
+            "Train on the pack without the projection, or on another concatenation.",
         )
     users = [stage.name for stage in recipe.head if stage.embedding == embedding]
     users += [stage.name for stage in recipe.concatenate if embedding in stage.of and stage.projection]
     if users:
         raise UsageError(
-            f"{', '.join(users)} was trained on {embedding} as it is and would not know it behind a projection.",
+            f"{', '.join(users)} was trained on {embedding} without a projection, and a projection would change its input.",
             "Give the recipe another concatenation for the projection.",
         )
 
@@ -124,11 +124,7 @@ def _with_stage(recipe: Mapping[str, Any], head: TrainedHead, embedding: str, sp
 
 def _labels_json(labels: Labels, kind: Kind) -> str:
     """The labels as the runtime reads them, read back once."""
-    data: dict[str, Any] = {
-        "format_version": 1,
-        "identities": list(labels.identities),
-        "embedding_dimension": labels.dimension,
-    }
+    data: dict[str, Any] = {"format_version": 1, "identities": list(labels.identities), "embedding_dimension": labels.dimension}
     if kind == "boosting":
         data |= {"neighbours": labels.neighbours, "viewpoints": list(labels.viewpoints), "species": list(labels.species)}
     assert kind != "projection"

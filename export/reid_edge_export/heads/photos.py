@@ -92,12 +92,12 @@ def read_photos(path: Path, pack: Pack, recipe: Recipe, embedding: str, parts: P
         path: the gallery.
         pack: whose features they are.
         recipe: of the pack.
-        embedding: an embedding of the recipe, or a concatenation that `parts` tells.
+        embedding: an embedding of the recipe, or a concatenation in `parts`.
         parts: concatenations; one whose vectors are not stored is laid together of its parts.
         species: those to read, in lower case; all where empty.
 
     Raises:
-        UsageError: the gallery holds nobody of the species, nothing described with this pack, or fewer than 2 individuals.
+        UsageError: the gallery has no photo of the species, none described with this pack, or fewer than 2 individuals.
         GalleryError, StorageError: it cannot be read.
     """
     key = pack.feature_key(recipe.feature_networks, recipe.feature_settings())
@@ -119,7 +119,7 @@ def read_photos(path: Path, pack: Pack, recipe: Recipe, embedding: str, parts: P
     individuals = {seen.identity for seen in usable}
     if len(individuals) < FEWEST_INDIVIDUALS:
         raise UsageError(
-            f"A head tells individuals apart, and the gallery {path} has {len(individuals)} with {len(usable)} photos.",
+            f"A head needs {FEWEST_INDIVIDUALS} individuals; the gallery {path} has {len(individuals)} with {len(usable)} photos.",
             f"Enrol {FEWEST_INDIVIDUALS} individuals or more.",
         )
     stacked = np.stack([vectors[seen.id] for seen in usable])  # type: ignore[misc]

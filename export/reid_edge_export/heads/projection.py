@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 from torch import Tensor, nn
 
-from reid_edge_export.heads.fitting import Curve, Fitted, score
+from reid_edge_export.heads.fitting import Curve, TrainedModel, score
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.progress import Say
 
@@ -62,7 +62,7 @@ def fit_projection(
     most: int | None = None,
     scale: float = SCALE,
     margin: float = MARGIN,
-) -> Fitted[BatchNormProjection]:
+) -> TrainedModel[BatchNormProjection]:
     """Train epoch by epoch, until the held-out photos gain nothing for 10 epochs.
 
     The held-out loss is the cross-entropy of s times the cosines to the class centres, without margin.
@@ -104,7 +104,7 @@ def fit_projection(
         if curve.over:
             break
     network.load_state_dict(best)
-    return Fitted(network.eval(), curve.best, curve.steps)
+    return TrainedModel(network.eval(), curve.best, curve.steps)
 
 
 def predict_projection(network: BatchNormProjection, vectors: NDArray[np.float32]) -> NDArray[np.float32]:

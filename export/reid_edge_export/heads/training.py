@@ -27,7 +27,7 @@ _LARGEST_DIFFERENCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingOptions:
     """What is asked for.
 
     Attributes:
@@ -89,7 +89,7 @@ class _Outcome:
     curves: Mapping[str, Any]
 
 
-def train_head(photos: LabelledPhotos, order: Order, say: Say | None = None) -> TrainedHead:
+def train_head(photos: LabelledPhotos, order: TrainingOptions, say: Say | None = None) -> TrainedHead:
     """Train, write the network, and hold it against the trainer's own answers on all photos.
 
     Args:
@@ -150,7 +150,9 @@ def nearest_photo(
     return float((right & np.isfinite(cosine.max(axis=1))).mean())
 
 
-def _boosting(photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhotos, order: Order, say: Say | None) -> _Outcome:
+def _boosting(
+    photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhotos, order: TrainingOptions, say: Say | None
+) -> _Outcome:
     from xgboost import __version__ as xgboost_version
 
     from reid_edge_export.heads.boosting import PARAMETERS, ROUNDS, features_of, fit_boosting, labels_of, predict_boosting
@@ -187,7 +189,9 @@ def _boosting(photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhoto
     )
 
 
-def _classifier(photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhotos, order: Order, say: Say | None) -> _Outcome:
+def _classifier(
+    photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhotos, order: TrainingOptions, say: Say | None
+) -> _Outcome:
     from reid_edge_export.heads import classifier as kind
     from reid_edge_export.heads.fitting import score
 
@@ -215,7 +219,9 @@ def _classifier(photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPho
     )
 
 
-def _projection(photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhotos, order: Order, say: Say | None) -> _Outcome:
+def _projection(
+    photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPhotos, order: TrainingOptions, say: Say | None
+) -> _Outcome:
     from reid_edge_export.heads import projection as kind
 
     epochs, scale = order.epochs or kind.EPOCHS, order.scale or kind.SCALE
@@ -243,7 +249,7 @@ def _projection(photos: LabelledPhotos, train: LabelledPhotos, held: LabelledPho
     )
 
 
-_KINDS: Mapping[Kind, Callable[[LabelledPhotos, LabelledPhotos, LabelledPhotos, Order, Say | None], _Outcome]] = {
+_KINDS: Mapping[Kind, Callable[[LabelledPhotos, LabelledPhotos, LabelledPhotos, TrainingOptions, Say | None], _Outcome]] = {
     "boosting": _boosting,
     "classifier": _classifier,
     "projection": _projection,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reid_edge.errors import UsageError
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters
-from reid_edge_export.sources import obtain
+from reid_edge_export.weight_files import obtain
 
 if TYPE_CHECKING:
     import numpy as np

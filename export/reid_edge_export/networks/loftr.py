@@ -67,15 +67,7 @@ class LoFTR(nn.Module):
     the product of both softmaxes (section 3.3), or 0. Matches of the `border` outermost cells are left out, as in the original.
     """
 
-    def __init__(
-        self,
-        stem: int,
-        widths: tuple[int, ...],
-        heads: int,
-        layers: int,
-        border: int,
-        grid: tuple[int, int],
-    ) -> None:
+    def __init__(self, stem: int, widths: tuple[int, ...], heads: int, layers: int, border: int, grid: tuple[int, int]) -> None:
         super().__init__()
         self.backbone = _Backbone(stem, widths)
         self.loftr_coarse = _Transformer(widths[-1], heads, layers)

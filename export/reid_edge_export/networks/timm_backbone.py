@@ -5,7 +5,6 @@ This is the one place that imports timm.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from reid_edge.errors import UsageError
+from reid_edge.suggestions import similar
 from reid_edge_export.networks.checkpoint_keys import CLASSIFIERS, MARGIN_HEADS, read_unwrapped
 from reid_edge_export.networks.conditioning import Photos, settle
 
@@ -177,7 +177,7 @@ def _configuration(timm: ModuleType, architecture: str) -> Any:
     """What timm has registered for a model and its weights; None for a model without weights."""
     name = architecture.partition(".")[0]
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        near = similar(name, timm.list_models())
         offered = f"Did you mean {' or '.join(f'timm:{model}' for model in near)}?" if near else "See timm.list_models()."
         raise UsageError(f"timm has no model named {name!r}.", offered)
     try:

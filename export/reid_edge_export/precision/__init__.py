@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from reid_edge.errors import UsageError
+from reid_edge.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -53,9 +53,8 @@ def precision_named(name: str) -> Precision:
     """
     if name in PRECISIONS:
         return PRECISIONS[name]
-    near = difflib.get_close_matches(name, PRECISIONS, n=2)
-    offered = f"Did you mean {' or '.join(near)}?" if near else f"Choose among {', '.join(PRECISIONS)}."
-    raise UsageError(f"There is no precision named {name!r}.", offered)
+    hint = did_you_mean(name, PRECISIONS, f"Choose among {', '.join(PRECISIONS)}.", 2)
+    raise UsageError(f"There is no precision named {name!r}.", hint)
 
 
 def nodes_kept(model: ModelProto, kept: tuple[str, ...]) -> list[str]:

@@ -72,7 +72,7 @@ def to_float16(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """ModelOpt tells every node that it looks at, on a handler of its own."""
+    """Silence ModelOpt, which logs every node on a handler of its own."""
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

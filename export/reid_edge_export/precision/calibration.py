@@ -1,4 +1,4 @@
-"""The photos that int8 is calibrated on: named by the user, and told apart by a hash for ever after."""
+"""The user's photos for the int8 calibration, identified by a hash in the exported file."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def to_int8(
     with tempfile.TemporaryDirectory() as folder, _quiet():
         from onnxruntime import quantization as ort
 
-        class Reader(ort.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+        class InputReader(ort.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
             """One set of inputs after the other."""
 
             def __init__(self) -> None:
@@ -63,7 +63,7 @@ def to_int8(
         ort.quantize_static(
             copy,
             str(out),
-            Reader(),
+            InputReader(),
             quant_format=ort.QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTISED),
             per_channel=True,

@@ -13,6 +13,7 @@ import click
 
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError, StorageError
+from reid_edge.suggestions import similar
 
 # name: (module:attribute, one line for --help). Those of the desktop come with the desktop extras and are found by name only, so that the
 # runtime imports none of them.
@@ -73,9 +74,7 @@ class _LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], _COMMANDS, n=1)
+            near = similar(args[0], _COMMANDS, 1)
             ctx.fail(f"There is no command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 

@@ -39,7 +39,7 @@ class Answers(Protocol):
         """Print one animal's answer."""
 
     def failure(self, path: Path, error: PhotoError) -> None:
-        """Say that a photo could not be read."""
+        """Report that a photo could not be read."""
 
 
 def answers_for(style: str, timings: bool) -> Answers:
@@ -56,7 +56,7 @@ class _JsonAnswers:
         _write(json.dumps(decision.as_json(), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
 
     def failure(self, path: Path, error: PhotoError) -> None:
-        _say_failure(error)
+        _print_failure(error)
 
 
 class _CsvAnswers:
@@ -84,7 +84,7 @@ class _CsvAnswers:
 
     def failure(self, path: Path, error: PhotoError) -> None:
         self._row((str(path), *[""] * (len(_COLUMNS) - 2), error.message))
-        _say_failure(error)
+        _print_failure(error)
 
     def _row(self, values: tuple[object, ...]) -> None:
         line = io.StringIO()
@@ -123,7 +123,7 @@ class _TextAnswers:
             _write(f"        {sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine.provider})")
 
     def failure(self, path: Path, error: PhotoError) -> None:
-        _say_failure(error)
+        _print_failure(error)
 
 
 def _best_other(decision: Decision) -> RankedIdentity | None:
@@ -141,7 +141,7 @@ def _write(line: str) -> None:
     sys.stdout.flush()
 
 
-def _say_failure(error: PhotoError) -> None:
+def _print_failure(error: PhotoError) -> None:
     message = printable(error.message + (f" {error.hint}" if error.hint else ""))
     # By its file, not err=True: a progress bar that stands there moves out of the way then.
     click.echo(click.style("failed ", fg="red") + message, file=sys.stderr)

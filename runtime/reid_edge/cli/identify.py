@@ -100,7 +100,7 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) 
     from reid_edge.identify.session import Session
 
     session = Session.open(gallery_path, pack_name, device, threads)
-    _ = session.identifier.calibration  # a pack that cannot decide is said before any photo is described
+    _ = session.identifier.calibration  # a pack that is not calibrated is refused before any photo is described
     missing = session.gallery.sightings_without(session.identifier.feature_key)
     if not missing:
         return session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from reid_edge.cli.options import device_options
 from reid_edge.cli.watch_service import install_service
 from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError
+from reid_edge.suggestions import similar
 
 if TYPE_CHECKING:
     from reid_edge.watch.daemon import Daemon
@@ -41,7 +41,7 @@ class _WatchGroup(click.Group):
 
     def _refuse_misspelt(self, word: str) -> None:
         """A folder may be named that comes later; one with nearly a command's name is more likely that command."""
-        near = difflib.get_close_matches(word, self.commands, 1, 0.75)
+        near = similar(word, self.commands, 1, 0.75)
         if near and not Path(word).exists():
             raise UsageError(
                 f"There is neither a command nor a folder {word!r}; the nearest command is {near[0]!r}.",

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
-from reid_edge.compare.matching.pair_scores import highest_score, match_keypoints, match_pictures, pair_score, pairs_at_a_time
+from reid_edge.compare.matching.pair_scores import highest_score, match_pairs, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
 from reid_edge.compare.selection import Selection
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
 from reid_edge.recipe import EarlyExit, Match, Recipe
-from reid_edge.recipe.species import concerns
-from reid_edge.recipe.stages import PICTURE_MATCHERS, Head
+from reid_edge.recipe.species import applies_to
+from reid_edge.recipe.stages import Head
 from reid_edge.timings import Timings
 
 
@@ -120,7 +120,7 @@ class Comparer:
                 raw[:, names.index(rerank.name)] = 1 - distances
         owners = [self.source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
         for head in recipe.head:
-            if concerns(head.species, selection.query.species):
+            if applies_to(head.species, selection.query.species):
                 with timings.stage(head.name):
                     probabilities = self._classify(head, features, selection)
                     raw[:, names.index(head.name)] = of_candidates(probabilities, self.networks.labels[head.name], owners)
@@ -141,13 +141,12 @@ class Comparer:
 
     def _score(self, match: Match, rows: list[int], features: Features, stored: _Stored, comparison: Comparison) -> None:
         """Match these rows of the shortlist and enter their scores."""
-        if match.matcher in PICTURE_MATCHERS:
-            found = match_pictures(match, features, [stored.pictures[match.keypoints][row] for row in rows], self.networks)
-            scores = [float(len(matches)) for matches in found]
-        else:
-            keypoints, sets = features.keypoints[match.keypoints], [stored.keypoints[match.keypoints][row] for row in rows]
-            found = match_keypoints(match, keypoints, sets, self.recipe, self.networks)
-            scores = [pair_score(match, keypoints, *pair) for pair in zip(sets, found, strict=True)]
+        of_pictures = match.rules.pictures
+        query = (features.pictures if of_pictures else features.keypoints)[match.keypoints]
+        shortlisted = (stored.pictures if of_pictures else stored.keypoints)[match.keypoints]
+        candidates = [shortlisted[row] for row in rows]
+        found = match_pairs(match, query, candidates, self.recipe, self.networks)
+        scores = [pair_score(match, query, *pair) for pair in zip(candidates, found, strict=True)]
         comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
         comparison.raw[rows, comparison.score_names.index(match.name)] = scores
 
@@ -173,7 +172,7 @@ class _Stored:
 
     @classmethod
     def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe) -> _Stored:
-        looks = {match.keypoints for match in recipe.match if match.matcher in PICTURE_MATCHERS}
+        looks = {match.keypoints for match in recipe.match if match.rules.pictures}
         others = {match.keypoints for match in recipe.match} - looks
         return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
 

@@ -15,7 +15,7 @@ from reid_edge.decide.calibration import Entry, WeightedMean
 from reid_edge.decide.calibration.identities import IdentityScores
 from reid_edge.errors import PackError
 from reid_edge.recipe import Recipe
-from reid_edge.recipe.species import concerns
+from reid_edge.recipe.species import applies_to
 from reid_edge.recipe.stages import Agree, Fuse, Gate, Step
 
 
@@ -69,7 +69,7 @@ def score_by_recipe(
     answer = _top(first, first, owners)
     for step in recipe.step:
         scores = sources[step.source]
-        if concerns(step.species, species) and not np.isnan(scores).all():
+        if applies_to(step.species, species) and not np.isnan(scores).all():
             curve = filled[:, recipe.score_names.index(step.source)] if isinstance(step, Gate) and step.calibrated else None
             answer = take_step(step, answer, _top(scores, _confidence(scores, step) if curve is None else curve, owners))
     identities = sorted(rows, key=lambda identity: identity != answer.identity)

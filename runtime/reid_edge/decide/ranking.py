@@ -18,7 +18,6 @@ from reid_edge.decide.decision import MatchedPoints, PairEvidence, RankedIdentit
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.recipe import Match, Recipe
-from reid_edge.recipe.stages import PICTURE_MATCHERS
 
 
 class SightingNames(Protocol):
@@ -82,7 +81,7 @@ class Ranking:
 
     def _points(self, match: Match, row: int, query: Features, source: KeypointSource) -> MatchedPoints:
         found = self.comparison.matches[match.name].get(row)
-        if found is None or match.matcher in PICTURE_MATCHERS:  # a picture does not say where in the photo it was taken
+        if found is None or match.rules.pictures:  # a picture does not say where in the photo it was taken
             return MatchedPoints(match.name, (), (), ())
         candidate = source.keypoints(match.keypoints, self.comparison.sighting_ids[row : row + 1])[0]
         query_xy = query.keypoints[match.keypoints].xy[found.query]

@@ -18,7 +18,7 @@ from reid_edge.recipe import Extract
 class Keypoints:
     """The keypoints of one animal, best first.
 
-    Places are told in the upright photo, for people; matchers compare chips, which may be turned: `chip_xy` and its neighbours.
+    Places are pixels of the upright photo, for people; matchers compare chips, which may be turned: `chip_xy` and its neighbours.
 
     Attributes:
         xy: float32 [N, 2], pixels of the upright photo, x right, y down, pixel centres at whole numbers.

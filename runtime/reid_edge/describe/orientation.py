@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reid_edge.describe.segmentation import Animal
 from reid_edge.recipe import Orient
-from reid_edge.recipe.species import concerns
+from reid_edge.recipe.species import applies_to
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
@@ -64,12 +64,12 @@ class Chip:
 
 def turn_of(orient: Orient | None, viewpoint: str, species: str) -> int:
     """By how much an animal is turned that is seen from this side; 0 for other viewpoints and species than the recipe names."""
-    return orient.turn.get(viewpoint.strip().lower(), 0) if orient and concerns(orient.species, species) else 0
+    return orient.turn.get(viewpoint.strip().lower(), 0) if orient and applies_to(orient.species, species) else 0
 
 
 def lacks_viewpoint(orient: Orient | None, viewpoint: str, species: str) -> bool:
     """Whether animals of this species are turned, but nobody said which side of this one is seen."""
-    return orient is not None and concerns(orient.species, species) and not viewpoint.strip()
+    return orient is not None and applies_to(orient.species, species) and not viewpoint.strip()
 
 
 def turn_picture(picture: NDArray[Pixel], turn: int) -> NDArray[Pixel]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Report = Callable[[float], None]
-"""Told the share that is done, 0..1."""
+"""Called with the share that is done, 0..1."""
 
 _FIRST_LINE_SECONDS, _LINE_SECONDS = 10.0, 30.0
 

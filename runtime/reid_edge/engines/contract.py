@@ -1,12 +1,16 @@
 """What every engine is: a loaded network with named inputs and outputs that can be run.
 
 Not part of an engine: preprocessing, decoding of outputs, batching policy. They are the stages' business, and the same for all engines.
+
+Threads: an engine may be used from any thread, but by one thread at a time, because its buffers are reused from run to run. The engines
+that `reid_edge.engines.networks.Networks` hands out are `SharedEngine`s, so that two threads that share a `Networks` need no lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +20,7 @@ from reid_edge.errors import EngineError
 
 
 class DeviceAbsentError(EngineError):
-    """A device that this machine has not, or for which a library is not installed; the hint says what to install."""
+    """A device that this machine lacks, or whose library is not installed; the hint says what to install."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Provenance:
 
 
 class Engine(Protocol):
-    """A loaded network."""
+    """A loaded network, for one thread at a time."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -70,6 +74,25 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Run once on zeros (dynamic axes at a small legal size), so that the first photo does not pay for lazy set-up."""
+
+
+class SharedEngine:
+    """An engine that several threads may use: a run waits until the one before it has ended."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self.inputs, self.outputs, self.provenance = engine.inputs, engine.outputs, engine.provenance
+
+    def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        """See `Engine.run`."""
+        with self._lock:
+            return self._engine.run(inputs)
+
+    def warm_up(self) -> None:
+        """See `Engine.warm_up`."""
+        with self._lock:
+            self._engine.warm_up()
 
 
 def check_inputs(network: str, specs: Sequence[TensorSpec], inputs: Mapping[str, NDArray[np.generic]]) -> None:

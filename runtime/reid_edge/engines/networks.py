@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 from reid_edge.engines import Engine, open_engine, select_device
+from reid_edge.engines.contract import SharedEngine
 from reid_edge.engines.profiles import ranges_of_network
 from reid_edge.engines.selection import NetworkFile
 from reid_edge.errors import PackError
@@ -28,7 +30,7 @@ class LoadedNetwork:
 
 
 class Networks:
-    """The networks that a recipe needs, loaded when they are first asked for.
+    """The networks that a recipe needs, loaded when they are first asked for. Several threads may share them.
 
     Attributes:
         device: the one that was chosen.
@@ -45,9 +47,14 @@ class Networks:
         self._pack = pack
         self._recipe = recipe
         self._loaded: dict[str, LoadedNetwork] = {}
+        self._loading = Lock()
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
         self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
+
+    def preprocessing(self, name: str) -> Preprocessing:
+        """How this network takes a picture; the network itself is not loaded."""
+        return self._pack.manifest.networks[name].preprocessing or _NO_PREPROCESSING
 
     def __getitem__(self, name: str) -> LoadedNetwork:
         """The network of this name.
@@ -56,10 +63,11 @@ class Networks:
             EngineError: it cannot be loaded on the device.
         """
         if name not in self._loaded:
-            network = self._pack.manifest.networks[name]
-            model, ranges = _network_file(self._pack, self._recipe, name)
-            engine = open_engine(model, name, self.device, ranges)
-            self._loaded[name] = LoadedNetwork(engine, network.preprocessing or _NO_PREPROCESSING)
+            with self._loading:
+                if name not in self._loaded:
+                    model, ranges = _network_file(self._pack, self._recipe, name)
+                    engine = SharedEngine(open_engine(model, name, self.device, ranges))
+                    self._loaded[name] = LoadedNetwork(engine, self.preprocessing(name))
         return self._loaded[name]
 
 

@@ -12,8 +12,8 @@ An engine runs any size between smallest and largest and is tuned for the usual 
 | `points0`, `points1` | matching                           | 1            | K (512 if unknown) | K (or 2048)   |
 
 One photo is described at a time, so the image networks have a batch of 1 or 5, which fixes the shapes of all but the keypoint networks.
-A network that embeds both whole chips and five crops takes 1 to 5. K is
-the number of keypoints of the extractor that the recipe gives the matcher; 2048 is the most that a graph may have.
+A network that embeds both whole chips and five crops takes 1 to 5. K is the number of keypoints of the extractor that the recipe gives the
+matcher; 2048 is the most that a graph may have.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from dataclasses import dataclass
 
 from reid_edge.pack.manifest import Manifest, Network, Preprocessing
 from reid_edge.pack.onnx_file import read_onnx
+from reid_edge.plain_data import InvalidValue, decode
 from reid_edge.recipe import Recipe
+from reid_edge.recipe.matchers import MATCHING_BATCH
 
-# Candidates that reid_edge.compare.matching.lightglue matches in one run.
-_MATCHING_BATCH = 4
 _USUAL_POINTS, _MOST_POINTS = 512, 2048
 
 
@@ -57,7 +57,7 @@ def axis_ranges(
     """
     ranges = {"batch": SizeRange(min(crops), max(crops), max(crops))}
     if task == "matching":
-        ranges["batch"] = SizeRange(1, _MATCHING_BATCH, _MATCHING_BATCH)
+        ranges["batch"] = SizeRange(1, MATCHING_BATCH, MATCHING_BATCH)
         ranges["points0"] = ranges["points1"] = SizeRange(1, points or _USUAL_POINTS, points or _MOST_POINTS)
     if preprocessing is None:
         return ranges
@@ -100,7 +100,7 @@ def ranges_of_file(model: bytes, name: str) -> AxisRanges:
     metadata = read_onnx(model, name).metadata
     try:
         facts = json.loads(metadata.get("preprocessing", "{}"))
-        preprocessing = Preprocessing(**facts) if facts else None
-    except (ValueError, TypeError):  # another exporter's metadata
+        preprocessing = decode(Preprocessing, facts) if facts else None
+    except (ValueError, InvalidValue):  # another exporter's metadata
         preprocessing = None
     return axis_ranges(metadata.get("task", ""), preprocessing)

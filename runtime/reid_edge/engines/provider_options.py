@@ -1,7 +1,7 @@
-"""What ONNX Runtime's execution providers are told.
+"""The options of ONNX Runtime's execution providers.
 
-Its TensorRT provider builds an engine for each part of a network when a session is made, which takes minutes, and keeps nothing
-unless it is told where. It names engines after the graph but not after its weights (https://onnxruntime.ai/docs/execution-providers,
+Its TensorRT provider builds an engine for each part of a network when a session is made, which takes minutes, and keeps them only where an
+option names a folder. It names engines after the graph but not after its weights (https://onnxruntime.ai/docs/execution-providers,
 "TensorRT EP Caches"), so each network has a folder of its own, under the key of everything that this package knows of it.
 """
 

@@ -1,7 +1,7 @@
 """Which device runs the networks: what was asked for, or the best that passes its self-test; never a silent fall-back.
 
-``tensorrt`` is TensorRT itself where a driver, the package tensorrt and cuda-bindings are there; otherwise the TensorRT provider of ONNX
-Runtime where that is there; otherwise an error. An answer's provenance says which of the two it was.
+``tensorrt`` means TensorRT itself where a driver, the package tensorrt and cuda-bindings are installed; else the TensorRT provider of ONNX
+Runtime where it has one; else an error. An answer's provenance says which of the two computed it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Device:
 
 def available_devices(threads: int | None = None) -> list[Device]:
     """TensorRT itself and the devices whose provider is part of the installed ONNX Runtime, best first; not yet self-tested."""
-    own = [] if missing_for_tensorrt() else [Device("tensorrt", _TENSORRT, 0, threads or default_threads())]
-    return own + _devices_of_onnx_runtime(threads)
+    native = [] if missing_for_tensorrt() else [Device("tensorrt", _TENSORRT, 0, threads or default_threads())]
+    return native + _devices_of_onnx_runtime(threads)
 
 
 def _devices_of_onnx_runtime(threads: int | None) -> list[Device]:
@@ -81,7 +81,7 @@ def select_device(requested: str, probe: bytes, threads: int | None = None, netw
         requested: a name of `DEVICE_NAMES`; that of a GPU with an optional index (``cuda:1``).
         probe: an ONNX file's bytes to self-test a device with.
         threads: CPU threads for one run; None is `default_threads`.
-        networks: all that are going to be opened. ``auto`` takes TensorRT only where the engine of each is built; read in that case only.
+        networks: all that will be opened. ``auto`` takes TensorRT only where the engine of each is built; they are read for this only.
 
     Raises:
         UsageError: no such device name.
@@ -113,7 +113,7 @@ def find_device(requested: str, threads: int | None = None) -> Device:
             f"There is no device called {requested!r}.",
             f"Choose one of: {', '.join(DEVICE_NAMES)}; with a number for the second GPU and further, as in cuda:1.",
         )
-    # Asking for TensorRT starts the driver, which only those wait for who may get it.
+    # Looking for TensorRT starts the driver, which takes time; do it only where TensorRT was asked for.
     present = available_devices(threads) if base == "tensorrt" else _devices_of_onnx_runtime(threads)
     for device in present:
         if device.name == base:
@@ -122,9 +122,9 @@ def find_device(requested: str, threads: int | None = None) -> Device:
 
 
 def _best_device(probe: bytes, threads: int | None, networks: Iterable[NetworkFile]) -> Device:
-    """The best device that passes its self-test and needs no engine built, for which only someone who asks for it should wait.
+    """The best device that passes its self-test and whose engines are built. Building takes minutes: only ``--device tensorrt`` does it.
 
-    The TensorRT provider of ONNX Runtime is never taken: it builds again for every size that it has not met, in the middle of a photo.
+    The TensorRT provider of ONNX Runtime is never taken, because it builds again for every new size, in the middle of a photo.
     """
     for device in available_devices(threads):
         if device.provider == TENSORRT_PROVIDER:
@@ -132,7 +132,7 @@ def _best_device(probe: bytes, threads: int | None, networks: Iterable[NetworkFi
         if not is_ready(device, probe, networks):
             continue
         if device.provider == CPU_PROVIDER:
-            return device  # the reference itself: nothing to compare it with, and the first photo would pay for it
+            return device  # the self-test compares with the CPU itself, so there is nothing to test
         try:
             self_test(device, probe)
         except EngineError:
@@ -142,7 +142,7 @@ def _best_device(probe: bytes, threads: int | None, networks: Iterable[NetworkFi
 
 
 def is_ready(device: Device, probe: bytes, networks: Iterable[NetworkFile]) -> bool:
-    """Whether the device can be self-tested and all networks opened there without an engine being built first, which takes minutes.
+    """Whether the device can be self-tested and can open all networks without building an engine first, which takes minutes.
 
     Args:
         device: from `find_device`.
@@ -150,7 +150,7 @@ def is_ready(device: Device, probe: bytes, networks: Iterable[NetworkFile]) -> b
         networks: read as far as is needed.
 
     Raises:
-        EngineError: the device is for GPUs, and there is no such one.
+        EngineError: there is no GPU of this number.
     """
     if device.provider == _TENSORRT:
         files = chain([(probe, ranges_of_file(probe, "self-test"))], networks)
@@ -182,10 +182,10 @@ def open_engine(model: bytes, name: str, device: Device, ranges: AxisRanges | No
 def self_test(device: Device, probe: bytes) -> None:
     """Run a network on a canonical input on this device, and compare with the CPU where it is another.
 
-    A deserialised engine can load and still answer wrongly; this is the check that it does not.
+    An engine can load and still answer wrongly; this check finds that.
 
     Raises:
-        EngineError: it does not load, does not run, gives no numbers, or answers differently.
+        EngineError: it does not load or run, or its answers are not finite or differ from the CPU's.
     """
     tested = open_engine(probe, "self-test", device)
     ranges = ranges_of_file(probe, "self-test")
@@ -197,13 +197,14 @@ def self_test(device: Device, probe: bytes) -> None:
 
 
 def _absent(requested: str, base: str) -> DeviceAbsentError:
-    """The error for a device that is not here: everything that is missing, and what to install."""
-    said = f"The device {requested} was asked for, but"
+    """The error for a device that this machine lacks: everything that is missing, and what to install."""
     if base != "tensorrt":
         hint = next(hint for name, _, hint in _DEVICES if name == base)
-        return DeviceAbsentError(f"{said} this ONNX Runtime has no provider for it.", hint)
+        return DeviceAbsentError(f"The device {requested} was asked for, but this ONNX Runtime has no provider for it.", hint)
     missing = missing_for_tensorrt()
     return DeviceAbsentError(
-        " ".join((said, "something is missing for it.", *(error.message for error in missing))),
+        " ".join(
+            (f"The device {requested} was asked for, but something that it needs is missing.", *(e.message for e in missing))
+        ),
         " ".join(dict.fromkeys(error.hint for error in missing)),
     )

@@ -1,12 +1,13 @@
-"""Whether an engine answers as ONNX Runtime does on the CPU, on a canonical input: a loaded engine can still be wrong.
+"""The self-test of an engine: its answers on a canonical input are compared with ONNX Runtime's on the CPU.
 
-This finds what is broken; how good a precision is, the parity report of the export says. Three rules, each as strict as its answers allow:
+An engine that loads can still answer wrongly. The test finds broken engines; the parity report of the export measures how exact a precision
+is. Three rules, each as strict as its outputs allow:
 
-- Of values that a network computes in float32 (saliency, an embedding, boxes) not one may be off by more than 2 % of the largest: engines
-  differ in the order of additions there, which is far below that.
-- Of values that it computes in half or 8-bit precision a tenth may be: roundings fall otherwise on each device, and add up.
-- Keypoints and matches are sets, because TopK breaks ties otherwise on each device, and one that lies at a threshold is there or not.
-  A tenth of either side's may be missing on the other: what an engine invents counts as what it loses.
+- Values computed in float32 (saliency, an embedding, boxes): none may be off by more than 2 % of the largest. Engines add in different
+  orders, which makes far smaller differences.
+- Values computed in half or 8-bit precision: a tenth may be off by more, because devices round differently and the errors add up.
+- Keypoints and matches are compared as sets, because TopK breaks ties differently on each device, and one near a threshold may be kept or
+  not. A tenth of either side's may be missing on the other: an invented one counts like a lost one.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def usual_sizes(ranges: AxisRanges) -> Size:
 def canonical_inputs(inputs: Sequence[TensorSpec], size: Size, attempt: int = 0) -> dict[str, NDArray[np.generic]]:
     """The same inputs on every machine, of a kind that the network has answers for.
 
-    A picture is random blobs, so that it has corners; a mask is all there; keypoints are spread over the frame, descriptors have length 1;
+    A picture is random blobs, so that it has corners; a mask is all ones; keypoints are spread over the frame, descriptors have length 1;
     and the second of two pictures or sets of keypoints (``image1``, ``keypoints1``) is the first again, so that there are matches.
 
     Args:
@@ -127,19 +128,19 @@ def compare_answers(expected: Arrays, actual: Arrays, who: str, reduced: bool = 
             have = "nothing" if got is None else str(list(got.shape))
             raise EngineError(f"{who} gives {have} as {name} on the self-test, not {list(value.shape)}.", _BROKEN)
     if expected.keys() >= _KEYPOINTS:
-        apart, most, said = _different_keypoints(expected, actual), _MOST_WRONG, "of the keypoints are on one side only"
+        apart, most, measure = _different_keypoints(expected, actual), _MOST_WRONG, "of the keypoints are on one side only"
     elif expected.keys() >= _MATCHES:
-        apart, most, said = _different_matches(expected, actual), _MOST_WRONG, "of the matches are on one side only"
+        apart, most, measure = _different_matches(expected, actual), _MOST_WRONG, "of the matches are on one side only"
     else:
         differences = {name: _differences(value, actual[name]) for name, value in expected.items()}
         if reduced:
             apart = max(_share(int((values > _TOLERANCE).sum()), values.size) for values in differences.values())
-            most, said = _MOST_WRONG, "of an output's values are wrong"
+            most, measure = _MOST_WRONG, "of an output's values are wrong"
         else:
             apart = max(float(values.max(initial=0.0)) for values in differences.values())
-            most, said = _TOLERANCE, "of the largest value lies between two of them"
+            most, measure = _TOLERANCE, "of the largest value, the largest difference of two values"
     if not apart <= most:
-        raise EngineError(f"{who} answers otherwise than the CPU on the self-test: {apart:.1%} {said}.", _BROKEN)
+        raise EngineError(f"{who} answers differently from the CPU on the self-test: {apart:.1%} {measure}.", _BROKEN)
     return apart
 
 
@@ -150,7 +151,7 @@ def check_numbers(outputs: Arrays, who: str) -> None:
         EngineError: an output holds one.
     """
     if not all(np.isfinite(np.asarray(value, np.float64)).all() for value in outputs.values()):
-        raise EngineError(f"{who} gives values that are no numbers on the self-test.", _BROKEN)
+        raise EngineError(f"{who} gives NaN or infinity on the self-test.", _BROKEN)
 
 
 _BROKEN = "Update its driver or libraries, or use --device cpu."
@@ -207,10 +208,10 @@ def _keypoints(answers: Arrays, row: int) -> tuple[NDArray[np.float64], NDArray[
 def _different_matches(expected: Arrays, actual: Arrays) -> float:
     """The share of either side's matches that the other has not, or with another score; the larger of the two."""
     partners = [np.asarray(side["matches0"], np.int64) for side in (expected, actual)]
-    there, made = (side >= 0 for side in partners)
-    same = there & (partners[0] == partners[1])
+    wanted, found = (side >= 0 for side in partners)
+    same = wanted & (partners[0] == partners[1])
     same &= _differences(expected["scores0"], actual["scores0"]) <= _TOLERANCE
-    return max(_share(int((there & ~same).sum()), there.sum()), _share(int((made & ~same).sum()), made.sum()))
+    return max(_share(int((wanted & ~same).sum()), wanted.sum()), _share(int((found & ~same).sum()), found.sum()))
 
 
 def _share(part: int, total: int) -> float:

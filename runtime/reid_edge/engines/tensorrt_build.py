@@ -110,7 +110,7 @@ def build_engine(
         name: the network's name, for messages.
         library: TensorRT for the current CUDA device, or TensorRT-RTX.
         ranges: the sizes of its dynamic axes.
-        report: told how far it is.
+        report: called with the share that is done.
         target: for TensorRT-RTX the generation of GPU to build for, as ``SM86``.
         timing_cache: what an earlier build of the same library on the same GPU measured.
 
@@ -166,14 +166,14 @@ def sizes_of(shape: Sequence[int | str], ranges: AxisRanges, name: str) -> tuple
     for axis in shape:
         if isinstance(axis, str) and axis not in ranges:
             raise EngineError(
-                f"The network {name} has a dynamic axis {axis!r}, for which no sizes are known.",
+                f"The network {name} has a dynamic axis {axis!r}, which has no range of sizes.",
                 f"Export it with axes named {', '.join(ranges)}, or with a fixed size.",
             )
     return tuple(ranges[axis] if isinstance(axis, str) else SizeRange(axis, axis, axis) for axis in shape)
 
 
 def _creation_flags(library: Library) -> int:
-    """Strongly typed, which TensorRT 10 has to be told; later ones know nothing else."""
+    """Strongly typed: an option of TensorRT 10, the only way of later ones."""
     if library.name == "tensorrt" and library.version.startswith("10."):
         return 1 << int(library.module.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     return 0

@@ -73,7 +73,7 @@ def open_tensorrt(
         cache: None is the device's own.
 
     Raises:
-        EngineError: TensorRT cannot be used here, refuses the network, or answers otherwise than ONNX Runtime on the CPU.
+        EngineError: TensorRT cannot be used here, refuses the network, or its answers differ from ONNX Runtime's on the CPU.
         StorageError: the cache's disk is full or read-only.
     """
     gpu = find_gpu(index)
@@ -102,8 +102,8 @@ def open_tensorrt(
 class TensorRTEngine:
     """A network in a TensorRT engine.
 
-    Inputs and outputs have one pinned buffer on the host and one on the GPU each, of the largest size that the engine accepts. Where all
-    shapes are fixed, copies and kernels are one CUDA graph.
+    Each input and output has one pinned buffer on the host and one on the GPU, of the largest size that the engine accepts, and every run
+    uses them again. Where all shapes are fixed, copies and kernels are one CUDA graph.
     """
 
     def __init__(self, cached: CachedEngine, name: str, library: Library, gpu: Gpu, ranges: AxisRanges, threads: int) -> None:
@@ -215,7 +215,7 @@ class TensorRTEngine:
                 raise EngineError(f"TensorRT refuses the memory for {spec.name} of the network {self._name}.")
 
     def _check_dtypes(self, trt: Any) -> None:
-        """The engine's own word on its tensors against the record's."""
+        """The names and dtypes of the engine's tensors must be those of its record."""
         stated = {spec.name: spec.dtype for spec in (*self.inputs, *self.outputs)}
         names = [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
         if {name: dtype_name(trt, self._engine.get_tensor_dtype(name)) for name in names} != stated:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Collection
 from dataclasses import fields
@@ -11,6 +10,7 @@ from typing import Any
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.records import Individual, Observation, Sighting, identity_name
 from reid_edge.storage.database import Database
+from reid_edge.suggestions import similar
 
 _FACTS = tuple(field.name for field in fields(Observation) if field.name != "identity")
 _SIGHTINGS = (
@@ -53,7 +53,7 @@ class Catalogue:
         if rows:
             return int(rows[0][0])
         names = {stored.casefold(): stored for (stored,) in self.database.rows("SELECT name FROM individual WHERE live = 1")}
-        close = [names[key] for key in difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)]
+        close = [names[key] for key in similar(name.casefold(), names, 3, 0.5)]
         hint = f"Did you mean {', '.join(close)}?" if close else "See the names: reid-edge gallery list."
         raise GalleryError(f"The gallery has no individual {name!r}.", hint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,9 +16,12 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.enrolment_list import read_source
+from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.photo_input import PhotoInput, to_photo
 from reid_edge.pack import find_pack, open_pack
-from reid_edge.photo import Photo, read_photo
+from reid_edge.photo import Photo
 from reid_edge.timings import Timings
 
 Answered = tuple[Photo, list[Decision]]
@@ -33,7 +37,11 @@ class _Described(NamedTuple):
 
 
 class Session:
-    """An open gallery, a loaded pack, and the gallery's features made by that pack."""
+    """An open gallery, a loaded pack, and the gallery's features made by that pack. One thread uses a session at a time.
+
+    Attributes:
+        gallery: the catalogue, open for reading.
+    """
 
     def __init__(self, gallery: Gallery, identifier: Identifier) -> None:
         self.gallery = gallery
@@ -42,9 +50,13 @@ class Session:
 
     @classmethod
     def open(cls, gallery_path: Path, pack_name: str, device: str = "auto", threads: int | None = None) -> Session:
-        """Open both, the gallery for reading only.
+        """Open both, the gallery for reading only, see `open_session`.
 
-        Gallery photos that another pack described are not compared: see `reid_edge.identify.enrolment.describe_again`.
+        Args:
+            gallery_path: the catalogue's file.
+            pack_name: a bundled or imported pack's name, or the path of a pack.
+            device: what runs the networks.
+            threads: CPU threads of one run of a network; None for the cores at hand.
 
         Raises:
             GalleryError, PackError, EngineError, UsageError: one of them cannot be opened.
@@ -60,17 +72,77 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the gallery."""
         self.gallery.close()
 
-    def identify(self, path: Path, query: Query | None = None) -> Answered:
-        """Read one photo file and answer for each of its animals.
+    def identify(self, photo: PhotoInput, query: Query | None = None) -> list[Decision]:
+        """Answer for each animal of a photo, largest first; at least one, the whole frame where no animal stands out.
+
+        Args:
+            photo: a path; the bytes of a photo file; or uint8 [H, W, 3], upright RGB.
+            query: what is known beside the photo.
 
         Raises:
-            PhotoError: the file cannot be read.
-            EngineError, GalleryError: see `Identifier.identify`.
+            PhotoError: the photo cannot be read.
+            PackError: the pack is not calibrated.
+            EngineError, GalleryError: a network failed, or the gallery cannot be read.
+
+        Example:
+            >>> (decision,) = session.identify("photo.jpg", reid_edge.Query(viewpoint="left", top=2))
+            >>> decision.verdict, decision.identity, decision.ranking[1].identity
+            ('known', 'Chipo', 'Baraka')
         """
         selection = self.candidates.select(query or Query())
-        return self._answer(self._describe(path, selection), selection)
+        return self._answer(self._describe(photo, selection), selection)[1]
+
+    def describe(self, photo: PhotoInput, query: Query | None = None) -> list[DescribedAnimal]:
+        """The animals of a photo, largest first, each with its outline, vectors and keypoints; nothing is compared.
+
+        Args:
+            photo: as of `identify`.
+            query: boxes, viewpoint and species, where they are known.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            EngineError: a network failed.
+
+        Example:
+            >>> (described,) = session.describe("photo.jpg")
+            >>> {name: vector.shape for name, vector in described.features.vectors.items()}
+            {'efficientnet-lite0': (1280,)}
+            >>> keypoints = described.features.keypoints["xfeat"]
+            >>> keypoints.xy.shape, keypoints.descriptors.shape
+            ((512, 2), (512, 64))
+        """
+        return self.identifier.describe(to_photo(photo), query)
+
+    def enrol(
+        self, source: str | os.PathLike[str], identity: str | None = None, species: str = "", viewpoint: str = ""
+    ) -> EnrolmentResult:
+        """Add photos of known individuals to the gallery; from then on they are compared. One `Gallery.undo` takes all of them back.
+
+        Args:
+            source: a folder with a sub-folder per individual; a metadata.csv or a folder that holds one; or, with `identity`, a photo or
+                a folder of photos.
+            identity: of whom the photos are.
+            species, viewpoint: of photos whose source does not say.
+
+        Raises:
+            UsageError: there is nothing to enrol, or the source cannot be read as meant.
+            GalleryError, StorageError, EngineError: nothing further can be enrolled; what was enrolled before stays.
+
+        Example:
+            >>> result = session.enrol("photo.jpg", identity="Chipo", viewpoint="left")
+            >>> result.added, [path.name for path, _ in result.failed]
+            (1, [])
+        """
+        with Gallery.open(self.gallery.path) as writable:
+            result = enrol(writable, self.identifier, read_source(Path(source), identity, species, viewpoint))
+        self.candidates = GalleryCandidates(self.gallery, self.identifier.feature_key)
+        return result
 
     def identify_each(
         self, paths: Iterable[Path], query: Query | None = None
@@ -102,10 +174,10 @@ class Session:
             if waiting:
                 yield answer(*waiting)
 
-    def _describe(self, path: Path, selection: Selection) -> _Described:
+    def _describe(self, source: PhotoInput, selection: Selection) -> _Described:
         timings = Timings()
         with timings.stage("decode"):
-            photo = read_photo(path)
+            photo = to_photo(source)
         return _Described(photo, self.identifier.describe(photo, selection.query, timings), timings)
 
     def _answer(self, described: _Described, selection: Selection) -> Answered:

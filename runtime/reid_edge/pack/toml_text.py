@@ -20,10 +20,10 @@ def toml_text(document: Mapping[str, Any]) -> str:
 
 
 def _blocks(table: Mapping[str, Any], name: tuple[str, ...], header: str) -> list[str]:
-    """A table's own keys under its header, then each table below it; a header with nothing of its own is left out."""
-    own = [f"{_key(key)} = {_value(item)}" for key, item in table.items() if not _has_header(item)]
-    needs_header = bool(own) or not table or header.startswith("[[")
-    blocks = ["\n".join([header, *own] if header else own)] if needs_header else []
+    """A table's values under its header, then each table below it; a header without values is left out."""
+    lines = [f"{_key(key)} = {_value(item)}" for key, item in table.items() if not _has_header(item)]
+    needs_header = bool(lines) or not table or header.startswith("[[")
+    blocks = ["\n".join([header, *lines] if header else lines)] if needs_header else []
     for key, item in table.items():
         if not _has_header(item):
             continue

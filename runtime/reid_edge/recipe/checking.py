@@ -1,4 +1,4 @@
-"""What a recipe names must be there: refused when a pack is opened, not when a photo arrives."""
+"""A recipe's names, networks and sizes must fit together: checked when a pack is opened, not when a photo arrives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from reid_edge.errors import PackError
 from reid_edge.pack.manifest import Manifest
 from reid_edge.recipe.recipe import Recipe
-from reid_edge.recipe.stages import PICTURE_MATCHERS, Gate
+from reid_edge.recipe.stages import Gate
 
 _HEADS = "heads/{}.json"
 
@@ -49,14 +49,12 @@ def _check_uses(recipe: Recipe) -> None:
     for place, match in enumerate(recipe.match):
         one_of(f"The matcher {match.name}'s keypoints", match.keypoints, list(extracts))
         pictures = extracts[match.keypoints].detector == "picture"
-        if pictures != (match.matcher in PICTURE_MATCHERS):
+        if pictures != match.rules.pictures:
             wants, has = ("pictures", "keypoints") if not pictures else ("keypoints", "a picture")
             raise PackError(
                 f"The matcher {match.name} ({match.matcher}) compares {wants}, but {match.keypoints} is {has}.",
                 "Give it another one.",
             )
-        if pictures and match.count != "matches":
-            raise PackError(f"The matcher {match.name} compares pictures, of which only matches are counted.", "Leave count out.")
         if match.order:
             one_of(f"The matcher {match.name}'s order", match.order, recipe.score_names[: len(vectors) + place])
     for name, embedding in [(s.name, s.embedding) for s in recipe.rerank] + [(s.name, s.embedding) for s in recipe.head]:
@@ -112,7 +110,7 @@ def _check_early_exit(recipe: Recipe) -> None:
         )
     counts = {match.name: match.count for match in recipe.match}
     last = recipe.match[-1] if recipe.match else None
-    if last is None or last.matcher in PICTURE_MATCHERS or last.order not in counts:
+    if last is None or last.rules.pictures or last.order not in counts:
         raise PackError(
             "An early exit needs a last matcher of keypoints, given its candidates in the order of an earlier matcher's score.",
             "Give the last [[recipe.match]] best and order, or leave [recipe.early_exit] out.",
@@ -136,8 +134,8 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
     _check_places(recipe, manifest)
     sizes = {extract.name: extract.size for extract in recipe.extract}
     for match in recipe.match:
-        preprocessing = manifest.networks[match.network].preprocessing if match.matcher in PICTURE_MATCHERS else None
-        if match.matcher in PICTURE_MATCHERS and preprocessing is None:
+        preprocessing = manifest.networks[match.network].preprocessing if match.rules.pictures else None
+        if match.rules.pictures and preprocessing is None:
             raise PackError(f"The matching network {match.network} states no preprocessing.", "Export the pack again.")
         if preprocessing is not None and preprocessing.width != sizes[match.keypoints]:
             raise PackError(
@@ -149,18 +147,18 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
     for head in recipe.head:
         if files and _HEADS.format(head.network) not in files:
             raise PackError(
-                f"The head {head.name} has no {_HEADS.format(head.network)}, so nobody knows whom it names.",
+                f"The head {head.name} has no {_HEADS.format(head.network)}, which lists the individuals of its probabilities.",
                 "Train it: reid-edge train-head.",
             )
 
 
 def _check_places(recipe: Recipe, manifest: Manifest) -> None:
-    """A LightGlue that is told more of a keypoint than its place gets keypoints that have it: SIFT's scale and orientation (4 numbers), or
+    """A network that takes more of a keypoint than its place needs keypoints that have it: SIFT's scale and orientation (4 numbers), or
     affine frames (6), which SIFT has too.
     """
     extracts = {extract.name: extract for extract in recipe.extract}
     for match in recipe.match:
-        position = manifest.networks[match.network].parameters.get("position", 2) if match.matcher == "lightglue" else 2
+        position = manifest.networks[match.network].parameters.get("position", 2) if match.rules.positions else 2
         extract = extracts[match.keypoints]
         frames = bool(extract.network) and manifest.networks[extract.network].parameters.get("frames") is True
         if position not in (2, 4, 6):
@@ -208,7 +206,7 @@ def _check_widths(recipe: Recipe, manifest: Manifest) -> None:
 
 
 def _projected(projection: str, gives: object, source: str, manifest: Manifest) -> object:
-    """How wide a vector is behind its projection, None where nobody says."""
+    """How many values a vector has behind its projection; None where no network states it."""
     if not projection:
         return gives
     parameters = manifest.networks[projection].parameters

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 
-def concerns(species: Collection[str], asked: str) -> bool:
-    """Whether a stage for these species, or for all where there are none, is for the one asked for.
+def applies_to(species: Collection[str], asked: str) -> bool:
+    """Whether a stage applies to an animal of this species.
 
     Args:
-        species: of the stage.
-        asked: of the animal, in any case of letters; where it is empty, only a stage for all species is for it.
+        species: that the stage is for; all where empty.
+        asked: of the animal, in any case of letters; where it is empty, only a stage for all species applies.
     """
     return not species or asked.strip().casefold() in {name.casefold() for name in species}

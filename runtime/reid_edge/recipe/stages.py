@@ -1,6 +1,7 @@
 """The stages that a recipe may name, in the order in which they run: from a photo to features, scores and an answer.
 
-Every key of a stage is written in the recipe. One that is not there switches something off; none has another hidden default.
+The fields are the keys of the recipe, and their types and rules are what it is checked against. A key that is left out switches something
+off; there are no other defaults.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from reid_edge.errors import PackError
-from reid_edge.plain_data import Pattern, Range, Tagged, Then, each_once
+from reid_edge.plain_data import Pattern, Range, Tagged, Then, each_once, must_be
+from reid_edge.recipe.matchers import MATCHERS, Count, MatcherRules
 
-Matcher = Literal["mutual-nearest", "lightglue", "loftr", "adalam", "fginn"]
 Detector = Literal["network", "sift", "picture"]
-Count = Literal["matches", "inliers", "share"]
 
-# Which matchers run a network, and which compare pictures rather than keypoints.
-NETWORK_MATCHERS = ("lightglue", "loftr")
-PICTURE_MATCHERS = ("loftr",)
+
+def _registered(matcher: str) -> str:
+    if matcher not in MATCHERS:
+        raise must_be(f"one of {', '.join(map(repr, MATCHERS))}", matcher)
+    return matcher
 
 
 # Part of the names under which a gallery stores features.
@@ -150,7 +152,7 @@ class Match:
     Attributes:
         name: what fusion calls the score.
         keypoints: which `Extract`.
-        matcher: ``mutual-nearest`` (cosine), ``lightglue``, ``loftr`` (two pictures), ``adalam`` or ``fginn``.
+        matcher: one of `reid_edge.recipe.matchers.MATCHERS`.
         network: a matching network of the pack; empty for the matchers that run on the host.
         min_score: matches with a cosine (mutual-nearest) or confidence above this are counted.
         best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist.
@@ -162,7 +164,7 @@ class Match:
 
     name: Name
     keypoints: str
-    matcher: Matcher
+    matcher: Annotated[str, Then(_registered)]
     min_score: Share
     network: str = ""
     best: Candidates = 0
@@ -171,13 +173,22 @@ class Match:
     inlier_pixels: Annotated[float, Range(0.1, 1000)] = 0.0
 
     def __post_init__(self) -> None:
-        if (self.matcher in NETWORK_MATCHERS) != bool(self.network):
-            needs = "needs a" if self.matcher in NETWORK_MATCHERS else "takes no"
-            raise PackError(f"the matcher {self.matcher} {needs} network.", "Correct it.")
+        if self.rules.network != bool(self.network):
+            raise PackError(
+                f"the matcher {self.matcher} {'needs a' if self.rules.network else 'takes no'} network.", "Correct it."
+            )
+        if self.count not in self.rules.counts:
+            counts = " or ".join(self.rules.counts)
+            raise PackError(f"the matcher {self.matcher} counts {counts}, not {self.count}.", "Correct count, or leave it out.")
         if bool(self.best) != bool(self.order):
             raise PackError("best and order go together.", "Give both, or neither to match the whole shortlist.")
         if (self.count == "inliers") != bool(self.inlier_pixels):
             raise PackError('count = "inliers" and inlier_pixels go together.', "Give both, or neither.")
+
+    @property
+    def rules(self) -> MatcherRules:
+        """What the registry says of the matcher."""
+        return MATCHERS[self.matcher]
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ from reid_edge.storage.errors import storage_errors
 # Sections beyond this many bytes wait on the disk.
 _KEPT_IN_MEMORY = 4_000_000
 
-# The page can load nothing and reach nobody, whatever a name on it says.
-
 
 class Report:
     """The evidence for the animals of many photos. What stays in memory is a line per animal, not pictures."""
@@ -45,11 +43,11 @@ class Report:
         self._facts: Mapping[str, str] = {}
         self._defined: set[str] = set()
 
-    def add(self, photo: Photo, decisions: Sequence[Decision]) -> None:
+    def add(self, photo: Photo | None, decisions: Sequence[Decision]) -> None:
         """Add one photo; nothing of it is kept in memory.
 
         Args:
-            photo: upright.
+            photo: upright; None where its pixels are not at hand, as of decisions that were read back: they are drawn on a blank frame.
             decisions: one per animal, made with ``Query(with_evidence=True)``.
 
         Raises:
@@ -57,7 +55,9 @@ class Report:
             StorageError: the disk for temporary files is full.
         """
         self._photos += 1
-        overview = overview_picture(f"photo-{self._photos}", photo)
+        if not decisions:
+            return
+        overview = overview_picture(f"photo-{self._photos}", photo, decisions[0].photo)
         for decision in decisions:
             number = len(self._contents) + 1
             query = query_picture(f"query-{number}", photo, decision.animal.box)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.decide.facts import PhotoFacts
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.photo import Photo, read_header
 
@@ -57,15 +57,16 @@ class Picture:
         return f'<image {where} preserveAspectRatio="none" href="data:image/jpeg;base64,{encoded}"/>'
 
 
-def overview_picture(picture_id: str, photo: Photo) -> Picture:
-    """The whole photo, small."""
-    return Picture(picture_id, (0, 0, photo.width, photo.height), _jpeg(photo.rgb, _OVERVIEW_LONG_SIDE))
+def overview_picture(picture_id: str, photo: Photo | None, facts: PhotoFacts) -> Picture:
+    """The whole photo, small; a blank one of its size where there are no pixels."""
+    jpeg = _jpeg(photo.rgb, _OVERVIEW_LONG_SIDE) if photo else None
+    return Picture(picture_id, (0, 0, facts.width, facts.height), jpeg)
 
 
-def query_picture(picture_id: str, photo: Photo, box: Sequence[int]) -> Picture:
-    """One animal: the photo inside the box (x0, y0, x1, y1)."""
+def query_picture(picture_id: str, photo: Photo | None, box: tuple[int, int, int, int]) -> Picture:
+    """One animal: the photo inside the box (x0, y0, x1, y1); blank where there are no pixels."""
     x0, y0, x1, y1 = box
-    return Picture(picture_id, (x0, y0, x1, y1), _jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE))
+    return Picture(picture_id, box, _jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE) if photo else None)
 
 
 def candidate_picture(gallery: Gallery, sighting: Sighting) -> Picture:

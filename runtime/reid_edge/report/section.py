@@ -112,12 +112,12 @@ def _figures(decision: Decision, pictures: AnimalPictures, outline_id: str, rang
     for place, (ranked, sighting, picture) in enumerate(candidates):
         label = f"The animal of {photo} beside {ranked.identity} of {ranked.photo}, with lines between matched points"
         notes = "".join(f"<p>{note}</p>" for note in _notes(ranked, picture))
-        known = ", ".join(text(fact) for fact in (ranked.photo, sighting.taken_at.replace("T", " "), sighting.viewpoint) if fact)
+        facts = ", ".join(text(fact) for fact in (ranked.photo, sighting.taken_at.replace("T", " "), sighting.viewpoint) if fact)
         figures.append(
             f'<figure data-candidate="{place}"{" hidden" if place else ""}>'
             f"{draw_pair(pictures.query, outline_id, picture, ranked.matches, ranges, shown, label)}"
             f"<figcaption><p>This photo: {name(photo)}</p>"
-            f"<p><strong>{name(ranked.identity)}</strong>: {known}</p>{notes}</figcaption></figure>"
+            f"<p><strong>{name(ranked.identity)}</strong>: {facts}</p>{notes}</figcaption></figure>"
         )
     return "".join(figures)
 

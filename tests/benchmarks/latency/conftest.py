@@ -13,7 +13,7 @@ from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.session import Session
 from reid_edge_benchmarks.latency.torch_reference import TorchReference
 from reid_edge_export.catalogue import network_named
-from reid_edge_export.sources import obtain
+from reid_edge_export.weight_files import obtain
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from reid_edge_benchmarks.latency.statistics import LEAST_PAIRS, Spread, ratio_o
 def test_a_clear_difference_is_told_with_its_interval() -> None:
     noise = np.random.default_rng(1).normal(1, 0.1, 20)
     ratio = ratio_of_medians((3 * noise).tolist(), np.random.default_rng(2).normal(1, 0.1, 20).tolist())
-    assert ratio.told
+    assert ratio.significant
     assert ratio.low is not None
     assert ratio.high is not None
     assert 2.5 < ratio.low <= ratio.value <= ratio.high < 3.5
@@ -22,7 +22,7 @@ def test_a_clear_difference_is_told_with_its_interval() -> None:
 def test_a_difference_within_the_noise_is_not_told() -> None:
     draws = np.random.default_rng(0).lognormal(0, 0.5, (2, 12))
     ratio = ratio_of_medians(*draws.tolist())
-    assert not ratio.told
+    assert not ratio.significant
     assert ratio.text() == "within the noise"
     assert ratio.as_json()["value"] is None
 
@@ -30,17 +30,17 @@ def test_a_difference_within_the_noise_is_not_told() -> None:
 def test_noise_that_falls_on_both_sides_alike_does_not_hide_a_small_difference() -> None:
     # Each photo is slow for both or for neither: resampled in pairs, a tenth more is seen.
     ours = np.random.default_rng(0).lognormal(0, 0.5, 40)
-    assert ratio_of_medians((1.1 * ours).tolist(), ours.tolist()).told
+    assert ratio_of_medians((1.1 * ours).tolist(), ours.tolist()).significant
     shuffled = np.random.default_rng(1).permutation(ours)
-    assert not ratio_of_medians((1.1 * shuffled).tolist(), ours.tolist()).told
+    assert not ratio_of_medians((1.1 * shuffled).tolist(), ours.tolist()).significant
 
 
 def test_fewer_pairs_than_an_interval_takes_give_no_ratio() -> None:
     ratio = ratio_of_medians([3.0] * (LEAST_PAIRS - 1), [1.0] * (LEAST_PAIRS - 1))
-    assert not ratio.told
+    assert not ratio.significant
     assert ratio.low is None
     assert ratio.as_json()["value"] is None
-    assert ratio.text() == "not told: 4 pairs"
+    assert ratio.text() == "too few pairs: 4"
 
 
 def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says() -> None:

@@ -21,18 +21,18 @@ from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
-from reid_edge_benchmarks.latency.torch_reference import ReferenceAnswer, TorchReference
+from reid_edge_benchmarks.latency.torch_reference import TorchAnswer, TorchReference
 from reid_edge_benchmarks.latency.worker import Runtime
 from reid_edge_export.networks import load_network
 
-Answers = list[tuple[list[Decision], list[ReferenceAnswer]]]
+Answers = list[tuple[list[Decision], list[TorchAnswer]]]
 
 
 @pytest.fixture(scope="module")
 def answers(session: Session, reference: TorchReference, queries: list[Enrolment]) -> Answers:
     """The runtime's and PyTorch's answers to the three queries."""
     question = Query(top=10)
-    return [(session.identify(query.path, question)[1], reference.identify(query.path, question, Timings())) for query in queries]
+    return [(session.identify(query.path, question), reference.identify(query.path, question, Timings())) for query in queries]
 
 
 def test_pytorch_ranks_the_same_photos_of_the_same_individuals_and_judges_alike(answers: Answers) -> None:
@@ -91,7 +91,7 @@ def test_pytorch_compares_with_the_side_asked_for_only(
     session: Session, reference: TorchReference, queries: list[Enrolment]
 ) -> None:
     question = Query(viewpoint="right")  # the samples are all seen from the left
-    (decision,) = session.identify(queries[0].path, question)[1]
+    (decision,) = session.identify(queries[0].path, question)
     (expected,) = reference.identify(queries[0].path, question, Timings())
     assert expected.ranking.scores.identities == tuple(ranked.identity for ranked in decision.ranking) == ()
     assert expected.verdict.verdict == decision.verdict == "ask"

@@ -18,7 +18,7 @@ from reid_edge_calibration.score_table import ScoreTable
 pytest.importorskip("kornia")
 
 from reid_edge_benchmarks.parity.fitting import fit_reference
-from reid_edge_benchmarks.parity.verdicts import Sides
+from reid_edge_benchmarks.parity.sides import Sides
 
 SYSTEM = Recipe(
     segment=None,
@@ -84,7 +84,7 @@ def sides(reference: list[str], runtime: list[str]) -> Sides:
 def test_the_same_answers_meet_both_targets() -> None:
     answers = ["A", "A", "B", "B", "C", NEW, NEW, NEW, NEW, "A"]
     same = sides(answers, answers)
-    assert [met for _, _, met in same.verdicts()] == [True, True]
+    assert [met for _, _, met in same.targets()] == [True, True]
     assert same.in_common == 1
     assert same.figures()["runtime"]["GeoMean"] == pytest.approx(np.sqrt(5 / 6 * 3 / 4))
     assert same.geomean_difference() == (0, 0, 0)
@@ -94,7 +94,7 @@ def test_the_same_answers_meet_both_targets() -> None:
 def test_other_answers_miss_them_and_are_named() -> None:
     answers = ["A", "A", "B", "B", "C", NEW, NEW, NEW, NEW, "A"]
     other = sides(answers, [*answers[:9], NEW])
-    assert [met for _, _, met in other.verdicts()] == [False, False]
+    assert [met for _, _, met in other.targets()] == [False, False]
     value, low, high = other.geomean_difference()
     assert value == pytest.approx(np.sqrt(5 / 6) - np.sqrt(5 / 6 * 3 / 4))
     assert low <= value <= high
@@ -103,7 +103,7 @@ def test_other_answers_miss_them_and_are_named() -> None:
 
 def test_without_a_new_individual_the_difference_of_geomean_is_not_measured() -> None:
     known = Sides(("a", "b"), ("A", "B"), frozenset("AB"), ("A", "B"), ("A", NEW), ("A", "B"), ("A", "B"))
-    assert [met for _, _, met in known.verdicts()] == [False, None]
+    assert [met for _, _, met in known.targets()] == [False, None]
     assert known.as_json()["GeoMean difference"] == {"value": None, "low": None, "high": None}
 
 

@@ -9,8 +9,8 @@ from reid_edge.decide.calibration import Entry
 from reid_edge.describe.quality import QUALITY
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Embed, Fuse, Group, Match, Retrieve
-from reid_edge_benchmarks.answers import TableAnswers
-from reid_edge_benchmarks.systems.measuring import Rows, answer_by_recipe, figures, ladder
+from reid_edge_benchmarks.answers import TableAnswers, answer_table
+from reid_edge_benchmarks.systems.measuring import Rows, figures, ladder
 from reid_edge_calibration.fit import fit_calibration
 from reid_edge_calibration.metrics import NEW
 from reid_edge_calibration.score_table import ScoreTable
@@ -91,7 +91,7 @@ def test_the_whole_frame_takes_the_first_steps_and_the_mask_has_its_own(rows: Ro
 def test_the_system_is_answered_as_the_device_answers(rows: Rows) -> None:
     entry, _ = fit_calibration([rows.fit], 0, None, RECIPE).entry("zebra")
     assert isinstance(entry, Entry)
-    answers = answer_by_recipe(rows.report, RECIPE, entry)
+    answers = answer_table(rows.report, entry, RECIPE)
     assert rows.system().figures == figures(answers, entry.threshold)
     assert answers.truth == rows.report.query_identity
     assert answers.answers(entry.threshold)[-3:] == [NEW] * 3
@@ -114,5 +114,5 @@ def test_a_query_without_candidates_is_new(rows: Rows) -> None:
     report = table(2)
     report.raw[report.query == 0] = np.nan
     entry, _ = fit_calibration([rows.fit], 0, None, RECIPE).entry("zebra")
-    answers = answer_by_recipe(report, RECIPE, entry)
+    answers = answer_table(report, entry, RECIPE)
     assert (answers.top[0], answers.score[0]) == (NEW, 0.0)

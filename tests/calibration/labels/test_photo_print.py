@@ -59,7 +59,7 @@ def test_what_is_no_photo_has_no_print_but_its_bytes(tmp_path: Path, content: by
 
 
 def test_on_real_photos_no_two_individuals_share_a_print(shared: Path) -> None:
-    from reid_edge_calibration.labels.sources import read_labels
+    from reid_edge_calibration.labels.label_formats import read_labels
 
     photos = read_labels(shared / "data" / "zebra", "calibrate").photos
     prints = np.stack([bits(photo.enrolment.path) for photo in photos])

@@ -45,6 +45,6 @@ def test_what_comes_seldom_counts_little():
     assert "ECE 0.050" in figure(probability, outcome, np.repeat([0.9, 0.1], 10))
 
 
-def test_nothing_to_judge_by_is_said_so():
-    assert "none" in figure([np.nan], [True])
+def test_a_probability_without_pairs_is_reported_as_such():
+    assert "There are no pairs" in figure([np.nan], [True])
     assert "<svg" not in figure([], [])

@@ -112,29 +112,29 @@ def test_names_from_outside_are_shown_and_never_markup(written, report, entry, s
         ElementTree.fromstring(drawing)
 
 
-def test_the_decision_is_told_in_words_with_its_figures(written, report, entry):
+def test_the_decision_is_explained_in_words_with_its_figures(written, report, entry):
     text = Page(written(report(entry()))).text.replace("\u00a0", " ")
-    assert "named as a known individual where the evidence is more than 0.610, and called new where it is less than 0.420" in text
-    assert "it asked for 12.3 % of the photos" in text
-    assert "wrong on 1.8 % of all photos; with 95 % confidence, on no more than 3.1 %" in text
-    assert "You asked for 2.0 % or less. The labelled photos are too few, or too hard, to vouch for that." in text
+    assert "answered as known if its evidence is more than 0.610, and as new if its evidence is less than 0.420" in text
+    assert "a person was asked about 12.3 % of them" in text
+    assert "1.8 % of all photos were answered wrongly without a person; with 95 % confidence, this share is at most 3.1 %" in text
+    assert "The target (--max-wrong) is 2.0 %. The labelled photos are too few, or too hard, to confirm it." in text
     assert (
         "GeoMean, the geometric mean of right answers for known and for new animals, is 0.931 (95 % interval 0.900 to 0.960)"
         in text
     )
     assert "Stacking" not in text
-    assert "Scores are put together by stacking" in text
+    assert "Fusion of the scores: stacking" in text
 
 
-def test_a_target_that_is_kept_no_band_and_borrowing_are_told_too(written, report, entry):
+def test_a_target_that_is_met_no_band_and_borrowing_are_explained_too(written, report, entry):
     narrow = entry(ask_low=0.5, ask_high=0.5, wrong_bound=0.01, borrows=True)
     text = Page(written(report(narrow))).text
-    assert "where the evidence is 0.500 or more, and called new below. No photo is held back" in text
-    assert "The labelled photos vouch for that." in text
+    assert "if its evidence is 0.500 or more, else as new. No person is asked." in text
+    assert "The labelled photos confirm it." in text
     assert "are those of all species together" in text
-    assert "called new never without a person" in Page(written(report(entry(ask_low=0.0)))).text
+    assert "as new never without a person" in Page(written(report(entry(ask_low=0.0)))).text
     assert "A person is asked about every animal" in Page(written(report(entry(ask_low=0.0, ask_high=1.0)))).text
-    assert "You asked for" not in Page(written(report(entry(target_error=None)))).text
+    assert "The target" not in Page(written(report(entry(target_error=None)))).text
 
 
 def test_geomean_at_a_threshold_is_that_of_its_step(written, report, entry):
@@ -166,9 +166,9 @@ def test_what_is_not_known_is_a_dash_and_empty_parts_are_said_to_be_empty(writte
     content = written(report(bare, notes=()))
     assert "–" in content
     assert not re.search(r"\bnan\b", Page(content).text)
-    assert "Answers to judge the probability by: none." in content
-    assert "Nothing is told about it." in content
-    assert "vouch" not in content
+    assert "There are no answers to compare the probability with." in content
+    assert "No facts were recorded." in content
+    assert "The target" not in content
 
 
 def test_notes_warnings_and_facts_are_there(written, report, entry):

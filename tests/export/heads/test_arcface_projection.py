@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from reid_edge_export.heads.photos import LabelledPhotos
 from reid_edge_export.heads.projection import _with_margin
-from reid_edge_export.heads.training import Order, train_head
+from reid_edge_export.heads.training import TrainingOptions, train_head
 
 
 def test_it_finds_the_values_that_tell_individuals_apart():
@@ -20,11 +20,11 @@ def test_it_finds_the_values_that_tell_individuals_apart():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     names = tuple(f"animal {number:02}" for number in range(12))
     gallery = LabelledPhotos(vectors.astype(np.float32), names, who, np.arange(60), ("",) * 60, ("",) * 60)
-    head = train_head(gallery, Order("projection", "bn", "Apache-2.0"))
+    head = train_head(gallery, TrainingOptions("projection", "bn", "Apache-2.0"))
     held = head.report["held_out"]
     assert held["accuracy"] >= held["nearest_photo_accuracy"] + 0.15  # measured 0.50 and 0.17, of 12 photos
     assert head.parity["difference_max"] < 1e-5  # measured 1e-7
-    assert head.content == train_head(gallery, Order("projection", "bn", "Apache-2.0")).content
+    assert head.content == train_head(gallery, TrainingOptions("projection", "bn", "Apache-2.0")).content
 
 
 def test_the_margin_is_added_to_the_angle_of_the_own_centre_alone():

@@ -11,7 +11,7 @@ from reid_edge.pack.onnx_file import read_onnx
 from reid_edge_export.heads.boosting import features_of, fit_boosting, labels_of, predict_boosting
 from reid_edge_export.heads.network_file import network_file, run_network
 from reid_edge_export.heads.photos import LabelledPhotos
-from reid_edge_export.heads.training import Order, train_head
+from reid_edge_export.heads.training import TrainingOptions, train_head
 from reid_edge_export.heads.tree_network import tree_graph, tree_table
 
 ROUNDS = 6
@@ -50,7 +50,7 @@ def test_a_photo_is_no_neighbour_of_its_own_nor_of_its_encounter_nor_of_another_
 
 def test_the_same_seed_gives_the_same_bytes_and_held_out_photos_end_it_early(photos):
     gallery = photos()
-    heads = [train_head(gallery, Order("boosting", "trees", "Apache-2.0", epochs=ROUNDS)) for _ in range(2)]
+    heads = [train_head(gallery, TrainingOptions("boosting", "trees", "Apache-2.0", epochs=ROUNDS)) for _ in range(2)]
     assert heads[0].content == heads[1].content
     report = heads[0].report
     assert report["held_out"]["photos"] == 6

@@ -15,7 +15,7 @@ from reid_edge.errors import UsageError
 from reid_edge.pack import open_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_export.heads.cli import train_head
-from reid_edge_export.heads.command import Request, train_into_pack
+from reid_edge_export.heads.command import HeadRequest, train_into_pack
 
 
 def test_the_new_pack_has_the_head_its_labels_and_its_stage_but_not_the_old_calibration(gallery, tmp_path):
@@ -34,11 +34,11 @@ def test_the_new_pack_has_the_head_its_labels_and_its_stage_but_not_the_old_cali
     assert pack.manifest.parity["classifier-zebra"]["top1_agreement"] == 1.0
     assert json.loads(report.read_text())["individuals"] == 6
     assert (kept / "classifier-zebra.safetensors").is_file()
-    assert "Calibrate it again" in result.output
+    assert "Calibrate again" in result.output
 
 
 def test_a_projection_becomes_the_embeddings_and_changes_what_galleries_are_tied_to(gallery, field, tmp_path):
-    pack = train_into_pack(gallery, "field", tmp_path / "out", Request("projection", epochs=2), None, None, lambda line: None)
+    pack = train_into_pack(gallery, "field", tmp_path / "out", HeadRequest("projection", epochs=2), None, None, lambda line: None)
     recipe = parse_recipe(pack.recipe, pack.manifest)
     assert recipe.embed[0].projection == "projection"
     former = parse_recipe(field.recipe, field.manifest)
@@ -49,10 +49,10 @@ def test_a_projection_becomes_the_embeddings_and_changes_what_galleries_are_tied
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
-        (Request("classifier", species=("okapi",)), "holds no okapi"),
-        (Request("classifier", embedding="miewid"), "'miewid', which the recipe does not have"),
-        (Request("classifier", name="xfeat"), "already, and it is no head"),
-        (Request("classifier", name="Über"), "cannot be called"),
+        (HeadRequest("classifier", species=("okapi",)), "holds no okapi"),
+        (HeadRequest("classifier", embedding="miewid"), "'miewid', which the recipe does not have"),
+        (HeadRequest("classifier", name="xfeat"), "already, and it is no head"),
+        (HeadRequest("classifier", name="Über"), "cannot be called"),
     ],
 )
 def test_what_is_not_there_is_refused_before_the_training(gallery, tmp_path, request_, told):
@@ -62,11 +62,11 @@ def test_what_is_not_there_is_refused_before_the_training(gallery, tmp_path, req
 
 
 def test_a_gallery_without_second_encounters_is_refused_with_how_many_there_are(photos):
-    from reid_edge_export.heads.training import Order
+    from reid_edge_export.heads.training import TrainingOptions
     from reid_edge_export.heads.training import train_head as train
 
     with pytest.raises(UsageError, match="0 of 6 individuals have one"):
-        train(photos(encounters=1), Order("classifier", "mlp", "Apache-2.0"))
+        train(photos(encounters=1), TrainingOptions("classifier", "mlp", "Apache-2.0"))
 
 
 def test_a_recipe_file_says_the_rest_and_its_stages_come_in_as_far_as_their_heads_are_trained(gallery, tmp_path):
@@ -77,10 +77,12 @@ def test_a_recipe_file_says_the_rest_and_its_stages_come_in_as_far_as_their_head
     stage = '[[recipe.head]]\nname = "{0}-score"\nkind = "{1}"\nnetwork = "{0}"\nembedding = "efficientnet-lite0"\nspecies = ["Zebra"]\n'
     stages = stage.format("mlp", "classifier") + stage.format("trees", "boosting")
     file.write_text(read_recipe_text("field") + heads + stages, encoding="utf-8")
-    asked = Request("classifier", recipe=str(file))
+    asked = HeadRequest("classifier", recipe=str(file))
     pack = train_into_pack(gallery, "field", tmp_path / "out", asked, tmp_path / "report.json", None, lambda line: None)
     (head,) = parse_recipe(pack.recipe, pack.manifest).head
     assert (head.name, head.network, head.species) == ("mlp-score", "mlp", ("zebra",))
     assert json.loads((tmp_path / "report.json").read_text())["settings"]["epochs"] == 2
     with pytest.raises(UsageError, match="has 0 heads of the kind projection"):
-        train_into_pack(gallery, "field", tmp_path / "no", Request("projection", recipe=str(file)), None, None, lambda line: None)
+        train_into_pack(
+            gallery, "field", tmp_path / "no", HeadRequest("projection", recipe=str(file)), None, None, lambda line: None
+        )

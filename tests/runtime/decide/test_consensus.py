@@ -16,7 +16,7 @@ from reid_edge.decide.consensus import Vote, score_by_recipe, take_step
 from reid_edge.decide.ranking import Ranker
 from reid_edge.errors import PackError
 from reid_edge.recipe import Embed, Extract, Match, Recipe, Retrieve
-from reid_edge.recipe.species import concerns
+from reid_edge.recipe.species import applies_to
 from reid_edge.recipe.stages import Agree, Decide, Fuse, Gate, Group, Head
 
 NAMES = ("near", "count", "head")
@@ -271,10 +271,10 @@ def test_a_step_answers_with_one_of_both_or_new_and_a_confidence_within_0_and_1(
 
 
 def test_a_stage_for_some_species_is_for_no_unknown_one():
-    assert concerns((), "")
-    assert concerns(("lynx",), " Lynx")
-    assert not concerns(("lynx",), "")
-    assert not concerns(("lynx",), "nyala")
+    assert applies_to((), "")
+    assert applies_to(("lynx",), " Lynx")
+    assert not applies_to(("lynx",), "")
+    assert not applies_to(("lynx",), "nyala")
 
 
 class Names:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reid_edge.compare.matching import lightglue
 from reid_edge.engines.network_input import input_size
 from reid_edge.engines.profiles import SizeRange, axis_ranges, ranges_of_file, ranges_of_network
 from reid_edge.recipe import parse_recipe
+from reid_edge.recipe.matchers import MATCHING_BATCH
 
 
 def test_one_photo_at_a_time_fixes_the_batch_of_the_image_networks(ranges):
@@ -29,7 +29,7 @@ def test_any_photo_fits_the_sizes_of_a_keypoint_network(field_pack, ranges, widt
 def test_a_matcher_takes_as_many_points_as_the_recipes_extractor_gives_and_a_whole_batch(field_pack, ranges):
     points = field_pack.manifest.networks["xfeat"].parameters["keypoints"]
     assert ranges["lighterglue"]["points0"] == ranges["lighterglue"]["points1"] == SizeRange(1, points, points)
-    assert ranges["lighterglue"]["batch"].largest == lightglue._BATCH
+    assert ranges["lighterglue"]["batch"].largest == MATCHING_BATCH
 
 
 def test_without_a_recipe_the_file_says_its_task_and_pixels_and_a_matcher_gets_the_most_points(models, ranges):
@@ -46,6 +46,8 @@ def test_a_file_that_says_nothing_has_a_range_for_its_batch_only(tiny):
 @pytest.mark.parametrize(("crops", "batch"), [((1,), (1, 1, 1)), ((5,), (5, 5, 5)), ((1, 5), (1, 5, 5))])
 def test_an_embedder_of_five_crops_takes_them_together(field_pack, crops, batch):
     recipe = parse_recipe(field_pack.recipe, field_pack.manifest)
-    several = tuple(replace(recipe.embed[0], name=f"of-{each}", crops=each) for each in crops)
+    several = tuple(
+        replace(recipe.embed[0], name=f"of-{each}", crops=each, crop_share=0.8 if each == 5 else 0.0) for each in crops
+    )
     ranges = ranges_of_network(field_pack.manifest, replace(recipe, embed=several), recipe.embed[0].network)
     assert ranges["batch"] == SizeRange(*batch)

@@ -173,7 +173,7 @@ def swapped(expected: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     ids=["moved", "descriptors", "no keypoints", "zeros", "channels", "no matches", "other matches"],
 )
 def test_wrong_answers_are_found(answers, name, spoil):
-    with pytest.raises(EngineError, match="it answers otherwise than the CPU") as refused:
+    with pytest.raises(EngineError, match="it answers differently from the CPU") as refused:
         compare_answers(answers[name], spoil(answers[name]), "it")
     assert "--device cpu" in refused.value.hint
 
@@ -184,5 +184,5 @@ def test_a_missing_output_another_shape_and_values_that_are_no_numbers_are_found
         compare_answers(expected, {}, "it")
     with pytest.raises(EngineError, match=r"gives \[1280\] as embedding"):
         compare_answers(expected, {"embedding": expected["embedding"][0]}, "it")
-    with pytest.raises(EngineError, match="no numbers"):
+    with pytest.raises(EngineError, match="NaN or infinity"):
         check_numbers({"embedding": np.full((1, 1280), np.inf, np.float32)}, "it")

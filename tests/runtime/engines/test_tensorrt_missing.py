@@ -49,7 +49,9 @@ def test_asking_for_tensorrt_imports_none_of_its_libraries_without_a_driver(envi
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     message, imported, cuda = done.stdout.splitlines()
-    assert message.startswith("The device tensorrt was asked for, but something is missing for it. There is no NVIDIA driver")
+    assert message.startswith(
+        "The device tensorrt was asked for, but something that it needs is missing. There is no NVIDIA driver"
+    )
     assert (imported, cuda) == ("[]", "False")
 
 

@@ -36,7 +36,7 @@ def test_each_photo_is_answered_in_its_turn_as_it_is_alone(session, samples, tmp
         if path in good:
             photo, decisions = answer
             assert photo.path == path
-            assert [told(one) for one in decisions] == [told(one) for one in session.identify(path, query)[1]]
+            assert [told(one) for one in decisions] == [told(one) for one in session.identify(path, query)]
             assert list(decisions[0].timings_ms)[:2] == ["decode", "segment"]
         else:
             assert isinstance(answer, PhotoError)

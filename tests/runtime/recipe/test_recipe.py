@@ -150,7 +150,7 @@ def test_keypoints_on_the_bars_of_a_letterbox_are_refused(recipe, field_pack):
     ("size", "changes", "message"),
     [
         (96, {}, "loftr takes pictures of 192 pixels, but small is of 96"),
-        (192, {"count": "share"}, "compares pictures, of which only matches are counted"),
+        (192, {"count": "share"}, "recipe.match\\[2\\]: the matcher loftr counts matches, not share"),
         (192, {"network": "lighterglue"}, "lighterglue states no preprocessing"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_edge.decide.decision import Decision
 from reid_edge.decide.facts import AnimalFacts
 from reid_edge.errors import StorageError
 from reid_edge.photo import Photo
@@ -122,6 +124,28 @@ def test_a_report_without_answers_says_so(write):
     page = write()
     assert "No photo was answered." in page.one("main").text
     assert page.one("p", class_="counts").text == "0 photos, 0 animals"
+
+
+def read_back(decision: Decision) -> Decision:
+    return Decision.from_json(json.loads(json.dumps(decision.as_json())))
+
+
+def test_a_stored_decision_makes_the_page_of_the_answer_it_was(write, drawn, enrol):
+    photo = drawn.photo(taken_at="2025-01-31T18:05:09")
+    decision = drawn.decision(photo, drawn.candidate(enrol("Asha"), "Asha", drawn.points(5)))
+    answered, stored = write((photo, [decision])), write((photo, [read_back(decision)]))
+    assert stored.one("article").text == answered.one("article").text
+    assert [line.attributes for line in stored.all("line")] == [line.attributes for line in answered.all("line")]
+
+
+def test_a_stored_decision_is_drawn_on_a_blank_frame_where_its_photo_is_not_at_hand(write, drawn, enrol):
+    photo = drawn.photo()
+    decision = read_back(drawn.decision(photo, drawn.candidate(enrol("Asha"), "Asha", drawn.points(5))))
+    page = write((None, [decision]))
+    assert page.one("h2").text == "Asha Known"
+    assert not page.all("image", id="photo-1")
+    assert page.one("rect", id="photo-1", class_="no-picture").number("width") == photo.width
+    assert page.all("line") or page.all("path")
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(gallery, drawn, tmp_path):

@@ -47,5 +47,5 @@ def of_candidates(probabilities: NDArray[np.float64], labels: Labels, owners: Se
     Returns:
         float64 [B], NaN where the head does not know the individual.
     """
-    known = dict(zip(labels.identities, probabilities, strict=True))
-    return np.array([known.get(owner, np.nan) for owner in owners], np.float64)
+    by_identity = dict(zip(labels.identities, probabilities, strict=True))
+    return np.array([by_identity.get(owner, np.nan) for owner in owners], np.float64)

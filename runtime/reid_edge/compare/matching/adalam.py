@@ -324,8 +324,8 @@ def _inliers(squared: Floats, sizes: NDArray[np.int64], once: bool) -> tuple[NDA
         Counts [R] and confidences [R].
     """
     nearest = np.sort(squared, axis=1)
-    there = np.arange(squared.shape[1]) < sizes[:, None]
-    weights = (there & (nearest > _PERFECT)).astype(np.float32)
+    present = np.arange(squared.shape[1]) < sizes[:, None]
+    weights = (present & (nearest > _PERFECT)).astype(np.float32)
     if once:
         weights /= _repeats(nearest.astype(np.float16))
     total = weights.sum(axis=1, dtype=np.float64)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.describe.keypoints import Keypoints
+from reid_edge.engines.network_input import input_size
+from reid_edge.pack.manifest import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class AffinePoints:
             keypoints.descriptors,
             np.tile(np.eye(2, dtype=np.float32), (len(keypoints), 1, 1)) if frames is None else scale[:, None] * frames,
         )
+
+
+def detection_size(keypoints: Keypoints, detector: Preprocessing | None) -> tuple[int, int]:
+    """The size at which the detector saw the chip, (width, height) in pixels: as its network takes it, or by the long side of SIFT."""
+    width, height = (round(float(side)) for side in keypoints.chip_size)
+    if keypoints.long_side:
+        scale = keypoints.long_side / max(width, height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+    assert detector is not None
+    return input_size(width, height, detector)
 
 
 def squared_distances(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:

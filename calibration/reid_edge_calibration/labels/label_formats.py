@@ -11,12 +11,12 @@ from reid_edge.errors import StorageError, UsageError
 from reid_edge.gallery.enrolment_list import METADATA, read_source
 from reid_edge_calibration.labels.coco_camera_traps import read_coco_camera_traps
 from reid_edge_calibration.labels.csv_table import UNNAMED, read_csv_table
-from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, Labels, counted, first_few
+from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, LabelledSource, counted, first_few
 
 KINDS = f"a CSV table, a COCO Camera Traps JSON, a folder that holds {METADATA}, or a folder with a sub-folder per individual"
 
 
-def read_labels(path: Path, fold: str | None = None) -> Labels:
+def read_labels(path: Path, fold: str | None = None) -> LabelledSource:
     """The labels of one source, one a photo; the photos are not opened, but have to be there.
 
     Args:
@@ -54,7 +54,7 @@ def read_labels(path: Path, fold: str | None = None) -> Labels:
         raise UsageError(f"{path} names no individual.", "Whom a photo shows has to be known: there is nothing to learn from.")
     _require_files(kept, path)
     name = (path if path.is_dir() else path.parent).resolve().name
-    return Labels(name, tuple(kept), tuple(f"{name}: {note}" for note in (*notes, *left_out)))
+    return LabelledSource(name, tuple(kept), tuple(f"{name}: {note}" for note in (*notes, *left_out)))
 
 
 def _folder_per_individual(folder: Path) -> list[LabelledPhoto]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from reid_edge_benchmarks.results import null_for_nan
 from reid_edge_calibration.metrics import NEW, baks, baus, geomean, rank_k
 
 COMMON, GEOMEAN = 0.995, 0.002
@@ -92,8 +93,8 @@ class Sides:
         own = np.sqrt(groups[0].mean(axis=0) * groups[1].mean(axis=0))
         return float(own[1] - own[0]), float(low), float(high)
 
-    def verdicts(self) -> list[tuple[str, str, bool | None]]:
-        """Per target what it asks for, what was found, and whether it is met, None where that cannot be said."""
+    def targets(self) -> list[tuple[str, str, bool | None]]:
+        """Per target its description, the measured value, and whether it is met; None if that cannot be measured."""
         difference, low, high = self.geomean_difference()
         common = self.in_common
         return [
@@ -122,12 +123,8 @@ class Sides:
         return {
             "queries": len(self.truth),
             "predictions in common": self.in_common,
-            "figures": {side: _plain(figures) for side, figures in self.figures().items()},
-            "GeoMean difference": _plain(difference),
-            "targets": [{"target": target, "found": found, "met": met} for target, found, met in self.verdicts()],
+            "figures": {side: null_for_nan(figures) for side, figures in self.figures().items()},
+            "GeoMean difference": null_for_nan(difference),
+            "targets": [{"target": target, "found": found, "met": met} for target, found, met in self.targets()],
             "answered differently": self.apart(),
         }
-
-
-def _plain(figures: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in figures.items()}
