@@ -1,6 +1,6 @@
 """Mutation testing of the modules that decide: small changes to the code, each of which some test of that code should notice.
 
-    pip install 'mutmut>=3.8'
+    pip install 'mutmut>=3.8,<4'
     python tests/mutants.py [MODULE ...]
 
 Lays a copy of the code and of these tests out as mutmut wants it, in a temporary folder (or in --folder, which is used again), runs it,

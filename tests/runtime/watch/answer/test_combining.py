@@ -233,8 +233,10 @@ def test_a_frame_of_too_many_cases_is_resolved_animal_by_animal_the_surest_first
 
     leads = {"Baraka": 0.91, "Chipo": 0.92, "Duma": 0.93, "Enzi": 0.94}
     decisions = [animal("Asha", 0.8), animal("Asha", 0.9), *(animal(lead, surely) for lead, surely in leads.items())]
+    decisions.append(_decision("new", 0.9))
     found = resolve_frame(decisions)
-    assert [each.verdict for each in found] == ["ask", *["known"] * 5]
+    assert [each.verdict for each in found] == ["ask", *["known"] * 5, "new"]
+    assert found[6].probability == 0.9
     assert found[0].reason.startswith("Asha is animal 1 of this photo, more surely")
     assert found[5].probability == pytest.approx(0.94)  # the surest is asked first
     assert found[4].probability == pytest.approx(0.93 / 0.99)  # without Enzi
@@ -376,7 +378,7 @@ def test_an_event_ranks_its_five_best_and_equals_by_name() -> None:
 
 def test_an_event_without_any_name_is_new_or_nobodys() -> None:
     new = combine([_sight(1, 1, "new", 0.9), _sight(2, 2, "new", 0.8)])
-    assert (new.verdict, new.identity, new.ranking) == ("new", None, ())
+    assert (new.verdict, new.identity, new.ranking, new.animals) == ("new", None, (), (1, 2))
     assert new.probability == new.unknown
     asked = combine([replace(_sight(number, number, "new", 0.3), verdict="ask") for number in (1, 2)])
     assert (asked.verdict, asked.identity, asked.probability, asked.unknown) == ("ask", None, 0.0, 0.3)
@@ -424,3 +426,30 @@ def test_a_name_that_a_photo_does_not_list_is_as_likely_as_its_last_or_as_what_i
     weights = _weight(*(value / total for value in (*listed.values(), unknown, left))), _weight(0.2, 0.3, 0.5)
     found = combine([_sight(1, 1, "known", unknown, **listed), _sight(2, 2, "ask", 0.3, Zuri=0.2)])
     assert dict(found.ranking)["Zuri"] == pytest.approx(_pooled(weights, expected, 0.2))
+
+
+def test_the_most_likely_identity_of_two_animals_parts_them_whatever_else_they_may_be() -> None:
+    one = _sight(1, 1, "ask", 0.2, Asha=0.6, Zuri=0.1)
+    assert len(group_animals([one, _sight(2, 2, "ask", 0.2, Baraka=0.7)], None)) == 2
+    assert len(group_animals([one, _sight(2, 2, "ask", 0.2, Baraka=0.1, Zuri=0.05)], None)) == 1
+
+
+def test_an_animal_that_is_known_in_every_frame_of_several_is_one_throughout() -> None:
+    sights = []
+    for photo in range(4):
+        sights += [_sight(2 * photo, photo, "known", 0.9, Asha=0.1), _sight(2 * photo + 1, photo, "new", 0.95)]
+    assert [0, 2, 4, 6] in [[sight.animal for sight in group] for group in group_animals(sights, None)]
+
+
+def test_one_of_three_that_knows_it_is_not_enough_for_a_group() -> None:
+    """Animal 7 is known as the first of the group is, and as nobody that the two others may be: a third."""
+    seen = [1.0, 0.0]
+    sights = [
+        *(_sight(1, 1, "known", 0.1, seen, Asha=0.9), _sight(2, 1, "new", 0.9)),
+        *(_sight(3, 2, "new", 0.9, seen), _sight(4, 2, "new", 0.9)),
+        *(_sight(5, 3, "new", 0.9, seen), _sight(6, 3, "new", 0.9)),
+        *(_sight(7, 4, "known", 0.9, Asha=0.05), _sight(8, 4, "new", 0.9)),
+    ]
+    groups = [[sight.animal for sight in group] for group in group_animals(sights, lambda one, other: float(one @ other))]
+    assert [1, 3, 5] in groups
+    assert [7] in groups
