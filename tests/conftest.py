@@ -19,6 +19,7 @@ from hypothesis import settings
 # Tests do not time: a busy machine is no reason to fail. `make test` tries the same examples each time; `make fuzz` searches.
 settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
 settings.register_profile("fuzz", deadline=None, max_examples=300, print_blob=True)
+settings.register_profile("mutants", settings.get_profile("fixed"), max_examples=10)
 settings.load_profile("fixed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
