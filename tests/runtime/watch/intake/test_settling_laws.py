@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
-from reid_edge.watch.intake.settling import FileState, Settling, state_of
+from reid_edge.watch.intake.settling import Settling, stamp_of
+from reid_edge.watch.ledger.records import FileStamp
 
 
 def observe(settling: Settling, file_id: int, path: Path, now: float) -> None:
-    seen = state_of(os.fsencode(path))
+    seen = stamp_of(os.fsencode(path))
     assert seen is not None
     settling.observe(file_id, os.fsencode(path), seen, now)
 
@@ -45,7 +46,7 @@ def test_a_file_that_is_found_changed_waits_from_then_on(tmp_path: Path) -> None
     assert settled(settling, 5.0) == []
     assert settled(settling, 6.9) == []
     ((file_id, name, seen),) = settling.settled(7.0, 2.0, 10)
-    assert (file_id, name, seen) == (1, os.fsencode(path), state_of(os.fsencode(path)))
+    assert (file_id, name, seen) == (1, os.fsencode(path), stamp_of(os.fsencode(path)))
 
 
 def test_a_file_that_still_waits_keeps_no_other_one_waiting(tmp_path: Path) -> None:
@@ -86,15 +87,15 @@ def test_only_a_file_has_a_state_and_a_link_has_that_of_its_file(tmp_path: Path)
     path.write_bytes(b"photo")
     (tmp_path / "link").symlink_to(path)
     os.mkfifo(tmp_path / "pipe")
-    seen = state_of(os.fsencode(path))
+    seen = stamp_of(os.fsencode(path))
     status = path.stat()
     assert seen is not None
     assert (seen.size, seen.mtime_ns, seen.inode) == (5, status.st_mtime_ns, status.st_ino)
-    assert state_of(os.fsencode(tmp_path / "link")) == seen
+    assert stamp_of(os.fsencode(tmp_path / "link")) == seen
     for other in (tmp_path, tmp_path / "pipe", tmp_path / "missing"):
-        assert state_of(os.fsencode(other)) is None
+        assert stamp_of(os.fsencode(other)) is None
 
 
 def test_an_inode_of_64_bits_becomes_an_integer_that_sqlite_can_keep() -> None:
     status = SimpleNamespace(st_size=1, st_mtime_ns=2, st_ino=2**64 - 2)
-    assert FileState.of(status) == FileState(1, 2, 2**63 - 2)  # type: ignore[arg-type]
+    assert FileStamp.of(status) == FileStamp(1, 2, 2**63 - 2)  # type: ignore[arg-type]
