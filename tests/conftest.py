@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 BUSY = (HealthCheck.too_slow,)
 settings.register_profile("fixed", deadline=None, derandomize=True, database=None, suppress_health_check=BUSY)
 settings.register_profile("fuzz", deadline=None, max_examples=300, print_blob=True, suppress_health_check=BUSY)
+settings.register_profile("mutants", settings.get_profile("fixed"), max_examples=10)
 settings.load_profile("fixed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
