@@ -11,7 +11,7 @@ from typing import Protocol
 
 import click
 
-from reid_edge.cli.gallery import printable
+from reid_edge.cli.printing import printable
 from reid_edge.decide.decision import Decision, RankedIdentity
 from reid_edge.errors import PhotoError
 

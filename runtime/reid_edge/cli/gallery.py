@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reid_edge.cli.options import gallery_option
+from reid_edge.cli.printing import count_of, print_json, print_table, printable, say
 
 if TYPE_CHECKING:
     from reid_edge.gallery import Individual, Sighting
 
 _EXIT_DAMAGED = 4
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @click.group()
@@ -31,7 +30,7 @@ def init(gallery_path: Path) -> None:
     from reid_edge.gallery import Gallery
 
     Gallery.create(gallery_path).close()
-    _say(f"Created the gallery {gallery_path}. To fill it: reid-edge gallery add FOLDER --gallery {gallery_path}")
+    say(f"Created the gallery {gallery_path}. To fill it: reid-edge gallery add FOLDER --gallery {gallery_path}")
 
 
 @gallery.command("list")
@@ -47,13 +46,13 @@ def list_individuals(gallery_path: Path, species: str | None, as_json: bool) -> 
     with Gallery.open(gallery_path, writable=False) as opened:
         individuals = opened.individuals(species)
     if as_json:
-        _print_json([asdict(individual) for individual in individuals])
+        print_json([asdict(individual) for individual in individuals])
     else:
-        _print_table(("name", "species", "sightings", "viewpoints", "last seen"), [_individual_row(one) for one in individuals])
+        print_table(("name", "species", "sightings", "viewpoints", "last seen"), [_individual_row(one) for one in individuals])
     if species and not individuals:
-        _say(f"The gallery has no individual of the species {species}.")
+        say(f"The gallery has no individual of the species {species}.")
     elif not individuals:
-        _say("The gallery is empty. To fill it: reid-edge gallery add FOLDER.")
+        say("The gallery is empty. To fill it: reid-edge gallery add FOLDER.")
 
 
 @gallery.command()
@@ -70,13 +69,13 @@ def show(name: str, gallery_path: Path, as_json: bool) -> None:
         individual = opened.individual(name)
         sightings = opened.sightings(individual=name)
     if as_json:
-        _print_json([{**asdict(individual), "sightings": [asdict(sighting) for sighting in sightings]}])
+        print_json([{**asdict(individual), "sightings": [asdict(sighting) for sighting in sightings]}])
         return
-    _print_table(
+    print_table(
         ("sighting", "photo", "viewpoint", "taken", "place", "encounter", "path"), [_sighting_row(one) for one in sightings]
     )
     species = f", {individual.species}" if individual.species else ""
-    _say(f"{individual.name}: {_number(individual.sightings, 'sighting')}{species}.")
+    say(f"{individual.name}: {count_of(individual.sightings, 'sighting')}{species}.")
 
 
 @gallery.command()
@@ -89,7 +88,7 @@ def rename(old: str, new: str, gallery_path: Path) -> None:
 
     with Gallery.open(gallery_path) as opened:
         opened.rename(old, new)
-    _say(f"Renamed {old} to {new}.")
+    say(f"Renamed {old} to {new}.")
 
 
 @gallery.command()
@@ -103,7 +102,7 @@ def merge(names: tuple[str, ...], into: str, gallery_path: Path) -> None:
     with Gallery.open(gallery_path) as opened:
         opened.merge(names, into)
         total = opened.individual(into).sightings
-    _say(f"{into} now has {_number(total, 'sighting')}.")
+    say(f"{into} now has {count_of(total, 'sighting')}.")
 
 
 @gallery.command()
@@ -118,7 +117,7 @@ def split(name: str, sightings: tuple[int, ...], into: str, gallery_path: Path) 
     with Gallery.open(gallery_path) as opened:
         opened.split(name, sightings, into)
         total = opened.individual(into).sightings
-    _say(f"Moved {_number(total, 'sighting')} of {name} to the new individual {into}.")
+    say(f"Moved {count_of(total, 'sighting')} of {name} to the new individual {into}.")
 
 
 @gallery.command()
@@ -137,7 +136,7 @@ def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path
         raise UsageError("Name either an individual or sightings to remove, not both.", "Give NAME, or --sighting NUMBER.")
     with Gallery.open(gallery_path) as opened:
         if name is not None:
-            what = f"{name} with {_number(opened.individual(name).sightings, 'sighting')}"
+            what = f"{name} with {count_of(opened.individual(name).sightings, 'sighting')}"
         else:
             what = ", ".join(f"sighting {one.id} of {one.identity}" for one in opened.sightings_of(sightings))
         if not yes:
@@ -146,7 +145,7 @@ def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path
             opened.remove_individual(name)
         else:
             opened.remove_sightings(sightings)
-    _say(f"Removed {what}. To restore it: reid-edge gallery undo.")
+    say(f"Removed {what}. To restore it: reid-edge gallery undo.")
 
 
 @gallery.command()
@@ -163,7 +162,7 @@ def undo(count: int, gallery_path: Path) -> None:
     for batch in undone:
         click.echo(f"Undone: {printable(batch.summary)} (of {batch.at})")
     if len(undone) < count:
-        _say(f"Undid {_number(len(undone), 'command')}; there were no more.")
+        say(f"Undid {count_of(len(undone), 'command')}; there were no more.")
 
 
 @gallery.command()
@@ -182,9 +181,9 @@ def history(limit: int, as_json: bool, gallery_path: Path) -> None:
     with Gallery.open(gallery_path, writable=False) as opened:
         events = opened.history(limit)
     if as_json:
-        _print_json([asdict(event) for event in events])
+        print_json([asdict(event) for event in events])
     else:
-        _print_table(("when", "what", ""), [(event.at, describe(event), "undone" if event.undone else "") for event in events])
+        print_table(("when", "what", ""), [(event.at, describe(event), "undone" if event.undone else "") for event in events])
 
 
 @gallery.command()
@@ -196,7 +195,7 @@ def export(out: Path, gallery_path: Path) -> None:
     from reid_edge.gallery.portable import export_gallery
 
     with Gallery.open(gallery_path, writable=False) as opened:
-        _say(f"Wrote {_number(export_gallery(opened, out), 'sighting')} to {out}.")
+        say(f"Wrote {count_of(export_gallery(opened, out), 'sighting')} to {out}.")
 
 
 @gallery.command("import")
@@ -217,7 +216,7 @@ def import_archive(archive: Path, gallery_path: Path) -> None:
             f"{printable(conflict.photo_name)}: {conflict.ours} in this gallery, {conflict.theirs} in {archive}; kept {conflict.ours}"
         )
     present = f"{report.present} were in the gallery already, {len(report.conflicts)} of them under another name"
-    _say(f"Added {_number(report.added, 'sighting')}; {present}.")
+    say(f"Added {count_of(report.added, 'sighting')}; {present}.")
 
 
 @gallery.command()
@@ -245,11 +244,11 @@ def check(context: click.Context, repairing: bool, yes: bool, gallery_path: Path
     for finding in findings:
         click.echo(f"{finding.severity}: {printable(finding.what)} {finding.hint}")
     if not any(finding.severity == "damage" for finding in findings):
-        _say(f"The gallery {gallery_path} is not damaged." + (" There is nothing to repair." if repairing else ""))
+        say(f"The gallery {gallery_path} is not damaged." + (" There is nothing to repair." if repairing else ""))
     elif repairing:
         _repair(gallery_path, yes)
     else:
-        _say(f"To copy what can be read to a new file: reid-edge gallery check --repair --gallery {gallery_path}")
+        say(f"To copy what can be read to a new file: reid-edge gallery check --repair --gallery {gallery_path}")
         context.exit(_EXIT_DAMAGED)
 
 
@@ -258,27 +257,25 @@ def _repair(path: Path, yes: bool) -> None:
 
     with Repair(path) as repair:
         for what, sentences in (("can", repair.salvage.can()), ("cannot", repair.salvage.cannot())):
-            _say(f"A repair {what}:")
+            say(f"A repair {what}:")
             for sentence in sentences:
-                _say(f"  - {sentence[0].lower()}{sentence[1:]}")
+                say(f"  - {sentence[0].lower()}{sentence[1:]}")
         if not yes:
             click.confirm("Repair it now?", abort=True, err=True)
         kept = repair.finish()
-    _say(f"Repaired {path}. The damaged file is kept as {kept}; delete it when nothing is missing.")
+    say(f"Repaired {path}. The damaged file is kept as {kept}; delete it when nothing is missing.")
+
+
+def _keep_option(name: str, default: int, text: str) -> Callable[[_Function], _Function]:
+    return click.option(name, type=click.IntRange(int(name == "--last"), 10_000), default=default, show_default=True, help=text)
 
 
 @gallery.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--last", type=click.IntRange(1, 10_000), default=3, show_default=True, help="Number of newest backups to keep.")
-@click.option(
-    "--hourly", type=click.IntRange(0, 10_000), default=24, show_default=True, help="Keep one backup per hour, for so many hours."
-)
-@click.option(
-    "--daily", type=click.IntRange(0, 10_000), default=7, show_default=True, help="Keep one backup per day, for so many days."
-)
-@click.option(
-    "--weekly", type=click.IntRange(0, 10_000), default=8, show_default=True, help="Keep one backup per week, for so many weeks."
-)
+@_keep_option("--last", 3, "Number of newest backups to keep.")
+@_keep_option("--hourly", 24, "Keep one backup per hour, for so many hours.")
+@_keep_option("--daily", 7, "Keep one backup per day, for so many days.")
+@_keep_option("--weekly", 8, "Keep one backup per week, for so many weeks.")
 @gallery_option
 def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, gallery_path: Path) -> None:
     """Back up the gallery to FOLDER, also while it is in use, and delete the backups that need not be kept.
@@ -291,9 +288,9 @@ def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, galler
     made = back_up(gallery_path, folder, RetentionPolicy(last, hourly, daily, weekly))
     total = len(backups(folder, gallery_path.stem))
     if made is None:
-        _say(f"Nothing changed since the newest of {_number(total, 'backup')} in {folder}.")
+        say(f"Nothing changed since the newest of {count_of(total, 'backup')} in {folder}.")
     else:
-        _say(f"Made the backup {made.path}. {_number(total, 'backup')} in total.")
+        say(f"Made the backup {made.path}. {count_of(total, 'backup')} in total.")
 
 
 def _individual_row(individual: Individual) -> tuple[str, ...]:
@@ -303,37 +300,3 @@ def _individual_row(individual: Individual) -> tuple[str, ...]:
 
 def _sighting_row(seen: Sighting) -> tuple[str, ...]:
     return str(seen.id), seen.photo_name, seen.viewpoint, seen.taken_at, seen.place, seen.encounter, seen.photo_path
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal, tab-separated lines elsewhere."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            click.echo("\t".join(map(printable, row)))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(table)
-
-
-def _print_json(objects: Sequence[object]) -> None:
-    for one in objects:
-        click.echo(json.dumps(one, ensure_ascii=False))
-
-
-def printable(text: str) -> str:
-    """Without control characters: a file's name must not steer the terminal."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cc" else character for character in text)
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def _say(message: str) -> None:
-    click.echo(printable(message), err=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.gallery import gallery, printable
+from reid_edge.cli.gallery import gallery
 from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.printing import count_of, say
 from reid_edge.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def add(
         with Gallery.open_or_create(gallery_path) as opened, closing(progress(enrolments, "Enrolling")) as remaining:
             result = enrol(opened, identifier, remaining)
     except KeyboardInterrupt:
-        _say("Stopped. The photos enrolled so far are kept; to continue, run the same command again.")
+        say("Stopped. The photos enrolled so far are kept; to continue, run the same command again.")
         raise
-    _tell(result, gallery_path)
+    _report(result, gallery_path)
     return 1 if result.failed or result.conflicting else 0
 
 
@@ -73,28 +74,24 @@ def say_photos_to_convert(source: Path) -> None:
     skipped = list_photos_to_convert(source) if source.is_dir() else []
     if skipped:
         which = "a HEIC or raw photo" if len(skipped) == 1 else f"{len(skipped)} HEIC or raw photos"
-        _say(f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first, or run: {INSTALL}")
+        say(f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first, or run: {INSTALL}")
 
 
-def _tell(result: EnrolmentResult, gallery_path: Path) -> None:
+def _report(result: EnrolmentResult, gallery_path: Path) -> None:
     for path, error in result.failed[:_SHOWN]:
         where = "" if str(path) in error.message else f" ({path})"
-        _say(f"failed: {error.message} {error.hint}{where}")
+        say(f"failed: {error.message} {error.hint}{where}")
     for path, given, enrolled in result.conflicting[:_SHOWN]:
-        _say(f"kept as {enrolled}: {path} was given as {given}, but the same photo is already enrolled as {enrolled}.")
+        say(f"kept as {enrolled}: {path} was given as {given}, but the same photo is already enrolled as {enrolled}.")
     for path in result.without_animal[:_SHOWN]:
-        _say(f"note: no animal was found in {path}; the whole frame is enrolled.")
+        say(f"note: no animal was found in {path}; the whole frame is enrolled.")
     for path in result.not_turned[:_SHOWN]:
-        _say(
+        say(
             f"note: the viewpoint of {path} is not known, so the photo was not rotated; give --viewpoint or the column orientation."
         )
     for what in (result.failed, result.conflicting, result.without_animal, result.not_turned):
         if len(what) > _SHOWN:
-            _say(f"... and {len(what) - _SHOWN} more like the last.")
+            say(f"... and {len(what) - _SHOWN} more like the last.")
     skipped = f", skipped {result.present} that were enrolled already (files with the same content)" if result.present else ""
     failed = f", {len(result.failed)} could not be read" if result.failed else ""
-    _say(f"Enrolled {result.added} photo{'' if result.added == 1 else 's'} in {gallery_path}{skipped}{failed}.")
-
-
-def _say(message: str) -> None:
-    click.echo(printable(message), err=True)
+    say(f"Enrolled {count_of(result.added, 'photo')} in {gallery_path}{skipped}{failed}.")

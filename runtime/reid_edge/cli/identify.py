@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.gallery import printable
 from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.printing import printable
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from reid_edge.cli.gallery import printable
 from reid_edge.cli.options import device_options
+from reid_edge.cli.printing import printable
 from reid_edge.cli.watch_service import install_service
 from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError

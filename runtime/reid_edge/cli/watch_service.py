@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.gallery import printable
+from reid_edge.cli.printing import printable
 from reid_edge.errors import StorageError, UsageError
 
 if TYPE_CHECKING:

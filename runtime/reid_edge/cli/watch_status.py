@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.gallery import printable
+from reid_edge.cli.printing import printable
 
 if TYPE_CHECKING:
     from reid_edge.watch.ledger.ledger import Counts

@@ -1,4 +1,4 @@
-"""Decoding: the bytes of a photo file to a Photo, at full resolution, or one sentence saying why not."""
+"""Decoding: the bytes of a photo file to a Photo, at full resolution, or an error with the reason."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ class Photo:
 
 
 def decode_photo(data: bytes, name: str, path: Path | None = None, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
-    """Decode the bytes of a JPEG, PNG, TIFF, BMP or WebP file, or with the extra `formats` of a HEIC or raw file; `name` is what
-    messages call it.
+    """Decode the bytes of a JPEG, PNG, TIFF, BMP or WebP file, or with the extra `formats` of a HEIC or raw file; `name` is used
+    in messages.
 
     Memory beside `data` stays within about four times the size of the result; six times for 16 bits with alpha, of which OpenCV
     decodes two copies. LibRaw develops a raw file within about five times.
 
     Raises:
-        PhotoError: not a photo, a kind of photo that is not read here, one over the limits, cut off, or broken.
+        PhotoError: not a photo, a format that is not read, over the limits, cut off, or broken.
     """
     refuse_too_many_bytes(len(data), name, limits)
     header = read_header(data, name)

@@ -28,7 +28,7 @@ class Exif:
         taken_at: DateTimeOriginal as `YYYY-MM-DDTHH:MM:SS`, by the camera's clock, which has no zone; None where not noted.
         latitude: degrees, north positive, -90 to 90; None unless both coordinates are known.
         longitude: degrees, east positive, -180 to 180; None unless both coordinates are known.
-        warnings: what was there but could not be used, one sentence each.
+        warnings: what could not be used, one sentence each.
     """
 
     orientation: int = 1

@@ -11,7 +11,7 @@ from reid_edge.errors import PhotoError
 from reid_edge.photo import optional
 from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo, decode_photo, refuse_too_many_bytes
 
-# What is read here: HEIC and raw files where the extra `formats` is installed.
+# HEIC and raw files only where the extra `formats` is installed.
 PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}).union(
     *(extensions for kind, extensions in optional.EXTENSIONS.items() if optional.is_installed(kind))
 )
@@ -48,7 +48,7 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
 
 
 def list_photos_to_convert(folder: Path) -> list[Path]:
-    """The HEIC, AVIF and raw files of a folder that cannot be read here; errors and order as `list_photos`."""
+    """The HEIC, AVIF and raw files of a folder that have to be converted first; errors and order as `list_photos`."""
     return _list_files(folder, True, _TO_CONVERT)
 
 
@@ -68,15 +68,15 @@ def _list_files(folder: Path, recursive: bool, extensions: frozenset[str]) -> li
     seen: set[tuple[int, int]] = set()
     pending = [folder]
     while pending:
-        here = pending.pop()
+        current = pending.pop()
         try:
-            status = here.stat()
+            status = current.stat()
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            inside = [path for path in here.iterdir() if not path.name.startswith(".")]
+            inside = [path for path in current.iterdir() if not path.name.startswith(".")]
         except OSError as error:
-            raise _unreadable(here, error) from None
+            raise _unreadable(current, error) from None
         for path in inside:
             if os.path.isdir(path):  # noqa: PTH112 (a link to itself is no folder here; Path.is_dir may raise)
                 pending.append(path)
@@ -109,5 +109,5 @@ def _unreadable(path: Path, error: OSError) -> PhotoError:
 
 
 def _printable(path: Path | str) -> str:
-    """A path as text that every terminal and JSON writer takes; bytes of a name that are no UTF-8 become question marks."""
+    """A path as text that every terminal and JSON writer takes; bytes of a name that are not UTF-8 become question marks."""
     return str(path).encode("utf-8", "replace").decode()

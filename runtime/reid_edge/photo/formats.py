@@ -1,4 +1,4 @@
-"""Which format a file is in, told from its first bytes and never from its name; what is no photo is refused by what it is."""
+"""The format of a file, recognised by its first bytes and never by its name; what is not a photo is refused with what it is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BY_PACKAGE = {
     "a Panasonic raw file": RAW,
 }
 
-# Raw files that share the TIFF header stand before TIFF.
+# Raw files that begin like a TIFF come before TIFF.
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xff\xd8\xff", "JPEG", ""),
     (0, b"\x89PNG\r\n\x1a\n", "PNG", ""),
@@ -74,7 +74,7 @@ def recognise_format(data: bytes, name: str) -> Format:
     """The format of a file's bytes.
 
     Raises:
-        PhotoError: the file is empty, holds only zeros, or is something else, named where its first bytes tell.
+        PhotoError: the file is empty, holds only zeros, or is not a photo; the message names its format where that is known.
     """
     if not data:
         raise PhotoError(f"{name} is empty: it holds 0 bytes.", COPY_AGAIN)
@@ -87,7 +87,7 @@ def recognise_format(data: bytes, name: str) -> Format:
         raise PhotoError(f"{name} is broken: it holds nothing but zeros.", COPY_AGAIN)
     if _looks_like_text(data[:512]):
         raise PhotoError(f"{name} is a text file, not a photo.", _GIVE_PHOTO)
-    raise PhotoError(f"{name} is not a photo: it begins like none of {READ_FORMATS}.", _GIVE_PHOTO)
+    raise PhotoError(f"{name} is not a photo: its format is not known. {READ_FORMATS} are read.", _GIVE_PHOTO)
 
 
 def _looks_like_text(start: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What a photo file says of itself before anything is decoded: format, size, EXIF block, and whether its end is there.
+"""The header of a photo file, read before anything is decoded: format, size, EXIF block, and whether the file is complete.
 
 The walk over a file's own structure costs next to nothing, and finds a photo that would not fit into memory, or whose copy from
 the card was cut off, before a decoder is asked (OpenCV before 5 fills the missing part of a JPEG with grey and says nothing).
@@ -20,7 +20,7 @@ _EXIF_PREFIX = b"Exif\0\0"
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a file says of itself.
+    """What a file states without being decoded.
 
     Attributes:
         format: "JPEG", "PNG", "TIFF", "BMP", "WebP", or "HEIC" or "raw", which take an optional package.
@@ -43,7 +43,7 @@ def read_header(data: bytes, name: str) -> PhotoHeader:
     """Read the header of a photo; `data` is the whole file, `name` is what error messages call it.
 
     Raises:
-        PhotoError: not a photo, a kind of photo that is not read here, or one that stops before it says its size.
+        PhotoError: not a photo, a format that is not read, or a file that ends before its size.
     """
     found = recognise_format(data, name)
     kind = found.kind

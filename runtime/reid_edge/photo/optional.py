@@ -1,6 +1,6 @@
 """Formats that an optional package reads: HEIC by pillow-heif, camera raw files by rawpy. Both come with the extra `formats`.
 
-What the two leave open is settled here:
+What the two packages do not define is defined here:
 
 - HEIC: libheif applies the file's own turning and mirroring, so the EXIF orientation beside them is not applied again
   (ISO/IEC 23008-12, 6.5.10 and A.2.1); more than 8 bits are scaled to 8; colour profiles are not applied.
@@ -11,6 +11,8 @@ What the two leave open is settled here:
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -34,7 +36,7 @@ _WAY_OUT = "Copy the file again from the card, or use the JPEG that the camera s
 
 @dataclass(frozen=True)
 class OptionalHeader:
-    """What the reader of an optional format says before it decodes.
+    """What a HEIC or raw file states without being decoded.
 
     Attributes:
         width, height: pixels; of a raw file before it is turned.
@@ -50,26 +52,26 @@ class OptionalHeader:
 
 
 def is_installed(kind: str) -> bool:
-    """Whether the reader of HEIC or RAW is there; it is imported only when it is used."""
+    """Whether the reader of HEIC or RAW is installed; it is imported only when it is used."""
     return find_spec(_PACKAGES[kind]) is not None
 
 
 def read_optional_header(kind: str, data: bytes, name: str, called: str) -> OptionalHeader:
-    """What a HEIC or raw file says of itself; `called` is its kind in words.
+    """The header of a HEIC or raw file; `called` is its kind in words.
 
     Raises:
         PhotoError: its reader is not installed, or cannot read it.
     """
     if kind == HEIC:
         heif = _package(HEIC, name, called)
-        with _refusing(heif, name, called):
+        with _reader_errors(heif, name, called):
             picture = heif.open_heif(data, bgr_mode=True)
             width, height = picture.size
             return OptionalHeader(width, height, (picture.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
     rawpy = _package(RAW, name, called)
-    with _refusing(rawpy, name, called), rawpy.imread(io.BytesIO(data)) as raw:
+    with _reader_errors(rawpy, name, called), rawpy.imread(io.BytesIO(data)) as raw:
         timestamp = raw.other.timestamp
-        # A camera whose clock was never set, or that notes none, is told as the beginning of 1970.
+        # The beginning of 1970 stands for a camera without a clock, or one whose clock was never set.
         taken_at = timestamp.isoformat(timespec="seconds") if timestamp and timestamp.year > 1970 else None
         return OptionalHeader(raw.sizes.width, raw.sizes.height, _tags_of_raw(data), taken_at)
 
@@ -83,10 +85,10 @@ def decode_optional(kind: str, data: bytes, name: str) -> NDArray[Any]:
     """
     if kind == HEIC:
         heif = _package(HEIC, name, "a HEIC photo")
-        with _refusing(heif, name, "a HEIC photo"):
+        with _reader_errors(heif, name, "a HEIC photo"):
             return np.asarray(heif.open_heif(data, bgr_mode=True))
     rawpy = _package(RAW, name, "a camera raw file")
-    with _refusing(rawpy, name, "a camera raw file"), rawpy.imread(io.BytesIO(data)) as raw:
+    with _reader_errors(rawpy, name, "a camera raw file"), rawpy.imread(io.BytesIO(data)) as raw:
         rgb: NDArray[np.uint8] = raw.postprocess(use_camera_wb=True, output_bps=8)
         return np.ascontiguousarray(rgb[..., ::-1])
 
@@ -106,28 +108,20 @@ def _package(kind: str, name: str, called: str) -> ModuleType:
     except ImportError as error:
         missing = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be loaded: {error}"
         raise PhotoError(
-            f"{name} is {called}, which cannot be read here: the package {_PACKAGES[kind].replace('_', '-')} {missing}.",
+            f"{name} is {called}, which cannot be read: the package {_PACKAGES[kind].replace('_', '-')} {missing}.",
             f"Run: {INSTALL}; or save it as JPEG first.",
         ) from None
 
 
-class _refusing:
-    """Turns what a reader raises into PhotoError; MemoryError passes."""
-
-    def __init__(self, package: ModuleType, name: str, called: str) -> None:
-        self._name, self._called = name, called
-        self._no_memory = getattr(package, "LibRawUnsufficientMemoryError", MemoryError)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, MemoryError):
-            return
-        if isinstance(error, self._no_memory):
-            raise MemoryError from None
-        # libheif and LibRaw raise errors of many kinds, and their texts are for programmers.
+@contextmanager
+def _reader_errors(package: ModuleType, name: str, called: str) -> Iterator[None]:
+    """Turn what a reader raises into PhotoError; MemoryError passes."""
+    no_memory: type[Exception] = getattr(package, "LibRawUnsufficientMemoryError", MemoryError)
+    try:
+        yield
+    except (MemoryError, no_memory):
+        raise MemoryError from None
+    except Exception as error:  # libheif and LibRaw raise errors of many kinds, and their texts are for programmers
         raise PhotoError(
-            f"{self._name} is {self._called} that cannot be read: it is broken, or of a kind that its reader does not know.",
-            _WAY_OUT,
+            f"{name} is {called} that cannot be read: it is broken, or of a kind that its reader does not know.", _WAY_OUT
         ) from error

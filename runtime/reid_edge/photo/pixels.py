@@ -1,11 +1,11 @@
 """Pixels: what OpenCV decodes, brought to upright 8-bit RGB.
 
-What OpenCV (4.9 to 5.0) leaves open is settled here, the same for every version:
+What differs between versions of OpenCV (4.9 to 5.0) is defined here:
 
 - EXIF orientation is applied once: OpenCV turns a TIFF by itself and, asked for unchanged pixels, no other format.
 - 16-bit samples are scaled to 8 bits and rounded, not cut.
 - Transparent parts of PNG, WebP and HEIC are laid over mid-grey, which sets no bright or dark edge around an animal that was cut out.
-  The fourth channel of TIFF and BMP is dropped: those formats leave open whether it is transparency, and OpenCV whether it comes.
+  The fourth channel of TIFF and BMP is dropped: those formats do not define that it is transparency, and OpenCV does not always return it.
 - CMYK is OpenCV's own conversion, which takes every CMYK JPEG as inverted, as Adobe writes it and browsers read it.
 - Colour profiles are not applied.
 """
@@ -31,7 +31,7 @@ def decode_samples(data: bytes) -> NDArray[Any] | None:
     Raises:
         MemoryError: the picture does not fit into memory.
     """
-    # What OpenCV would print about a broken file, the caller says better. The setting is the whole process's.
+    # The caller reports a broken file better than OpenCV's own output. The setting is that of the whole process.
     set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4 and 5
     set_log_level(0)
     try:

@@ -16,7 +16,7 @@ _MOST_CHARACTERS = 64
 
 
 class BrokenTagsError(ValueError):
-    """A directory or value that does not lie inside its block or is not of the type it must be; says which in a phrase."""
+    """A directory or value that lies outside its block or has the wrong type; the message is a phrase that names it."""
 
 
 @dataclass(frozen=True)

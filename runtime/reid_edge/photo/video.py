@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo
@@ -39,8 +40,8 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
     Frames between are skipped without being converted; the video is read once, from its beginning, so that no wrong index can mislead.
 
     Raises:
-        PhotoError: it cannot be read, is no video that FFmpeg knows, holds no frame, is over the limits, or ends before it says it does;
-            the frames before that have been given then.
+        PhotoError: it cannot be read, is not a video that FFmpeg knows, holds no frame, is over the limits, or is cut off; the frames
+            before the cut are given first.
         UsageError: `every_seconds` is not above 0.
     """
     if not every_seconds > 0:
@@ -48,32 +49,30 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
     sha256 = _sha256(path)
     name = path.name.encode("utf-8", "replace").decode()
     if str(path).encode("utf-8", "replace").decode() != str(path):
-        raise PhotoError(f"{name} cannot be opened as a video: its path is no UTF-8.", "Rename it.")
+        raise PhotoError(f"{name} cannot be opened as a video: its path is not UTF-8.", "Rename it.")
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # turns frames upright by itself
     try:
         if not video.isOpened():
-            raise PhotoError(f"{name} is no video that can be read here.", "Save single frames of it as JPEG, or check the file.")
+            raise PhotoError(f"{name} is not a video that can be read.", "Save single frames of it as JPEG, or check the file.")
         _refuse_too_many_pixels(video, name, limits)
-        rate = video.get(cv2.CAP_PROP_FPS)
-        announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-        yield from _wanted(video, path, name, sha256, rate if 0 < rate < 1000 else 25.0, every_seconds, announced)
+        for seconds, index, rgb in _wanted_frames(video, name, every_seconds):
+            frame_sha256 = hashlib.sha256(f"{sha256}:{index}".encode()).hexdigest()
+            yield VideoFrame(seconds, Photo(rgb, frame_sha256, f"{name}, {seconds:.1f} s", path))
     finally:
         video.release()
 
 
-def _wanted(
-    video: cv2.VideoCapture, path: Path, name: str, sha256: str, rate: float, every_seconds: float, announced: int
-) -> Iterator[VideoFrame]:
+def _wanted_frames(video: cv2.VideoCapture, name: str, every_seconds: float) -> Iterator[tuple[float, int, NDArray[np.uint8]]]:
+    """Seconds, index and RGB of each frame to give."""
+    rate, announced = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    rate = rate if 0 < rate < 1000 else 25.0
     index = given = 0
     while video.grab():
         if index / rate + 0.5 / rate >= given * every_seconds:
-            read, bgr = video.retrieve()
-            if not read or bgr is None:
+            decoded, bgr = video.retrieve()
+            if not decoded or bgr is None:
                 break
-            rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-            own = hashlib.sha256(f"{sha256}:{index}".encode()).hexdigest()
-            seconds = index / rate
-            yield VideoFrame(seconds, Photo(rgb, own, f"{name}, {seconds:.1f} s", path))
+            yield index / rate, index, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
             given += 1
         index += 1
     if not index:

@@ -353,7 +353,7 @@ class Gate:
     calibrated: bool = False
 
 
-Step = Annotated[Agree | Gate, Tagged("do", {"agree": Agree, "gate": Gate})]
+Step = Annotated[Agree | Gate, Tagged("do", {"gate": Gate, "agree": Agree})]
 
 
 @dataclass(frozen=True)

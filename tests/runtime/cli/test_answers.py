@@ -15,7 +15,7 @@ def test_a_stored_answer_is_printed_as_it_was(style, answers, capsys):
     stored = [Decision.from_json(json.loads(json.dumps(decision.as_json()))) for decision in answers.values()]
     printed = []
     for decisions in (answers.values(), stored):
-        printer = answers_for(style, timings=True)
+        printer = answers_for(style, timings=False)
         for decision in decisions:
             printer.answer(decision)
         printed.append(capsys.readouterr().out)

@@ -114,7 +114,7 @@ def test_ctrl_c_is_told_in_a_sentence_and_the_next_run_goes_on_without_repeating
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert told.splitlines()[-3:] == [
-        "Stopped. The photos enrolled so far are kept; run the same command again to go on with the others.",
+        "Stopped. The photos enrolled so far are kept; to continue, run the same command again.",
         "",
         "reid-edge: Interrupted.",
     ]
@@ -122,7 +122,9 @@ def test_ctrl_c_is_told_in_a_sentence_and_the_next_run_goes_on_without_repeating
     assert 2 <= len(kept) < 12
     again = run_cli("gallery", "add", source)
     assert again.returncode == 0
-    assert again.stderr.startswith(f"Enrolled {12 - len(kept)} photos in gallery.sqlite, skipped {len(kept)} that were there")
+    assert again.stderr.startswith(
+        f"Enrolled {12 - len(kept)} photos in gallery.sqlite, skipped {len(kept)} that were enrolled already"
+    )
     assert len(sightings(path)) == 12
 
 

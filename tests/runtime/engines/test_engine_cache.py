@@ -149,11 +149,11 @@ def test_a_kill_in_the_middle_leaves_no_engine_and_the_next_build_clears_up(libr
         assert process.stdout.readline() == "here\n"
         os.kill(process.pid, signal.SIGKILL)
     left = sorted(path.name for path in cache.folder.iterdir())
-    assert bool([name for name in left if name.startswith(".building-")]) == (moment == "writing")
-    assert not [name for name in left if not name.startswith(".")]
+    assert bool([name for name in left if name.endswith(".tmp")]) == (moment == "writing")
+    assert not [name for name in left if not name.startswith(".") and not name.endswith(".tmp")]
     assert cache.read(key) is None
     assert build_ahead(library, "SM86", tiny, "tiny", ONE, cache).fresh
-    assert not [path for path in cache.folder.iterdir() if path.name.startswith(".building-")]
+    assert not [path for path in cache.folder.iterdir() if path.name.endswith(".tmp")]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half(library, models, ranges, small_disk):

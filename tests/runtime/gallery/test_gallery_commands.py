@@ -107,7 +107,7 @@ def test_export_and_import_carry_a_gallery_and_tell_of_contradictions(run, galle
     assert "2 sightings" in run("export", folder / "out.zip").stderr
     run("rename", "Zoe", "Bea")
     imported = run("import", folder / "out.zip")
-    assert imported.stdout.startswith("1.jpg: Bea here, Zoe in")
+    assert imported.stdout.startswith("1.jpg: Bea in this gallery, Zoe in")
     assert "Added 0 sightings; 2 were in the gallery already, 1 of them under another name." in imported.stderr
 
 

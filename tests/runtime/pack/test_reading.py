@@ -55,7 +55,7 @@ def test_a_file_changed_after_opening_is_not_handed_out(parts, tmp_path, path):
 def test_a_file_gone_after_opening_is_an_error(parts, tmp_path):
     pack = open_pack(parts().lay(tmp_path))
     (tmp_path / "NOTICE.txt").unlink()
-    with pytest.raises(PackError, match="has gone"):
+    with pytest.raises(PackError, match="is missing"):
         pack.read_bytes("NOTICE.txt")
 
 

@@ -81,7 +81,7 @@ def test_sixteen_million_fill_bytes_are_skipped_in_one_pass():
         (bytes(5000), "a.jpg is broken: it holds nothing but zeros."),
         (b"Station,Date\n12,2016-09-25\n" * 90, "a.jpg is a text file, not a photo."),
         ("Löwe, Bär, Gepard\n".encode() * 90, "a.jpg is a text file, not a photo."),
-        (b"\x01\x02\x03\x80" * 90, "a.jpg is not a photo: it begins like none of JPEG, PNG, TIFF, BMP and WebP."),
+        (b"\x01\x02\x03\x80" * 90, "a.jpg is not a photo: its format is not known. JPEG, PNG, TIFF, BMP and WebP are read."),
         (b"\0\0\0\x1cftypavif\0\0\0\0", "a.jpg is an AVIF photo, which cannot be read."),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "a.jpg is a video, which cannot be read."),
         (b"RIFF\0\0\0\0AVI LIST", "a.jpg is a video, which cannot be read."),
