@@ -18,10 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from reid_edge.decide.calibration.fusion import log_odds
 from reid_edge.decide.calibration.score_tables import NumbersByScore, Weight, WeightsByScore
+from reid_edge.describe.quality import QUALITY
 from reid_edge.errors import PackError
+from reid_edge.plain_data import Keys
 
 CHANCE = 5.0
 """Matches that any two photos may have by chance. Added to both counts of a lead, so that 3 against 1 is no lead of three times."""
+_OF_QUALITY = Keys(lambda _: QUALITY)
 MOST_OTHERS = 100
 """Further individuals are counted as so many: galleries that evidence was fitted on hold hardly more."""
 
