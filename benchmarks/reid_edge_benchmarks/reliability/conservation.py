@@ -98,12 +98,16 @@ def _told_twice(out: Path, state: LedgerState, all_told: bool, faults: list[str]
     keys = {message.id: message.key for message in state.messages}
     lines = read_json_lines(out, faults)
     ids = [line["id"] for line in lines]
-    if any(keys.get(line["id"]) != line["key"] for line in lines):
+    pruned = [line for line in lines if line["id"] not in keys]
+    if any(keys.get(line["id"], line["key"]) != line["key"] for line in lines) or not all(
+        state.may_be_pruned(line["key"], line["id"]) for line in pruned
+    ):
         faults.append(f"{JSON_LINES} has lines that the ledger does not have.")
     if ids != sorted(set(ids)):
         faults.append(f"{JSON_LINES} is not in the order of the ledger, each message once.")
-    if all_told and set(ids) != set(keys):
-        faults.append(f"{JSON_LINES} has {len(set(ids))} of {len(keys)} messages.")
+    last = max(keys, default=0)
+    if all_told and set(ids) != set(range(1, last + 1)):
+        faults.append(f"{JSON_LINES} has {len(set(ids))} of {last} messages.")
     twice = sum(count > 1 for count in Counter(outbox).values()) + sum(count > 1 for count in Counter(ids).values())
     return twice + _csv_twice(out, state, all_told, faults)
 

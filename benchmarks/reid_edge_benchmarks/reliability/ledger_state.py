@@ -24,6 +24,7 @@ class FileRow:
     state: str
     sha256: str | None
     reason: str
+    reason_code: str
     moved_to: bytes | None
 
 
@@ -41,7 +42,7 @@ class PhotoRow:
 
 @dataclass(frozen=True)
 class MessageRow:
-    """One row of the outbox."""
+    """A message of the outbox, also a pruned one that a photo or an event still holds; of a photo's the body says which, and no more."""
 
     id: int
     kind: str
@@ -57,6 +58,7 @@ class LedgerState:
     Attributes:
         integrity: what `PRAGMA integrity_check` and `foreign_key_check` found; empty where all is well.
         deliveries: per sink the last message that is away.
+        outbox_from: the oldest message that was not pruned; 0 where there is none.
     """
 
     files: tuple[FileRow, ...]
@@ -64,6 +66,7 @@ class LedgerState:
     messages: tuple[MessageRow, ...]
     deliveries: dict[str, int]
     integrity: tuple[str, ...]
+    outbox_from: int = 0
 
     def file_counts(self) -> dict[str, int]:
         """Files by state."""
@@ -82,6 +85,10 @@ class LedgerState:
     def quarantined_files(self) -> list[FileRow]:
         """Files that could not be read."""
         return [file for file in self.files if file.state == "quarantined"]
+
+    def may_be_pruned(self, key: str, number: int = 0) -> bool:
+        """Whether a message that is not in `messages` may have been pruned: a photo's never leaves the ledger without a trace."""
+        return number < self.outbox_from and self.outbox_from > 1 and not key.startswith("photo:")
 
     def told(self, kind: str = "photo") -> list[MessageRow]:
         """Messages of one kind, in their order."""
@@ -141,21 +148,42 @@ def _read(connection: sqlite3.Connection, check: bool) -> LedgerState:
         integrity += [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
         integrity += [f"a row of {row[0]} points nowhere" for row in connection.execute("PRAGMA foreign_key_check")]
     files = connection.execute(
-        "SELECT file.path, file.state, photo.sha256, file.reason, file.moved_to FROM file "
+        "SELECT file.path, file.state, photo.sha256, file.reason, file.reason_code, file.moved_to FROM file "
         "LEFT JOIN photo ON photo.id = file.photo_id ORDER BY file.id"
     )
     identities: dict[int, list[str | None]] = {}
     for photo_id, identity in connection.execute("SELECT photo_id, identity FROM animal ORDER BY photo_id, animal_index"):
         identities.setdefault(photo_id, []).append(identity)
     photos = connection.execute("SELECT id, sha256, state, verdict, taken_at, event_id FROM photo ORDER BY id")
-    messages = connection.execute("SELECT id, kind, key, camera, body FROM message ORDER BY id")
+    messages, outbox_from = _messages(connection)
     return LedgerState(
         tuple(FileRow(*row) for row in files.fetchall()),
         tuple(
             PhotoRow(sha256, state, verdict, taken_at, event, tuple(identities.get(number, ())))
             for number, sha256, state, verdict, taken_at, event in photos.fetchall()
         ),
-        tuple(MessageRow(number, kind, key, camera, json.loads(body)) for number, kind, key, camera, body in messages.fetchall()),
+        messages,
         dict(connection.execute("SELECT sink, last_id FROM delivery").fetchall()),
         tuple(integrity),
+        outbox_from,
     )
+
+
+def _messages(connection: sqlite3.Connection) -> tuple[tuple[MessageRow, ...], int]:
+    """All messages that the ledger holds or refers to, in their order, and the oldest one that was not pruned."""
+    rows = connection.execute("SELECT id, kind, key, camera, body FROM message ORDER BY id").fetchall()
+    found = {number: MessageRow(number, kind, key, camera, json.loads(body or "{}")) for number, kind, key, camera, body in rows}
+    outbox_from = min(found, default=0)
+    for number, camera, hash_, event in connection.execute(
+        "SELECT message_id, camera, sha256, event_id FROM photo WHERE message_id NOT NULL"
+    ):
+        if number in found or number < outbox_from:
+            found[number] = MessageRow(number, "photo", f"photo:{hash_}", camera, {"photo": {"sha256": hash_}, "event": event})
+    for number, camera, event, revision in connection.execute(
+        "SELECT message_id, camera, id, revision FROM event WHERE message_id NOT NULL"
+    ):
+        if number < outbox_from:
+            found[number] = MessageRow(
+                number, "event", f"event:{event}:{revision}", camera, {"event": event, "revision": revision}
+            )
+    return tuple(found[number] for number in sorted(found)), outbox_from

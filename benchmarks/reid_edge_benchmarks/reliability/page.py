@@ -13,43 +13,42 @@ _CONSERVATION = ("photos", "decided", "waiting", "quarantined", "difference", "a
 
 _HEAD = """# Reliability
 
-What is done to `reid-edge watch` before it goes into the field, and what came of it. Every figure here was counted by
+How `reid-edge watch` is tested against faults before it goes into the field, and the results. Every figure here was counted by
 
     reid-edge bench reliability --full --json reliability.json --write docs/reliability.md
 
-which makes each fault with real daemons, real files and real disks, and needs half an hour, Linux, a C compiler, root (to mount small
-disks) and mosquitto; `--only FAULT` makes one of them. Small versions of all of them are part of the tests (`tests/runtime/watch/faults`).
+It causes each fault with real daemons, real files and real disks. It takes half an hour, and needs Linux, a C compiler, root (to mount
+small disks) and mosquitto. `--only FAULT` causes a single fault. Small versions of all faults are tests (`tests/runtime/watch/faults`).
 
-After every fault the same proof is made, with nothing of the daemon's own code: the ledger is read with SQLite and compared with the photos
+After every fault the same check follows, without any code of the daemon: the ledger is read with SQLite and compared with the photos
 that were put in, with every line of `answers.jsonl` and `answers.csv`, and with the bytes of the photos.
 
-> photos in = decided + waiting + quarantined; each content answered once and told once; each source file as it was.
+> photos in = decided + waiting + quarantined; each content is answered once and reported once; no source file has changed.
 
-So that thousands of photos can meet a fault, the photos are small, and the pack is one whose networks take milliseconds (bright things
-are animals, their colours who they are). It goes the same way through the daemon as any other; `real-photos` is made with the pack
-`field`.
+The photos are small and the pack's networks take milliseconds (bright objects are animals, their colour is the individual), so that a fault
+can be tested with thousands of photos. The daemon treats this pack as any other. `real-photos` uses the pack `field`.
 """
 
 _HOW = """
-## How the faults are made
+## How the faults are caused
 
-- **Kills** are SIGKILL: half at random times, half before a random one of the daemon's own changes to its disk, which a preloaded
-  library counts. After each the ledger is copied as it lies there and checked, and no process of the daemon may be left.
-- **Power cuts** are recorded: a preloaded library notes every write, truncation, new or changed name, and fsync below one folder. For
-  a moment of the run the disk is then laid out as a cut would leave it by the rules of POSIX, which are stricter than those of any one
-  file system: bytes are there if their file was synced after them, names if their folder was. Each moment is laid out twice: with
-  nothing else, and with some sectors and some names of what was not synced. A decision counts as committed when a later one was
-  begun, or when `answers.jsonl` or the folder `done` shows it. At some of the moments a daemon is started on what is left.
-- **Disk full**: a run's writes are counted, then it is repeated with the disk full from the n-th write on, for a third of a
-  second; the first write that meets it is cut in half. A daemon that meets it while it starts ends with exit code 5, and its service
-  starts it again. A real disk of 3 MB is filled to the last byte and freed, too, under a daemon that goes on.
-- **Card and mount**: a preloaded library lets every read, look and listing fail with EIO from some byte on; a real disk is
-  unmounted under the daemon's eyes, which leaves an empty folder, and mounted again.
-- **Clock**: a preloaded library moves the wall clock, not the monotonic one; the ledger must be the same, row by row, as without.
-- **Mutated photos** have bits turned, parts cut out, repeated, blanked or inserted, lengths and sizes that lie. The decoder is a
-  process of its own, with a limit of memory; it is killed and stopped, too. What a header promises is decoded up to 100 million
-  pixels, which is where the peak of memory comes from.
-- **Delivery**: an HTTP server that goes away, answers 503, or takes a message and hangs up; mosquitto stopped and started.
+- **Kills** are SIGKILL: half at random times, half just before a random write of the daemon, which a preloaded library counts. After
+  each kill the ledger is copied and checked, and no process of the daemon may still run.
+- **Power cuts** are recorded: a preloaded library logs every write, truncation, new or changed name, and fsync below one folder. For
+  a moment of the run, the disk is then rebuilt as a cut would leave it by the rules of POSIX, which guarantee less than any real file
+  system: bytes exist if their file was synced after them, names if their folder was. Each moment is rebuilt twice: without anything
+  that was not synced, and with some of those sectors and names. A decision counts as committed when a later one was begun, or when
+  `answers.jsonl` or the folder `done` shows it. For some of the moments a daemon is started on the rebuilt disk.
+- **Disk full**: the writes of a run are counted. Then the run is repeated with the disk full from the n-th write on, for a third of a
+  second, and the first failing write is cut in half. A daemon that meets the full disk while it starts ends with exit code 5, and its
+  service restarts it. A real disk of 3 MB is also filled to the last byte and freed while a daemon runs.
+- **Card and mount**: a preloaded library makes every read, stat and listing fail with EIO from some byte on. A real disk is unmounted
+  while the daemon runs, which leaves an empty folder, and mounted again.
+- **Clock**: a preloaded library moves the wall clock, not the monotonic clock. The ledger must be equal, row by row, to one without.
+- **Mutated photos** have flipped bits, removed, repeated, blanked or inserted parts, and wrong lengths and sizes. The decoder is a
+  separate process with a memory limit; it is also killed and stopped. Up to 100 million pixels are decoded if the header says so, which
+  causes the peak of memory.
+- **Delivery**: an HTTP server that disappears, answers 503, or takes a message and closes the connection; mosquitto stopped and started.
 """
 
 
@@ -64,7 +63,7 @@ def reliability_page(results: Mapping[str, Mapping[str, Any]]) -> str:
         _HEAD,
         "\n## Result\n\n",
         markdown_table(
-            ("fault", "what must come out", "version", "result"), [_row(name, results.get(name)) for name in FAULTS], padded=False
+            ("fault", "required result", "version", "result"), [_row(name, results.get(name)) for name in FAULTS], padded=False
         ),
         "\n\n## Conservation\n\n",
         markdown_table(("fault", *_CONSERVATION), [[name, *_cells(results[name], _CONSERVATION)] for name in made]),

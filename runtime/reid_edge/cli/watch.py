@@ -1,4 +1,4 @@
-"""`reid-edge watch`: the camera-trap daemon, and what a person asks about it."""
+"""`reid-edge watch`: the camera-trap daemon, its events, and exports of its answers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from reid_edge.cli.options import device_options
 from reid_edge.cli.printing import printable
 from reid_edge.cli.watch_service import install_service
+from reid_edge.cli.watch_settings import setting_options
 from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError
 from reid_edge.suggestions import similar
+from reid_edge.threads import bound_blas_threads
+from reid_edge.watch.configuration import Configuration, read_configuration, reconfigured
 
 if TYPE_CHECKING:
     from reid_edge.watch.daemon import Daemon
 
 _STOP_SECONDS = 4.5
 _PATH = click.Path(path_type=Path, readable=False)
-_OUT = click.option("--out", type=_PATH, default=Path("watch"), show_default=True, help="The daemon's folder.")
+_OUT = click.option("--out", type=_PATH, default=Path("watch"), show_default=True, help="The folder of the daemon.")
 
 
 class _WatchGroup(click.Group):
-    """A group whose command `run` may be left out: `reid-edge watch FOLDER` watches a folder that has no command's name."""
+    """A group whose command `run` may be omitted: `reid-edge watch FOLDER`, unless the folder has the name of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
@@ -40,20 +42,20 @@ class _WatchGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def _refuse_misspelt(self, word: str) -> None:
-        """A folder may be named that comes later; one with nearly a command's name is more likely that command."""
+        """A folder may be missing and come later, but a missing folder with nearly a command's name is probably that command."""
         near = similar(word, self.commands, 1, 0.75)
         if near and not Path(word).exists():
             raise UsageError(
                 f"There is neither a command nor a folder {word!r}; the nearest command is {near[0]!r}.",
-                f"To watch a folder of that name that comes later, write ./{word}.",
+                f"To watch a folder of that name that does not exist yet, write ./{word}.",
             )
 
 
 @click.group(cls=_WatchGroup, short_help="Answer photos as they arrive in folders.", subcommand_metavar="FOLDER... | COMMAND")
 def watch() -> None:
-    """Answer photos as they arrive in folders, for a season, unattended.
+    """Answer photos as they arrive in folders, unattended, for a season.
 
-    `reid-edge watch FOLDER...` is short for `reid-edge watch run FOLDER...`, which tells all options.
+    `reid-edge watch FOLDER...` is short for `reid-edge watch run FOLDER...`; see `reid-edge watch run --help` for its options.
     """
 
 
@@ -63,76 +65,48 @@ watch.add_command(install_service)
 
 @watch.command()
 @click.argument("folders", nargs=-1, type=_PATH)
-@click.option("--config", type=_PATH, help="A TOML file with these settings; what the command line says wins.")
-@click.option("--gallery", type=_PATH, envvar="REID_EDGE_GALLERY", show_envvar=True, help="The catalogue of known individuals.")
-@click.option("--out", type=_PATH, help="Where the ledger and the answers go. [default: watch]")
-@click.option("--pack", envvar="REID_EDGE_PACK", show_envvar=True, help="A pack's name, folder or zip. [default: field]")
-@device_options
-@click.option("--species", help="Compare with this species only, as the gallery spells it.")
-@click.option(
-    "--settle", "settle_seconds", metavar="TIME", help="How long a file must have been still before it is read. [default: 2s]"
-)
-@click.option("--rescan", "rescan_seconds", metavar="TIME", help="How often the folders are walked. [default: 30s]")
-@click.option("--recursive/--flat", help="Watch sub-folders too. [default: recursive]")
-@click.option("--once", is_flag=True, help="Answer what is there and end.")
-@click.option("--enrol-new", metavar="ask|auto|never", help="What becomes of new individuals. [default: ask]")
-@click.option("--move/--keep", help="Move answered photos to OUT/done, or leave them. [default: keep]")
-@click.option(
-    "--event", "event_seconds", metavar="TIME", help="Photos of a camera that are this near are one event. [default: 60s]"
-)
-@click.option("--camera", metavar="folder|exif", help="What tells cameras apart. [default: folder]")
-@click.option("--json-lines/--no-json-lines", help="Write OUT/answers.jsonl. [default: yes]")
-@click.option("--csv/--no-csv", help="Write OUT/answers.csv. [default: yes]")
-@click.option("--camtrap-dp", is_flag=True, help="Write OUT/camtrap-dp, a Camtrap DP 1.0 package.")
-@click.option("--sidecar", is_flag=True, help="Write an XMP file with the identity beside each photo.")
-@click.option("--sidecar-dir", type=_PATH, help="Write the XMP files below this folder instead.")
-@click.option("--reports", is_flag=True, help="Write a page with the evidence for each event with new or uncertain animals.")
-@click.option("--megadetector", type=_PATH, help="A MegaDetector JSON file; its boxes are the animals.")
-@click.option("--video", "video_seconds", metavar="TIME", help="Answer a frame of each video every so often.")
-@click.option("--webhook", metavar="URL", help="Post every message there.")
-@click.option("--mqtt", metavar="URL", help="Publish every message there: mqtt://host or mqtts://host.")
-@click.option("--http", metavar="[HOST:]PORT", help="Serve /metrics and /healthz.")
-@click.option("--log", metavar="text|json", help="How the log on stderr looks. [default: text]")
+@click.option("--config", type=_PATH, help="A TOML file with these settings and more. The command line takes precedence.")
+@setting_options
 @click.pass_context
 def run(context: click.Context, /, config: Path | None, **_: Any) -> int:
-    """Watch folders.
+    """Watch folders and answer every photo in them.
 
-    Exits 0 when it is stopped (SIGTERM, Ctrl-C); with --once 1 where a file is in quarantine or a folder is not there, 3 where the engine
-    kept failing. What is not answered then waits in OUT/ledger.sqlite, and the next run goes on. SIGHUP reads the file --config again.
+    Exit codes: 0 after SIGTERM or Ctrl-C. With --once, 0 when everything is answered, 1 when some inputs are not (a file in quarantine, a
+    missing folder, a stop before the end), 3 when the engine fails again and again. Photos without an answer wait in OUT/ledger.sqlite for
+    the next run.
+
+    SIGHUP reads --config again. docs/watch.md describes all settings.
     """
-    from reid_edge.watch.configuration import read_configuration, reconfigured
     from reid_edge.watch.logging import set_up_logging
 
     given = {
-        name: list(value) if isinstance(value, tuple) else value
+        name: value
         for name, value in context.params.items()
-        if name != "config" and value not in (None, ()) and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if name != "config" and value != () and context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    device = context.params["device"]
-    if context.get_parameter_source("device") is not ParameterSource.DEFAULT:
-        given["device"] = device
     configuration = read_configuration(config, given)
+    bound_blas_threads(configuration.threads)  # before numpy is imported
     set_up_logging(configuration.log)
     from reid_edge.watch.daemon import Daemon
 
     holder: list[Daemon] = []
-    with _signals(holder):
+    with _signals(holder, int(configuration.once)):
         daemon = Daemon(configuration, lambda: reconfigured(daemon.configuration, config, given))
         holder.append(daemon)
         return daemon.run()
 
 
 @contextmanager
-def _signals(holder: list[Daemon]) -> Iterator[None]:
-    """SIGTERM and SIGINT end the daemon, SIGHUP lets it read its configuration again.
+def _signals(holder: list[Daemon], code: int) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the daemon, SIGHUP makes it read its configuration again.
 
-    The interpreter's C code writes each signal's number into a socket at once, also while a network runs for seconds, and a thread
-    reads it. A photo that is not answered within the five seconds of a stop waits: the ledger does not mind a hard end.
+    The interpreter's C code writes each signal's number into a socket immediately, also while a network runs for seconds, and a thread
+    reads it. After _STOP_SECONDS the process ends in any case, with exit code `code`; a photo without an answer then waits in the ledger.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
     woken = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
     def listen() -> None:
@@ -141,7 +115,7 @@ def _signals(holder: list[Daemon]) -> Iterator[None]:
                 if number == signal.SIGHUP and holder:
                     holder[0].reload()
                 elif number in (signal.SIGTERM, signal.SIGINT):
-                    end = threading.Timer(_STOP_SECONDS if holder else 0.0, os._exit, (0,))
+                    end = threading.Timer(_STOP_SECONDS if holder else 0.0, os._exit, (code,))
                     end.daemon = True
                     end.start()
                     if holder:
@@ -153,18 +127,20 @@ def _signals(holder: list[Daemon]) -> Iterator[None]:
         yield
     finally:
         signal.set_wakeup_fd(woken)
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
         sender.close()
 
 
 @watch.command("list")
 @_OUT
-@click.option("--gallery", type=_PATH, envvar="REID_EDGE_GALLERY", show_envvar=True, help="Leave out what it holds by now.")
-@click.option("--new", is_flag=True, help="Only what waits for a person: new animals, and those that a person is asked about.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per event and line.")
+@click.option(
+    "--gallery", type=_PATH, envvar="REID_EDGE_GALLERY", show_envvar=True, help="Leave out animals that are in this gallery."
+)
+@click.option("--new", is_flag=True, help="Only animals that a person should look at: new and uncertain ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, one for each event.")
 def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> None:
-    """List the events: who was where and when, and in which photos."""
+    """List the events: camera, time, individuals, and their photos."""
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.listing import listed_events
 
@@ -185,25 +161,24 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
         if number:
             click.echo("To enrol one: reid-edge gallery add PHOTO --identity NAME --gallery GALLERY", err=True)
         else:
-            click.echo("Nothing waits for a person.", err=True)
+            click.echo("There is no animal that a person should look at.", err=True)
 
 
 @watch.command()
 @_OUT
-@click.option("--to", type=_PATH, required=True, help="A folder to write into; files of an earlier export there go on.")
-@click.option("--csv", is_flag=True, help="answers.csv")
-@click.option("--json-lines", is_flag=True, help="answers.jsonl")
-@click.option("--camtrap-dp", is_flag=True, help="camtrap-dp, a Camtrap DP 1.0 package.")
-@click.option("--sidecar", is_flag=True, help="XMP files beside the photos.")
+@click.option("--to", type=_PATH, required=True, help="The folder to write into; an earlier export in it is continued.")
+@click.option("--csv", is_flag=True, help="Write answers.csv.")
+@click.option("--json-lines", is_flag=True, help="Write answers.jsonl.")
+@click.option("--camtrap-dp", is_flag=True, help="Write camtrap-dp, a Camtrap DP 1.0 package.")
+@click.option("--sidecar", is_flag=True, help="Write XMP files beside the photos.")
 def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, sidecar: bool) -> None:
-    """Write the answers of a ledger again: everything but the ledger itself is derived from it. The daemon may be running."""
+    """Write all answers of a ledger into another folder. The daemon may be running."""
     from reid_edge.storage.errors import file_errors
-    from reid_edge.watch.configuration import Configuration
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.outputs import open_sinks
 
     if not (csv or json_lines or camtrap_dp or sidecar):
-        raise UsageError("Nothing to export was named.", "Give --csv, --json-lines, --camtrap-dp or --sidecar.")
+        raise UsageError("No output to export is selected.", "Give --csv, --json-lines, --camtrap-dp or --sidecar.")
     with file_errors(to):
         to.mkdir(parents=True, exist_ok=True)
     wanted = Configuration(folders=(), out=to, csv=csv, json_lines=json_lines, camtrap_dp=camtrap_dp, sidecar=sidecar)

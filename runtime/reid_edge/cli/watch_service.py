@@ -1,4 +1,4 @@
-"""``reid-edge watch install-service``: a systemd unit for the daemon."""
+"""`reid-edge watch install-service`: a systemd unit for the daemon."""
 
 from __future__ import annotations
 
@@ -17,25 +17,20 @@ if TYPE_CHECKING:
 
     from reid_edge.watch.configuration import Configuration
 
-_FOLDERS_OF_ENVIRONMENT = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
+_PATH = click.Path(path_type=Path, readable=False)
+_FOLDER_VARIABLES = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
 
 
-@click.command("install-service", short_help="Let systemd run the daemon.")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path, readable=False))
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, readable=False),
-    help="The daemon's TOML file; it is read again on `systemctl reload`.",
-)
-@click.option("--gallery", type=click.Path(path_type=Path, readable=False), help="The catalogue of known individuals.")
-@click.option("--out", type=click.Path(path_type=Path, readable=False), help="The folder that the daemon writes into.")
-@click.option(
-    "--user/--system", "for_user", default=False, help="A service of your own systemd, or one of the machine. [default: system]"
-)
-@click.option("--account", metavar="NAME", help="The user that a service of the machine runs as. [default: you]")
+@click.command("install-service", short_help="Run the daemon with systemd.")
+@click.argument("folders", nargs=-1, type=_PATH)
+@click.option("--config", type=_PATH, help="The daemon's TOML file; `systemctl reload` reads it again.")
+@click.option("--gallery", type=_PATH, help="The catalogue of known individuals.")
+@click.option("--out", type=_PATH, help="The folder that the daemon writes into.")
+@click.option("--user/--system", "for_user", default=False, help="A user service, or a system service. [default: system]")
+@click.option("--account", metavar="NAME", help="The user that a system service runs as. [default: you]")
 @click.option("--name", default="reid-edge-watch", show_default=True, help="The name of the service.")
-@click.option("--memory", default="75%", show_default=True, help="The most memory it may take: 2G, or a part of the machine's.")
-@click.option("--print", "only_print", is_flag=True, help="Print the unit, and install nothing.")
+@click.option("--memory", default="75%", show_default=True, help="The memory limit: 2G, or a share of the machine's memory.")
+@click.option("--print", "only_print", is_flag=True, help="Print the unit and install nothing.")
 def install_service(
     folders: tuple[Path, ...],
     config: Path | None,
@@ -47,24 +42,23 @@ def install_service(
     memory: str,
     only_print: bool,
 ) -> None:
-    """Write a systemd unit that runs the daemon from boot on, watches it, and starts it again whatever happened.
+    """Install a systemd unit that starts the daemon at boot, watches it, and restarts it after any end.
 
-    What it watches stands in a TOML file (--config), or is given here: FOLDERS, --gallery and --out.
+    Give the settings in a TOML file (--config), or FOLDERS, --gallery and --out here.
     """
     from reid_edge.watch.configuration import read_configuration
     from reid_edge.watch.service.unit import Unit, check_name_and_memory, install, unit_text
 
     check_name_and_memory(name, memory)
     if for_user and account:
-        raise UsageError("--user and --account exclude each other.", "A service of your own systemd runs as you.")
+        raise UsageError("--user and --account exclude each other.", "A user service runs as you.")
     given = {key: value for key, value in (("folders", folders or None), ("gallery", gallery), ("out", out)) if value is not None}
     configuration = read_configuration(config, given)
     runs_as = None if for_user else account or os.environ.get("SUDO_USER") or _own_name()
-    environment = {key: str(Path(os.environ[key]).absolute()) for key in _FOLDERS_OF_ENVIRONMENT if os.environ.get(key)}
+    environment = {key: str(Path(os.environ[key]).absolute()) for key in _FOLDER_VARIABLES if os.environ.get(key)}
     store = Path(environment.get("REID_EDGE_HOME") or _home(runs_as) / ".local/share/reid-edge")
     text = unit_text(
         Unit(
-            name=name,
             command=_command(configuration, config, given),
             needed=(configuration.out, configuration.gallery),
             writable=tuple(dict.fromkeys((*_written(configuration), store, *map(Path, environment.values())))),
@@ -85,11 +79,11 @@ def install_service(
     click.echo(printable(f"{path} is written. Start it now and at every boot:"), err=True)
     click.echo(f"  {control} daemon-reload && {control} enable --now {name}", err=True)
     if for_user:
-        click.echo("It runs while you are logged in; for ever with: sudo loginctl enable-linger $USER", err=True)
+        click.echo("It runs while you are logged in. To run it always: sudo loginctl enable-linger $USER", err=True)
 
 
 def _command(configuration: Configuration, config: Path | None, given: Mapping[str, object]) -> list[str]:
-    """The daemon's command line: absolute, because a service starts in the folder /."""
+    """The daemon's command line, with absolute paths, because a service starts in the folder /."""
     command = [sys.executable, "-m", "reid_edge", "watch", "run"]
     if config is not None:
         command += ["--config", str(config.resolve())]
@@ -103,7 +97,7 @@ def _command(configuration: Configuration, config: Path | None, given: Mapping[s
 
 
 def _written(configuration: Configuration) -> list[Path]:
-    """The folders that the daemon writes into; the watched ones only where it moves photos or lays side-cars beside them."""
+    """The folders that the daemon writes into; the watched folders only where it moves photos or writes side-cars beside them."""
     folders = [configuration.out, configuration.gallery.parent]
     if configuration.sidecar_dir:
         folders.append(configuration.sidecar_dir)
@@ -124,7 +118,7 @@ def _own_name() -> str:
 
 
 def _home(account: str | None) -> Path:
-    """Where the account's packs and engines are kept."""
+    """The home folder of an account, which holds its packs and engines."""
     import pwd
 
     if account is None:
@@ -136,7 +130,7 @@ def _home(account: str | None) -> Path:
 
 
 def _make_for(folder: Path, account: str | None) -> None:
-    """Make a folder, and those above it, for the account that will write into it: the service itself may not make it.
+    """Make a folder and its parents for the account that writes into it, because the service itself may not make it.
 
     Raises:
         StorageError: it cannot be made.
@@ -151,11 +145,11 @@ def _make_for(folder: Path, account: str | None) -> None:
                 shutil.chown(each, account)
     except OSError as error:
         raise StorageError(
-            f"The folder {folder} cannot be made: {error.strerror or error}.", "Make it, then run this again."
+            f"The folder {folder} cannot be made: {error.strerror or error}.", "Make it, then run this command again."
         ) from error
 
 
 def _user_units() -> Path:
-    """systemd.unit(5): where a user's own units lie."""
+    """The folder of a user's units, systemd.unit(5)."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
     return (Path(configured) if configured else Path.home() / ".config") / "systemd/user"

@@ -1,4 +1,4 @@
-"""``reid-edge watch status``: how far a daemon is, from its ledger, whether it runs or not."""
+"""`reid-edge watch status`: the progress of a daemon from its ledger, whether it runs or not."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from reid_edge.cli.printing import printable
 
 if TYPE_CHECKING:
     from reid_edge.watch.ledger.ledger import Counts
-    from reid_edge.watch.monitoring.status import Run, Status
+    from reid_edge.watch.ledger.records import Run
+    from reid_edge.watch.monitoring.status import Status
 
 
-@click.command(short_help="Say how far the daemon is.")
+@click.command(short_help="Show the progress of the daemon.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, readable=False),
     default=Path("watch"),
     show_default=True,
-    help="The folder that the daemon writes into.",
+    help="The folder of the daemon.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(out: Path, as_json: bool) -> None:
-    """Say how far the daemon is: photos, what waits, what cannot be read, what is not delivered. It need not be running."""
+    """Show answered photos, waiting and unreadable files, folders, and undelivered messages. The daemon need not be running."""
     from reid_edge.watch.monitoring.status import read_status
 
     found = read_status(out)
@@ -38,23 +39,23 @@ def status(out: Path, as_json: bool) -> None:
 
 def _lines(found: Status) -> list[str]:
     counts = found.counts
-    lines = [_run(found.run)]
+    lines = [_run(found.run, found.running)]
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.verdicts.items()))
     lines.append(f"photos       {counts.photos_decided} answered" + (f": {verdicts}" if verdicts else ""))
     lines.append(f"waiting      {_waiting(counts)}")
     if counts.quarantined:
-        lines.append(f"unreadable   {_number(counts.quarantined, 'file')}, read again on a change")
+        lines.append(f"unreadable   {_number(counts.quarantined, 'file')}, tried again when it changes")
         lines += [f"             {each.path}: {each.reason}" for each in found.quarantined]
         if counts.quarantined > len(found.quarantined):
             lines.append(f"             ... and {counts.quarantined - len(found.quarantined)} more")
     for folder in found.folders:
-        lines.append(f"folder       {folder.path}{'' if folder.present else ': not there'}")
+        lines.append(f"folder       {folder.path}{'' if folder.present else ': missing'}")
     rejected: dict[str, int] = {}
     for message in found.rejected:
         rejected[message.sink] = rejected.get(message.sink, 0) + 1
     for sink in sorted({*counts.undelivered, *rejected}):
-        aside = f", {rejected[sink]} refused and put aside" if sink in rejected else ""
-        lines.append(f"delivery     {sink}: {_number(counts.undelivered.get(sink, 0), 'message')} to go{aside}")
+        refused = f", {rejected[sink]} rejected" if sink in rejected else ""
+        lines.append(f"delivery     {sink}: {_number(counts.undelivered.get(sink, 0), 'message')} waiting{refused}")
         lines += [
             f"             {each.message.key}, refused {_number(each.tries, 'time')}: {each.reason}"
             for each in found.rejected
@@ -65,11 +66,11 @@ def _lines(found: Status) -> list[str]:
     return lines
 
 
-def _run(run: Run | None) -> str:
+def _run(run: Run | None, running: bool) -> str:
     if run is None:
         return "The daemon has not run yet."
     what = f"reid-edge {run.version}, pack {run.pack}, gallery {run.gallery}"
-    if run.running:
+    if running:
         return f"At work since {run.started_at}, process {run.pid}: {what}"
     if run.ended_at is not None:
         return f"Stopped at {run.ended_at}: {what}"

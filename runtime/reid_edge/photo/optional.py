@@ -34,6 +34,10 @@ _PACKAGES = {HEIC: "pillow_heif", RAW: "rawpy"}
 _WAY_OUT = "Copy the file again from the card, or use the JPEG that the camera saved beside it."
 
 
+class MissingReaderError(PhotoError):
+    """The package that reads a format is not installed, or cannot be loaded: it says nothing about the photo."""
+
+
 @dataclass(frozen=True)
 class OptionalHeader:
     """What a HEIC or raw file states without being decoded.
@@ -60,7 +64,8 @@ def read_optional_header(kind: str, data: bytes, name: str, called: str) -> Opti
     """The header of a HEIC or raw file; `called` is its kind in words.
 
     Raises:
-        PhotoError: its reader is not installed, or cannot read it.
+        MissingReaderError: its reader is not installed.
+        PhotoError: its reader cannot read it.
     """
     if kind == HEIC:
         heif = _package(HEIC, name, called)
@@ -80,7 +85,8 @@ def decode_optional(kind: str, data: bytes, name: str) -> NDArray[Any]:
     """The pixels of a HEIC or raw file, upright: uint8 [H, W], or [H, W, 3 or 4] in the order BGR(A).
 
     Raises:
-        PhotoError: its reader is not installed, or cannot decode it.
+        MissingReaderError: its reader is not installed.
+        PhotoError: its reader cannot decode it.
         MemoryError: the picture does not fit into memory.
     """
     if kind == HEIC:
@@ -107,7 +113,7 @@ def _package(kind: str, name: str, called: str) -> ModuleType:
         return import_module(_PACKAGES[kind])
     except ImportError as error:
         missing = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be loaded: {error}"
-        raise PhotoError(
+        raise MissingReaderError(
             f"{name} is {called}, which cannot be read: the package {_PACKAGES[kind].replace('_', '-')} {missing}.",
             f"Run: {INSTALL}; or save it as JPEG first.",
         ) from None

@@ -1,17 +1,20 @@
-"""What is done between answers: events are closed, new individuals enrolled, the gallery backed up, reports made."""
+"""Work between answers: events are closed, new individuals enrolled, the gallery backed up, messages pruned, reports made."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.backup import RetentionPolicy, back_up
 from reid_edge.watch.answer.answering import Answerer, BoxesOf
-from reid_edge.watch.answer.enrolling import enrol_pending, has_pending
-from reid_edge.watch.answer.events import OpenEvent, close_event, open_events
+from reid_edge.watch.answer.enrolling import enrol_pending
+from reid_edge.watch.answer.events import close_event
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.ledger.ledger import Ledger
+from reid_edge.watch.ledger.records import OpenEvent
+from reid_edge.watch.outputs import reports
 from reid_edge.watch.outputs.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -20,6 +23,7 @@ BACKUPS, REPORTS = "backups", "reports"
 _STRAGGLER_SECONDS = 5.0
 _FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
 _BACKUP_RETRY_SECONDS = 600.0
+_PRUNE_SECONDS = 10.0
 
 
 class Housekeeping:
@@ -29,19 +33,28 @@ class Housekeeping:
         configuration: the running one; may be replaced.
     """
 
-    def __init__(self, ledger: Ledger, configuration: Configuration, answerer: Answerer, boxes_of: BoxesOf) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        configuration: Configuration,
+        answerer: Answerer,
+        boxes_of: BoxesOf,
+        sink_names: Callable[[], list[str]],
+    ) -> None:
         """Nothing is done yet.
 
         Args:
             boxes_of: the boxes that a detector gave for the photo at a path.
+            sink_names: of all sinks that messages are kept for.
         """
         self.configuration = configuration
         self._ledger = ledger
         self._answerer = answerer
         self._boxes_of = boxes_of
+        self._sink_names = sink_names
         self._joined: dict[int, float] = {}  # when something last joined an open event, on the monotonic clock
         self._backup_at = time.monotonic() + min(configuration.backup_every, _FIRST_BACKUP_SECONDS)
-        self._enrol_at = self._report_at = 0.0
+        self._enrol_at = self._report_at = self._prune_at = 0.0
         self._reports: Reports | None = None
 
     def joined(self, event: int) -> None:
@@ -56,16 +69,17 @@ class Housekeeping:
         """
         self._close_quiet_events()
         self._back_up()
+        self._prune()
         return self.enrol()
 
     def close_events(self) -> None:
         """Close all events: nothing more comes. Errors as `step`."""
-        for event in open_events(self._ledger):
+        for event in self._ledger.open_events():
             self._close(event)
 
     def enrol(self) -> bool:
         """Enrol the next new individual that waits; returns whether there was one."""
-        if time.monotonic() < self._enrol_at or not has_pending(self._ledger):
+        if time.monotonic() < self._enrol_at or not self._ledger.pending_enrolments():
             return False
         try:
             done = enrol_pending(self._ledger, self._answerer, self._boxes_of)
@@ -78,7 +92,7 @@ class Housekeeping:
 
     def report(self) -> bool:
         """Make the next report, where they are asked for; returns whether there may be another one."""
-        if not self.configuration.reports or not self.configuration.keep_bytes or time.monotonic() < self._report_at:
+        if not self._makes_reports or time.monotonic() < self._report_at:
             return False
         try:
             keep = picture_bytes(self.configuration)
@@ -92,26 +106,33 @@ class Housekeeping:
             self._report_at = time.monotonic() + self.configuration.rescan_seconds
             return False
 
+    @property
+    def _makes_reports(self) -> bool:
+        return self.configuration.reports and self.configuration.keep_bytes > 0
+
+    def _prune(self) -> None:
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + _PRUNE_SECONDS
+            self._ledger.prune([*self._sink_names(), *([reports.NAME] if self._makes_reports else [])])
+
     def _close_quiet_events(self) -> None:
         """Close events after which the same camera took a photo, and those that nothing joined for a while."""
-        events = open_events(self._ledger)
+        events = self._ledger.open_events()
         newest = {event.camera: event.id for event in events}
         now = time.monotonic()
         for event in events:
             since = self._joined.setdefault(event.id, now)
             over = event.id != newest[event.camera] and now - since >= min(_STRAGGLER_SECONDS, self.configuration.event_seconds)
-            if over or (now - since >= self.configuration.event_seconds and not self._waits(event.camera)):
+            quiet = now - since >= self.configuration.event_seconds and not self._ledger.is_camera_waiting(event.camera)
+            if over or quiet:
                 self._close(event)
-
-    def _waits(self, camera: str) -> bool:
-        return bool(self._ledger.database.rows("SELECT 1 FROM file WHERE state = 'settled' AND camera = ? LIMIT 1", (camera,)))
 
     def _close(self, event: OpenEvent) -> None:
         close_event(self._ledger, event.id, self._answerer.similarity, self.configuration.enrol_new == "auto")
         self._joined.pop(event.id, None)
 
     def _back_up(self) -> None:
-        """A backup of the gallery, where it changed since the last one; a failure is said and does not stop the answers."""
+        """A backup of the gallery, where it changed since the last one; a failure is logged and does not stop the answers."""
         every = self.configuration.backup_every
         if not every or time.monotonic() < self._backup_at:
             return

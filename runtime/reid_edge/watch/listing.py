@@ -17,7 +17,7 @@ def listed_events(ledger: Ledger, new: bool, gallery: Path | None) -> Iterator[d
         new: only animals of verdict `new` or `ask` that were not enrolled by themselves, and only events that have one.
         gallery: with `new`, leave out animals of whose photos this gallery holds one: they were enrolled.
     """
-    enrolled = set(ledger.database.rows("SELECT event_id, animal_index FROM enrolment WHERE identity <> '' AND batch <> ''"))
+    enrolled = ledger.enrolled_animals()
     opened = Gallery.open(gallery, writable=False) if new and gallery is not None else None
     try:
         for event in ledger.events():

@@ -44,8 +44,8 @@ def test_a_person_reads_how_far_it_is(out: Path) -> None:
     assert done.exit_code == 0
     for line in (
         "Stopped at ", "photos       1 answered: 1 known", "waiting      nothing", "unreadable   1 file,",
-        "/media/card/\N{REPLACEMENT CHARACTER}[31m.jpg: It is cut off.", "folder       /media/card: not there",
-        "delivery     mqtt: 1 message to go, 1 refused and put aside", "photo:0, refused 11 times: Not authorized",
+        "/media/card/\N{REPLACEMENT CHARACTER}[31m.jpg: It is cut off.", "folder       /media/card: missing",
+        "delivery     mqtt: 1 message waiting, 1 rejected", "photo:0, refused 11 times: Not authorized",
     ):  # fmt: skip
         assert line in done.stdout
     assert "\x1b" not in done.stdout

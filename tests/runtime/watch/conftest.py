@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.watch.intake.folders import Folder, watched_folder
+from reid_edge.watch.intake.folders import WatchedFolder, watched_folder
 from reid_edge.watch.intake.scanning import Scanner
 from reid_edge.watch.intake.settling import Settling
 from reid_edge.watch.ledger.ledger import Ledger
@@ -32,7 +32,7 @@ class Watched:
     root: Path
     ledger: Ledger
     settling: Settling
-    folder: Folder
+    folder: WatchedFolder
 
     def scan(self) -> None:
         for _ in Scanner(self.ledger, self.settling, self.folder, recursive=True).steps():
@@ -40,12 +40,10 @@ class Watched:
 
     def settle(self) -> None:
         """Everything that is there settles, and is noted as the daemon notes it."""
-        for file_id, path, state in self.settling.settled(float("inf"), 0, 10**6):
-            camera = os.path.relpath(path, self.folder.path).split(b"/")[0].decode()
-            self.ledger.database.execute(
-                "UPDATE file SET state = 'settled', size = ?, mtime_ns = ?, inode = ?, camera = ? WHERE id = ?",
-                (state.size, state.mtime_ns, state.inode, camera, file_id),
-            )
+        with self.ledger.transaction():
+            for file_id, path, stamp in self.settling.settled(float("inf"), 0, 10**6):
+                camera = os.path.relpath(path, self.folder.path).split(b"/")[0].decode()
+                self.ledger.settle_file(file_id, stamp, camera, None)
 
     def states(self) -> dict[str, str]:
         return {

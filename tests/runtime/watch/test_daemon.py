@@ -94,7 +94,7 @@ def test_a_missing_folder_is_told_and_the_others_are_answered(
 ) -> None:
     done = watch_once(folder / "B", tmp_path / "out", tmp_path / "card")
     assert done.returncode == 1
-    assert "card is not there" in done.stderr
+    assert "card is missing" in done.stderr
     assert {"path": str(tmp_path / "card"), "present": False}.items() <= next(
         message for message in _messages(tmp_path / "out") if message["kind"] == "folder"
     ).items()
@@ -142,7 +142,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(
     with Ledger.read(out / "ledger.sqlite") as ledger:
         assert ledger.database.rows("PRAGMA integrity_check") == [("ok",)]
         assert (ledger.counts().decided, ledger.counts().photos_decided) == (40, 40)
-        *killed, last = [ended for (ended,) in ledger.database.rows("SELECT ended_at FROM run ORDER BY id")]
+        last, *killed = [run.ended_at for run in ledger.runs()]
         assert set(killed) == {None}
         assert last is not None
     lines = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
@@ -163,7 +163,29 @@ def test_it_ends_gracefully_within_five_seconds(
     process.send_signal(number)
     assert process.wait(timeout=30) == 0
     with Ledger.read(tmp_path / "out" / "ledger.sqlite") as ledger:
-        assert ledger.database.rows("SELECT ended_at IS NOT NULL FROM run") == [(1,)]
+        assert [run.ended_at is not None for run in ledger.runs()] == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_once_that_is_stopped_before_the_end_says_that_inputs_are_not_answered(
+    tmp_path: Path,
+    photo: Callable[..., bytes],
+    start: Callable[..., subprocess.Popen[str]],
+    watch_once: Callable[..., Finished],
+    number: signal.Signals,
+    wait_until: Callable[[Path, Callable[[Ledger], bool]], None],
+) -> None:
+    root, out = tmp_path / "photos", tmp_path / "out"
+    root.mkdir()
+    for each in range(150):
+        (root / f"{each}.jpg").write_bytes(photo(each, None, 1000 * each))
+    process = start(root, out, "--once")
+    wait_until(out, lambda ledger: ledger.counts().decided >= 1)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 1
+    with Ledger.read(out / "ledger.sqlite") as ledger:
+        assert ledger.counts().waiting > 0
+    assert watch_once(root, out).returncode == 0
 
 
 def test_a_second_daemon_is_refused(

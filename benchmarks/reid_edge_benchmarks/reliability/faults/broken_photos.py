@@ -241,7 +241,7 @@ def _without_reason(out: Path, tally: Tally) -> None:
     state = after_death(out)
     silent = [file for file in state.quarantined_files if not file.reason.strip()] if state else []
     tally.expect(not silent, f"{len(silent)} files are in quarantine without a reason.")
-    crashes = sum("died" in file.reason or "within" in file.reason for file in state.quarantined_files) if state else 0
+    crashes = sum(file.reason_code == "decoder_crashed" for file in state.quarantined_files) if state else 0
     tally.add("decoder crashes and hangs", crashes)
     tally.expect(crashes == 0, f"{crashes} photos let the decoder crash or hang.")
 

@@ -125,6 +125,6 @@ def _all_answered(proof: Conservation, where: str, tally: Tally) -> None:
 FAULT = Fault(
     "disk-full",
     "Disk full at every write site, and a small disk that is filled and freed",
-    "source bytes changed 0; it goes on by itself when there is room",
+    "source bytes changed 0; the daemon goes on without help when there is space",
     run,
 )

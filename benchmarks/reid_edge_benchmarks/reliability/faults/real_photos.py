@@ -121,6 +121,6 @@ def _compare(out: Path, expected: dict[str, tuple[str, str | None]], tally: Tall
 FAULT = Fault(
     "real-photos",
     "Camera-trap photos of Peru and nyala queries dropped in at random, with kills, by the pack `field`",
-    "all digested, each answered as `reid-edge identify` answers it",
+    "all processed, each answered as `reid-edge identify` answers it",
     run,
 )

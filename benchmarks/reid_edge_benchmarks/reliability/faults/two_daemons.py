@@ -39,6 +39,6 @@ def run(place: Place, full: bool) -> Outcome:
 FAULT = Fault(
     "two-daemons",
     "Two daemons on one ledger",
-    "the second refuses with a clear sentence; the first goes on",
+    "the second ends with a clear error; the first goes on",
     run,
 )

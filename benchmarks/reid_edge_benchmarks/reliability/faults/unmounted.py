@@ -96,7 +96,7 @@ def _unmounted(place: Place, times: int, photos: int, undisturbed: dict[str, str
 def _absent_then_back(daemon: Daemon, put_back: Callable[[], None], tally: Tally) -> None:
     """Wait until the absence is told, put it back, and wait until that is told as well."""
     daemon.until(lambda found: _last(found) is False, _PATIENCE)
-    tally.add("absences told")
+    tally.add("absences reported")
     time.sleep(0.2)
     put_back()
     daemon.until(lambda found: _last(found) is True, _PATIENCE)
@@ -155,6 +155,6 @@ def _mount(*options: object) -> None:
 FAULT = Fault(
     "unmounted",
     "Card pulled in the middle of a read, folder unmounted and mounted again",
-    'lost 0, false "new individual" 0; the absence is told as absence',
+    'lost 0, false "new individual" 0; the folder is reported as missing',
     run,
 )

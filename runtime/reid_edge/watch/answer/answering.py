@@ -24,13 +24,12 @@ from reid_edge.watch.answer.combining import Similarity, resolve_frame
 
 EMPTY = "empty"
 
-BoxesOf = Callable[
-    [bytes, Photo], Sequence[Box] | None
-]  # what a detector found in the photo at a path; None where it was not asked
+BoxesOf = Callable[[bytes, Photo], Sequence[Box] | None]
+"""The boxes that a detector found in the photo at a path; None where no detector was asked."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class PhotoAnswer:
     """The answer for one photo.
 
     Attributes:
@@ -67,7 +66,7 @@ class Answerer:
         self.path = gallery
         self.species = species
         self.identifier = Identifier(open_pack(find_pack(pack)), device, threads)
-        _ = self.identifier.calibration  # a pack that cannot decide is said at the start
+        _ = self.identifier.calibration  # a pack that cannot decide is refused at the start
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
@@ -117,7 +116,7 @@ class Answerer:
         self.refresh()
         return left_out
 
-    def answer(self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False) -> Answer:
+    def answer(self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False) -> PhotoAnswer:
         """Answer for every animal of a photo; two animals of it are never the same individual.
 
         Where the recipe finds animals and finds none, nothing more is computed and the photo is `empty`.
@@ -136,7 +135,7 @@ class Answerer:
         animals = self.identifier.describe(photo, selection.query, timings, skip_empty=True)
         decisions = self.identifier.answer(photo, animals, self.candidates, selection, timings)
         resolved = tuple(resolve_frame(decisions))
-        return Answer(
+        return PhotoAnswer(
             resolved[0].verdict if resolved else EMPTY,
             resolved,
             tuple(self._vector(animal) for animal in animals),

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.decide.decision import Decision
+from reid_edge.watch.ledger.records import EventAnimal
 
 _MOST_CASES = 20_000
 _SAME, _SAME_ALONE = 0.5, 1e-6
@@ -44,7 +45,7 @@ Similarity = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 
 @dataclass(frozen=True)
 class Sight:
-    """What one animal of one photo says about who it is.
+    """The answer for one animal of one photo, as far as events need it.
 
     Attributes:
         animal: row id in the ledger.
@@ -62,18 +63,6 @@ class Sight:
     probabilities: Mapping[str, float]
     unknown: float
     vector: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class EventAnimal:
-    """One animal of an event, from all of its photos; `animals` are the ledger's row ids of its sights, `ranking` is best first."""
-
-    verdict: str
-    identity: str | None
-    probability: float
-    unknown: float
-    ranking: tuple[tuple[str, float], ...]
-    animals: tuple[int, ...]
 
 
 def resolve_frame(decisions: Sequence[Decision]) -> list[Decision]:

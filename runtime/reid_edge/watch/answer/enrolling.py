@@ -7,9 +7,9 @@ enrolled from another camera since. Only one that is still new in every photo is
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,26 +19,14 @@ from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
 from reid_edge.storage.clock import now
-from reid_edge.watch.answer.answering import Answer, Answerer, BoxesOf
+from reid_edge.watch.answer.answering import Answerer, BoxesOf, PhotoAnswer
 from reid_edge.watch.intake.rereading import read_again
 from reid_edge.watch.ledger.ledger import Ledger
+from reid_edge.watch.ledger.records import Enrolment, PhotoAnimal
 
 log = logging.getLogger(__name__)
 
 _MOST_PHOTOS = 3  # of one event: further ones of a burst say little more
-
-
-@dataclass(frozen=True)
-class _Sight:
-    sha256: str
-    camera: str
-    animal_index: int
-    paths: tuple[bytes, ...]
-
-
-def has_pending(ledger: Ledger) -> bool:
-    """Whether an animal waits to be enrolled."""
-    return bool(ledger.database.rows("SELECT 1 FROM enrolment WHERE batch = '' LIMIT 1"))
 
 
 def enrol_pending(ledger: Ledger, answerer: Answerer, boxes_of: BoxesOf) -> bool:
@@ -50,94 +38,99 @@ def enrol_pending(ledger: Ledger, answerer: Answerer, boxes_of: BoxesOf) -> bool
     Raises:
         GalleryError, StorageError, EngineError: not now; it waits.
     """
-    for event, index, name in ledger.database.rows(
-        "SELECT event_id, animal_index, identity FROM enrolment WHERE batch = '' ORDER BY event_id, animal_index"
-    ):
-        sights = _sights(ledger, event, index)
-        read = [(sight, photo) for sight in sights[:_MOST_PHOTOS] if (photo := read_again(sight.paths, sight.sha256)) is not None]
-        if read or not sights:
-            answers = [
-                (sight, photo, answerer.answer(photo, boxes_of(os.fsencode(photo.path or ""), photo))) for sight, photo in read
-            ]
-            _enrol(ledger, answerer, event, index, name, answers)
+    for enrolment in ledger.pending_enrolments():
+        animals = _animals(ledger, enrolment)
+        found = []
+        for animal in animals[:_MOST_PHOTOS]:
+            paths = ledger.paths_of(animal.photo_id)
+            photo = read_again(paths, animal.sha256)
+            if photo is not None:
+                found.append(_Described(animal, paths[0], photo, answerer.answer(photo, boxes_of(_path(photo), photo))))
+        if found or not animals:
+            _enrol(ledger, answerer, enrolment, found)
             return True
     return False
 
 
-def _enrol(
-    ledger: Ledger, answerer: Answerer, event: int, index: int, name: str, answers: list[tuple[_Sight, Photo, Answer]]
-) -> None:
+@dataclass(frozen=True)
+class _Described:
+    """An animal to enrol: the photo that shows it, read and answered once more."""
+
+    animal: PhotoAnimal
+    path: bytes
+    photo: Photo
+    answer: PhotoAnswer
+
+    @property
+    def decision(self) -> Decision | None:
+        return next((each for each in self.answer.decisions if each.animal.index == self.animal.index), None)
+
+
+def _enrol(ledger: Ledger, answerer: Answerer, enrolment: Enrolment, found: Sequence[_Described]) -> None:
+    name, event = enrolment.identity, enrolment.event_id
     if not name:
-        verdicts = [_decision(answer, sight.animal_index) for sight, _, answer in answers]
-        if not verdicts or any(decision is None or decision.verdict != "new" for decision in verdicts):
-            known = next((each.identity for each in verdicts if each is not None and each.verdict == "known"), None)
-            _note(ledger, event, index, known or "", "-")
+        decisions = [each.decision for each in found]
+        if not decisions or any(decision is None or decision.verdict != "new" for decision in decisions):
+            known = next((each.identity for each in decisions if each is not None and each.verdict == "known"), None)
+            ledger.finish_enrolment(enrolment, known or "", "-")
             log.info("A new individual of event %d is not enrolled: it may be %s.", event, known or "in the gallery by now")
             return
         name = _free_name(ledger, answerer.path, event)
-        ledger.database.execute("UPDATE enrolment SET identity = ? WHERE event_id = ? AND animal_index = ?", (name, event, index))
+        ledger.name_enrolment(enrolment, name)
     with Gallery.open(answerer.path) as gallery:
         batch = gallery.new_batch()
         with gallery.transaction():
-            for sight, photo, answer in answers:
-                if sight.animal_index >= len(answer.described) or gallery.has_photo(sight.sha256, sight.animal_index):
-                    continue
-                described = answer.described[sight.animal_index]
-                new = NewSighting(
-                    identity=name,
-                    photo_sha256=sight.sha256,
-                    animal_index=sight.animal_index,
-                    photo_name=photo.name,
-                    photo_path=os.fsdecode(sight.paths[0]),
-                    species=answerer.species,
-                    taken_at=photo.taken_at or "",
-                    latitude=photo.latitude,
-                    longitude=photo.longitude,
-                    place=sight.camera,
-                    box=described.animal.box,
-                    thumbnail=thumbnail(described.animal.crop),
-                )
-                gallery.add_sighting(new, to_arrays(described.features), answerer.identifier.feature_key, batch)
-    _note(ledger, event, index, name, batch)
-    log.info("A new individual was enrolled as %s, from %d photos of event %d.", name, len(answers), event)
+            for each in found:
+                if each.animal.index < len(each.answer.described) and not gallery.has_photo(
+                    each.animal.sha256, each.animal.index
+                ):
+                    features = to_arrays(each.answer.described[each.animal.index].features)
+                    gallery.add_sighting(
+                        _sighting(each, name, answerer.species), features, answerer.identifier.feature_key, batch
+                    )
+    ledger.finish_enrolment(enrolment, name, batch)
+    log.info("A new individual was enrolled as %s, from %d photos of event %d.", name, len(found), event)
 
 
-def _note(ledger: Ledger, event: int, index: int, name: str, batch: str) -> None:
-    ledger.database.execute(
-        "UPDATE enrolment SET identity = ?, batch = ?, at = ? WHERE event_id = ? AND animal_index = ?",
-        (name, batch, now(), event, index),
+def _sighting(found: _Described, name: str, species: str) -> NewSighting:
+    animal, photo = found.animal, found.photo
+    described = found.answer.described[animal.index]
+    return NewSighting(
+        identity=name,
+        photo_sha256=animal.sha256,
+        animal_index=animal.index,
+        photo_name=photo.name,
+        photo_path=os.fsdecode(found.path),
+        species=species,
+        taken_at=photo.taken_at or "",
+        latitude=photo.latitude,
+        longitude=photo.longitude,
+        place=animal.camera,
+        box=described.animal.box,
+        thumbnail=thumbnail(described.animal.crop),
     )
 
 
-def _sights(ledger: Ledger, event: int, index: int) -> list[_Sight]:
-    """The photos of one animal of an event, those first on which it is largest; frames of videos are left to a person."""
-    rows = ledger.database.rows(
-        "SELECT photos FROM event_animal WHERE event_id = ? AND animal_index = ? AND verdict = 'new'", (event, index)
-    )
-    animals = json.loads(rows[0][0]) if rows else []
-    found = []
-    for animal in animals:
-        rows = ledger.database.rows(
-            "SELECT photo.id, sha256, camera, animal_index, decision FROM animal JOIN photo ON photo.id = photo_id "
-            "WHERE animal.id = ? AND frame_of IS NULL",
-            (animal,),
-        )
-        for photo, sha256, camera, number, decision in rows:
-            found.append((json.loads(decision)["animal"]["area"], _Sight(sha256, camera, number, ledger.paths_of(photo))))
-    return [sight for _, sight in sorted(found, key=lambda each: -each[0])]
+def _animals(ledger: Ledger, enrolment: Enrolment) -> list[PhotoAnimal]:
+    """An animal of an event in its photos, those first on which it is largest; frames of videos are left to a person."""
+    event = enrolment.event_id
+    for _, index, animal in ledger.event_animals(event, event):
+        if index == enrolment.animal_index and animal.verdict == "new":
+            found = [found for each in animal.animals if (found := ledger.photo_animal(each)) is not None]
+            return sorted(found, key=lambda each: -each.decision["animal"]["area"])
+    return []
 
 
-def _decision(answer: Answer, animal_index: int) -> Decision | None:
-    return next((each for each in answer.decisions if each.animal.index == animal_index), None)
+def _path(photo: Photo) -> bytes:
+    return os.fsencode(photo.path or "")
 
 
 def _free_name(ledger: Ledger, gallery_path: Path, event: int) -> str:
     """`new-<year by the camera's clock, else the device's>-<number>`, a number that neither the gallery nor the ledger uses."""
-    ((taken_at,),) = ledger.database.rows("SELECT first_taken_at FROM event WHERE id = ?", (event,))
-    start = f"new-{(taken_at or now())[:4]}-"
+    start = f"new-{(ledger.event(event).first_taken_at or now())[:4]}-"
     with Gallery.open(gallery_path, writable=False) as gallery:
         names = {individual.name for individual in gallery.individuals()}
-    names |= {identity for (identity,) in ledger.database.rows("SELECT identity FROM enrolment")}
+    names |= ledger.enrolled_identities()
     number = 1 + max(
         (int(name[len(start) :]) for name in names if name.startswith(start) and name[len(start) :].isdecimal()), default=0
     )

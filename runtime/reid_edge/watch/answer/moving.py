@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.storage.durable import make_folder, move_into_place, sync_file, sync_folder
-from reid_edge.watch.intake.settling import FileState, state_of
+from reid_edge.watch.intake.settling import stamp_of
 from reid_edge.watch.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -32,39 +32,30 @@ def move_decided(ledger: Ledger, file_id: int, out: Path) -> bytes | None:
     Raises:
         StorageError, LedgerError: not noted. OSError: not moved; the file stays where it is.
     """
-    rows = ledger.database.rows(
-        "SELECT path, size, mtime_ns, inode, moved_to, photo_id, verdict FROM file JOIN photo ON photo.id = photo_id "
-        "WHERE file.id = ? AND file.state = 'decided'",
-        (file_id,),
-    )
-    if not rows:
+    file = ledger.decided_file(file_id)
+    if file is None or stamp_of(file.path) != file.stamp or os.path.islink(file.path):
         return None
-    path, size, mtime_ns, inode, target, photo, verdict = rows[0]
-    if state_of(path) != FileState(size, mtime_ns, inode) or os.path.islink(path):
-        return None
-    if target is None or _is_another(target, path):
-        folder = os.fsencode(out / DONE) + b"/" + _folder_name(ledger, photo, verdict)
-        target = _free_name(ledger, folder + b"/" + os.path.basename(path))
-        ledger.database.execute("UPDATE file SET moved_to = ? WHERE id = ?", (target, file_id))
+    target = file.moved_to
+    if target is None or _is_another(target, file.path):
+        folder = os.fsencode(out / DONE) + b"/" + _folder_name(file.verdict, file.identity)
+        target = _free_name(ledger, folder + b"/" + os.path.basename(file.path))
+        ledger.plan_move(file.id, target)
     make_folder(Path(os.fsdecode(target)).parent)
-    _move(path, target)
-    return bytes(target)
+    _move(file.path, target)
+    return target
 
 
-def move_or_say(ledger: Ledger, file_id: int, out: Path) -> None:
-    """As `move_decided`, but a failure is only said: the next scan moves the file."""
+def try_to_move(ledger: Ledger, file_id: int, out: Path) -> None:
+    """As `move_decided`, but a failure is only logged: the next scan moves the file."""
     try:
         move_decided(ledger, file_id, out)
     except (OSError, ReidEdgeError) as error:
         log.warning("An answered photo stays where it is: %s", error)
 
 
-def _folder_name(ledger: Ledger, photo: int, verdict: str) -> bytes:
+def _folder_name(verdict: str, identity: str | None) -> bytes:
     if verdict != "known":
-        return str(verdict).encode()
-    ((identity,),) = ledger.database.rows(
-        "SELECT identity FROM animal WHERE photo_id = ? ORDER BY animal_index LIMIT 1", (photo,)
-    )
+        return verdict.encode()
     name = str(identity).replace("/", "_").encode()[:200]
     return name if name.strip(b".") and name not in (b"new", b"ask", b"empty") else b"_" + name
 
@@ -72,7 +63,7 @@ def _folder_name(ledger: Ledger, photo: int, verdict: str) -> bytes:
 def _free_name(ledger: Ledger, wanted: bytes) -> bytes:
     stem, extension = os.path.splitext(wanted)
     number, name = 1, wanted
-    while os.path.lexists(name) or ledger.database.rows("SELECT 1 FROM file WHERE moved_to = ? OR path = ?", (name, name)):
+    while os.path.lexists(name) or ledger.is_path_taken(name):
         number += 1
         name = b"%s-%d%s" % (stem, number, extension)
     return name

@@ -1,8 +1,8 @@
-"""Delivering the ledger's messages to a webhook and an MQTT broker: at least once, in order, whatever the network does.
+"""Delivery of the ledger's messages to a webhook and an MQTT broker: at least once, and in order for each receiver.
 
 What the daemon calls:
 
-    deliveries = Deliveries(configuration, ledger)     # a thread per network sink, which reads the outbox and notes its progress itself
+    deliveries = Deliveries(configuration, ledger)     # starts a thread for each network sink; it reads the outbox and notes its progress
     deliveries.reconfigure(configuration)              # after SIGHUP
     deliveries.states()                                # for the metrics and the health
     deliveries.stop()                                  # before the ledger is closed; what is not delivered stays in the ledger
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from reid_edge.watch.configuration import Configuration
 
 if TYPE_CHECKING:
-    from reid_edge.watch.delivery.courier import Courier, DeliveryState
+    from reid_edge.watch.delivery.worker import DeliveryState, DeliveryWorker
     from reid_edge.watch.ledger.ledger import Ledger
     from reid_edge.watch.outputs.sinks import Sink
 
@@ -25,14 +25,14 @@ STOP_SECONDS = 2.0
 
 
 def open_sinks(configuration: Configuration, out: Path) -> list[Sink]:
-    """The network sinks that the configuration asks for; nothing is connected yet.
+    """The network sinks of the configuration, not connected yet.
 
     Args:
         configuration: its `webhook` and `mqtt`.
-        out: the daemon's folder; it names this device to the broker.
+        out: the daemon's folder; the MQTT client id is derived from it.
 
     Raises:
-        UsageError: MQTT is asked for and paho-mqtt is not installed.
+        UsageError: `mqtt` is set and paho-mqtt is not installed.
     """
     sinks: list[Sink] = []
     if configuration.webhook is not None:
@@ -47,55 +47,55 @@ def open_sinks(configuration: Configuration, out: Path) -> list[Sink]:
 
 
 class Deliveries:
-    """All network sinks, each with a thread that waits, tries and tries again, so that a dead network never slows the answers down.
+    """All network sinks, each with a thread of its own, so that a network that is down never slows the answers.
 
     Raises:
         UsageError: see `open_sinks`.
-        GalleryError, StorageError: of the ledger.
+        GalleryError, StorageError: the ledger cannot be used.
     """
 
     def __init__(self, configuration: Configuration, ledger: Ledger) -> None:
         self._ledger = ledger
         self._out = configuration.out
-        self._asked = (configuration.webhook, configuration.mqtt)
-        self._couriers = self._new_couriers(configuration)
+        self._settings = (configuration.webhook, configuration.mqtt)
+        self._workers = self._new_workers(configuration)
         self._start()
 
     def reconfigure(self, configuration: Configuration) -> None:
-        """Go on with other addresses, from the message where each sink is; a sink that is new begins with the first message.
+        """Continue with the new addresses where each sink is; a new sink begins with the first message. Rejected messages are sent again.
 
         Raises:
             UsageError: see `open_sinks`.
-            GalleryError, StorageError: of the ledger. After each of them the deliveries go on as they were.
+            GalleryError, StorageError: the ledger cannot be used. After each of these errors the deliveries go on as they were.
         """
-        asked = (configuration.webhook, configuration.mqtt)
-        if asked == self._asked:
+        settings = (configuration.webhook, configuration.mqtt)
+        if settings == self._settings and not any(state.rejected for state in self.states()):
             return
-        couriers = self._new_couriers(configuration)
+        workers = self._new_workers(configuration)
         self.stop()
-        self._asked, self._couriers = asked, couriers
+        self._settings, self._workers = settings, workers
         self._start()
 
     def states(self) -> list[DeliveryState]:
-        """How each delivery is doing now."""
-        return [courier.state() for courier in self._couriers]
+        """The state of each delivery now."""
+        return [worker.state() for worker in self._workers]
 
     def stop(self) -> None:
-        """End the threads, within STOP_SECONDS: one that waits for an answer is left behind, and touches the ledger no more."""
-        for courier in self._couriers:
-            courier.stop()
+        """End the threads within STOP_SECONDS. One that still waits for a receiver is left behind, and uses the ledger no more."""
+        for worker in self._workers:
+            worker.stop()
         end = time.monotonic() + STOP_SECONDS
-        for courier in self._couriers:
-            courier.join(max(0.0, end - time.monotonic()))
-        self._couriers = []
+        for worker in self._workers:
+            worker.join(max(0.0, end - time.monotonic()))
+        self._workers = []
 
-    def _new_couriers(self, configuration: Configuration) -> list[Courier]:
-        from reid_edge.watch.delivery.courier import Courier
+    def _new_workers(self, configuration: Configuration) -> list[DeliveryWorker]:
         from reid_edge.watch.delivery.rejected import RejectedMessages
+        from reid_edge.watch.delivery.worker import DeliveryWorker
 
         sinks = open_sinks(configuration, self._out)
-        return [Courier(sink, self._ledger, RejectedMessages(self._out, sink.name)) for sink in sinks]
+        return [DeliveryWorker(sink, self._ledger, RejectedMessages(self._out, sink.name)) for sink in sinks]
 
     def _start(self) -> None:
-        for courier in self._couriers:
-            courier.start()
+        for worker in self._workers:
+            worker.start()

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: longer after every failure, and not at the same moment on every device."""
+"""Waiting times between attempts: longer after every failure, and different on every device."""
 
 from __future__ import annotations
 

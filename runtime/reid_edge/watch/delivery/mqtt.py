@@ -1,4 +1,4 @@
-"""Messages by MQTT 5: each published with quality of service 1, and the broker's PUBACK as the receipt."""
+"""Messages by MQTT 5: each is published with quality of service 1; the broker's PUBACK is the receipt."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Mqtt
-from reid_edge.watch.delivery.failure import DeliveryError
-from reid_edge.watch.delivery.in_order import deliver_in_order
 from reid_edge.watch.delivery.payload import payload
+from reid_edge.watch.delivery.sending import DeliveryError, deliver_in_order
 from reid_edge.watch.ledger.ledger import Message
 
 if TYPE_CHECKING:
@@ -30,14 +29,14 @@ _LOST = -1  # in place of a message id: the connection ended
 
 
 class MqttSink:
-    """Publishes each message to `topic`, in order, one at a time, so that a lost connection never swaps two.
+    """Publishes each message to `topic`, in order and one at a time, so that a lost connection never swaps two messages.
 
-    The session is persistent (`clean start` off, kept by the broker for SESSION_SECONDS) under a client id that stays the same. The
-    message's key travels as the user property `idempotency-key`, the payload is that of the webhook.
+    The session is persistent: `clean start` is off, the broker keeps the session for SESSION_SECONDS, and the client id stays the same.
+    The message's key is sent as the user property `idempotency-key`; the payload is that of the webhook.
 
     Args:
-        mqtt: the broker, and how the topics are made.
-        out: the daemon's folder; it makes the client id where none is configured.
+        mqtt: the broker, and the template of the topics.
+        out: the daemon's folder; the client id is derived from it where none is configured.
 
     Raises:
         UsageError: paho-mqtt is not installed.
@@ -47,7 +46,7 @@ class MqttSink:
 
     def __init__(self, mqtt: Mqtt, out: Path) -> None:
         try:
-            import paho.mqtt.client  # noqa: F401 (it is asked for, so it is missed here and not at the first message)
+            import paho.mqtt.client  # noqa: F401 (a missing library is an error now, not at the first message)
         except ModuleNotFoundError as error:
             raise UsageError(
                 "mqtt needs the package paho-mqtt, which is not installed.", "pip install 'reid-edge[watch]'"
@@ -73,14 +72,11 @@ class MqttSink:
         return deliver_in_order(messages, self._publish)
 
     def close(self) -> None:
-        """Say good-bye to the broker."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.disconnect()
-            client.loop_stop()
+        """Disconnect from the broker."""
+        self._drop()
 
     def topic(self, message: Message) -> str:
-        """Where a message is published; what a topic must not hold (/ + # and control characters) is _ in a camera's name."""
+        """The topic of a message. Characters of a camera's name that a topic cannot hold (/ + # and control characters) become _."""
         camera = re.sub(r"[/+#\x00-\x1f\x7f-\x9f\ud800-\udfff]", "_", message.camera) or "_"
         fields = {"camera": camera, "kind": message.kind, "sink": self.name}
         return re.sub(r"\{([a-z]+)\}", lambda found: fields[found[1]], self._mqtt.topic)
@@ -95,7 +91,7 @@ class MqttSink:
                 self.topic(message), payload(message), qos=1, retain=self._mqtt.retain, properties=properties
             )
             self._await(published.mid)
-        except ValueError as error:  # a topic or a payload that MQTT has no room for
+        except ValueError as error:  # the topic or the payload is longer than MQTT allows
             raise DeliveryError(f"MQTT cannot carry {message.key}: {error}.", "Shorten the topic.", refused=True) from error
         except DeliveryError:
             self._drop()
@@ -112,30 +108,31 @@ class MqttSink:
             try:
                 subject, reason = self._events.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise DeliveryError(f"The broker {self._shown} does not acknowledge.", "It is tried again.") from None
+                raise DeliveryError(
+                    f"The broker {self._shown} does not acknowledge a message.", "Delivery is tried again."
+                ) from None
             if subject == _LOST:
-                # MQTT 5, 4.13: a broker that cannot take a message (too large, malformed) names it by ending the connection.
-                refused = reason.getName() in _ABOUT_THE_MESSAGE
-                raise DeliveryError(f"The broker {self._shown} ended the connection: {reason}.", "It is tried again.", refused)
+                refused = reason.value in _REFUSALS_BY_DISCONNECT
+                raise DeliveryError(
+                    f"The broker {self._shown} ended the connection: {reason}.", "Delivery is tried again.", refused
+                )
             if subject == number:
                 if reason.is_failure:
-                    raise DeliveryError(
-                        f"The broker {self._shown} refuses: {reason}.",
-                        "Check the rights of the user, and the topic.",
-                        refused=True,
-                    )
+                    refused = reason.value in _REFUSALS_BY_PUBACK
+                    text = f"The broker {self._shown} does not take a message: {reason}."
+                    raise DeliveryError(text, "Check the user's rights, and the topic.", refused)
                 return
 
     def _connected(self) -> Client:
         """The client, connected.
 
         Raises:
-            DeliveryError: the broker is not reached or does not let this client in.
+            DeliveryError: the broker is not reached or refuses the connection.
         """
         if self._client is not None and self._client.is_connected():
             return self._client
         self._drop()
-        client, greeting = self._new_client()
+        client, connack = self._new_client()
         session = _properties("CONNECT")
         session.SessionExpiryInterval = SESSION_SECONDS
         try:
@@ -146,23 +143,23 @@ class MqttSink:
                 reason = "it did not answer in time"
             elif isinstance(error, ssl.SSLCertVerificationError):
                 reason = f"its certificate is not accepted, {error.verify_message}; check the clock of this device"
-            raise DeliveryError(f"The broker {self._shown} is not reached: {reason}.", "It is tried again.") from error
+            raise DeliveryError(f"The broker {self._shown} is not reached: {reason}.", "Delivery is tried again.") from error
         client.loop_start()
         self._client = client
         try:
-            answer = greeting.get(timeout=self._mqtt.timeout_seconds)
+            answer = connack.get(timeout=self._mqtt.timeout_seconds)
         except queue.Empty:
             self._drop()
-            raise DeliveryError(f"The broker {self._shown} does not greet back.", "It is tried again.") from None
+            raise DeliveryError(f"The broker {self._shown} does not answer CONNECT.", "Delivery is tried again.") from None
         if answer.is_failure:
             self._drop()
             raise DeliveryError(
-                f"The broker {self._shown} lets nobody in: {answer}.", "Check the name and the password in its address."
+                f"The broker {self._shown} refuses the connection: {answer}.", "Check the name and the password in its address."
             )
         return client
 
     def _new_client(self) -> tuple[Client, queue.SimpleQueue[Any]]:
-        """A client that has not connected, and where the broker's greeting, or the end of the connection before it, will come in."""
+        """A client that is not connected yet, and the queue of its CONNACK (or of the end of the connection before it)."""
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -174,44 +171,35 @@ class MqttSink:
         if self._secure:
             client.tls_set_context(ssl.create_default_context())
         client.connect_timeout = self._mqtt.timeout_seconds
-        # Each connection has queues of its own, so that what an earlier one still says is not taken for this one's.
+        # Each connection has its own queues, so that late events of an earlier connection are not mixed up with this one's.
         events: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        greeting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        connack: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._events = events
 
         def on_connect(client: Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-            greeting.put(reason)
+            connack.put(reason)
 
         def on_publish(client: Client, data: Any, number: int, reason: Any, properties: Any) -> None:
             events.put((number, reason))
 
         def on_disconnect(client: Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-            greeting.put(reason)
+            connack.put(reason)
             events.put((_LOST, reason))
 
         client.on_connect, client.on_publish, client.on_disconnect = on_connect, on_publish, on_disconnect
-        return client, greeting
+        return client, connack
 
     def _drop(self) -> None:
-        """Forget the connection with everything that paho would send again by itself: the ledger says what is to be sent."""
+        """Give up the connection and everything that paho would send again by itself; the ledger decides what is sent."""
         client, self._client = self._client, None
         if client is not None:
             client.disconnect()
             client.loop_stop()
 
 
-# MQTT 5, 2.4: reason codes 0x81, 0x82, 0x90, 0x95, 0x99, 0x9A, 0x9B, by the names that paho gives them.
-_ABOUT_THE_MESSAGE = frozenset(
-    {
-        "Malformed packet",
-        "Protocol error",
-        "Topic name invalid",
-        "Packet too large",
-        "Payload format invalid",
-        "Retain not supported",
-        "QoS not supported",
-    }
-)
+# MQTT 5, 3.14.2.1 and 3.4.2.1: reason codes that are about the message. A broker that cannot read or carry it ends the connection.
+_REFUSALS_BY_DISCONNECT = frozenset({0x81, 0x82, 0x90, 0x95, 0x99, 0x9A, 0x9B})
+_REFUSALS_BY_PUBACK = frozenset({0x80, 0x83, 0x87, 0x90, 0x99})
 
 
 def _properties(packet: str) -> Any:
@@ -222,5 +210,5 @@ def _properties(packet: str) -> Any:
 
 
 def _client_id(out: Path) -> str:
-    """At most 23 letters and digits, which every broker takes (MQTT 5, 3.1.3.1): this machine and folder, always the same."""
+    """Derived from this machine and folder; at most 23 letters and digits, which every broker takes (MQTT 5, 3.1.3.1)."""
     return "reidedge" + hashlib.sha256(f"{socket.gethostname()}\0{out}".encode("utf-8", "surrogateescape")).hexdigest()[:15]

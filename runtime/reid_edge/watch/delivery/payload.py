@@ -10,7 +10,7 @@ from reid_edge.watch.ledger.ledger import Message
 def payload(message: Message) -> bytes:
     """JSON in UTF-8: the message's body with its `id`, `key`, `camera` and `made_at`.
 
-    A receiver that has seen the `key` has the message already. Text that is no Unicode (a lone surrogate) is escaped.
+    Two messages with the same `key` are the same message. Text that is not Unicode (a lone surrogate) is escaped.
     """
     whole = {"id": message.id, "key": message.key, "camera": message.camera, "made_at": message.made_at, **message.body}
     return json.dumps(whole, ensure_ascii=True).encode("ascii")

@@ -1,4 +1,4 @@
-"""Messages that a receiver does not take while it takes others: put aside with the reason, so that they neither block nor get lost."""
+"""Messages that a receiver refused (dead letters): kept in a file each, with the reason, so that they neither block others nor get lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import StorageError
-from reid_edge.storage.durable import replacing
+from reid_edge.storage.durable import make_folder, replacing
 from reid_edge.watch.ledger.ledger import Message
 
 FOLDER = "rejected"
@@ -18,11 +18,11 @@ FOLDER = "rejected"
 
 @dataclass(frozen=True)
 class Rejected:
-    """A message that was put aside.
+    """A message that a receiver refused.
 
     Attributes:
-        sink: whose receiver did not take it.
-        message: as it stands in the ledger.
+        sink: the name of the receiver's sink.
+        message: as in the ledger.
         reason: the receiver's last answer.
         tries: how often it was refused.
         path: of its file, `OUT/rejected/SINK/ID.json`.
@@ -36,62 +36,52 @@ class Rejected:
 
 
 class RejectedMessages:
-    """The messages that one sink has put aside, one file each.
+    """The rejected messages of one sink.
 
-    Args:
-        out: the daemon's folder.
-        sink: the sink's name.
+    Attributes:
+        folder: where their files are, `OUT/rejected/SINK`.
     """
 
     def __init__(self, out: Path, sink: str) -> None:
-        self._folder = out / FOLDER / sink
+        """Args: the daemon's folder, and the sink's name."""
+        self.folder = out / FOLDER / sink
         self._sink = sink
 
     def put(self, message: Message, reason: str, tries: int) -> None:
-        """Put a message aside; it is on the disk when this returns.
+        """Keep a rejected message; it is on the disk when this returns.
 
         Raises:
-            StorageError: it could not be written.
+            StorageError: the file cannot be written.
         """
-        path = self._path(message.id)
         text = json.dumps({"reason": reason, "tries": tries, "message": asdict(message)}, indent=1)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as file:
+            make_folder(self.folder)
+            with replacing(self.folder / f"{message.id:012d}.json") as file:
                 file.write(text.encode("ascii"))
         except OSError as error:
             raise StorageError(
-                f"A rejected message cannot be put aside in {path.parent}: {error.strerror or error}.", "Check that disk."
+                f"A rejected message cannot be written to {self.folder}: {error.strerror or error}.", "Check that disk."
             ) from error
 
-    def remove(self, message: Message) -> None:
-        """Forget a message that was taken after all."""
-        with contextlib.suppress(OSError):  # it is tried once more at the next start, and the receiver knows its key
-            self._path(message.id).unlink()
+    def remove(self, rejected: Rejected) -> None:
+        """Forget a message that was delivered after all."""
+        with contextlib.suppress(OSError):  # then the next start sends it again, and the receiver recognises its key
+            rejected.path.unlink()
 
     def __iter__(self) -> Iterator[Rejected]:
-        """All of them in the ledger's order."""
-        for path in sorted(self._folder.glob("*.json"), key=lambda each: each.name):
-            rejected = _read(self._sink, path)
-            if rejected is not None:
-                yield rejected
+        """All of them in the order of the ledger; files of other kinds are skipped."""
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                raw: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+                rejected = Rejected(self._sink, Message(**raw["message"]), str(raw["reason"]), int(raw["tries"]), path)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            yield rejected
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._folder.glob("*.json"))
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:012d}.json"
+        return sum(1 for _ in self.folder.glob("*.json"))
 
 
 def all_rejected(out: Path) -> list[Rejected]:
-    """What every sink has put aside, by sink and in order."""
+    """The rejected messages of all sinks, by sink and in the order of the ledger."""
     return [each for folder in sorted((out / FOLDER).glob("*")) for each in RejectedMessages(out, folder.name)]
-
-
-def _read(sink: str, path: Path) -> Rejected | None:
-    """One of the files; None where it is not one of ours."""
-    try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
-        return Rejected(sink, Message(**raw["message"]), str(raw["reason"]), int(raw["tries"]), path)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,4 +1,4 @@
-"""Messages by HTTP: one POST each, with the idempotency key, and any 2xx as the receipt."""
+"""Messages by HTTP: one POST for each, with its idempotency key; any 2xx is the receipt."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from reid_edge import __version__
 from reid_edge.watch.configuration import Webhook
-from reid_edge.watch.delivery.failure import DeliveryError
-from reid_edge.watch.delivery.in_order import deliver_in_order
 from reid_edge.watch.delivery.payload import payload
+from reid_edge.watch.delivery.sending import DeliveryError, deliver_in_order
 from reid_edge.watch.ledger.ledger import Message
 
-# Answers of a receiver that is busy, behind a broken gateway, or wants less: they say nothing about the message.
-_BUSY = frozenset({408, 425, 429, 502, 503, 504})
+# Of the answers 4xx, those that say nothing about the message: credentials that are wrong or expired, and a receiver that is busy.
+_NOT_ABOUT_THE_MESSAGE = frozenset({401, 407, 408, 425, 429})
 _SHOWN_BYTES = 300
 
 
 class WebhookSink:
     """Posts each message as JSON to one address, in order.
 
-    The receiver answers with 2xx to a key that it has seen already, too.
+    The receiver must answer 2xx also to a key that it has already seen.
 
     Headers: `Content-Type: application/json`, `Idempotency-Key` with the message's key, and those of the configuration. A name and a
-    password in the address go into `Authorization`. Redirections are not followed: a POST that became a GET would count as delivered.
-    The proxies of the environment (`https_proxy`, `no_proxy`) are used.
+    password in the address are sent as `Authorization`. Redirections are not followed, because a POST that becomes a GET would count as
+    delivered. The proxies of the environment (`https_proxy`, `no_proxy`) are used.
     """
 
     name = "webhook"
@@ -80,18 +79,16 @@ class WebhookSink:
             text = answer.read(_SHOWN_BYTES).decode("utf-8", "backslashreplace").strip()
         except (OSError, http.client.HTTPException):
             text = ""
-        said = f"{answer.code} {answer.reason}" + (f", {text}" if text else "")
+        answered = f"{answer.code} {answer.reason}" + (f", {text}" if text else "")
         if 300 <= answer.code < 400:
-            where = answer.headers.get("Location", "")
+            location = answer.headers.get("Location", "")
             return DeliveryError(
-                f"The webhook {self._url} has moved to {where!r}.", "Put that address into the configuration.", True
+                f"The webhook {self._url} has moved to {location!r}.", "Write that address into the configuration."
             )
-        if answer.code in _BUSY:
-            return DeliveryError(
-                f"The webhook {self._url} is busy: {said}.", "It is tried again.", False, _retry_after(answer.headers)
-            )
-        hint = "Check its address and the headers of the configuration." if answer.code < 500 else "Look into its own log."
-        return DeliveryError(f"The webhook {self._url} refuses: {said}.", hint, True, _retry_after(answer.headers))
+        refused = 400 <= answer.code < 500 and answer.code not in _NOT_ABOUT_THE_MESSAGE
+        hint = "Check the address and the headers of the configuration." if answer.code < 500 else "See the log of the receiver."
+        verb = "refuses a message" if refused else "takes no messages now"
+        return DeliveryError(f"The webhook {self._url} {verb}: {answered}.", hint, refused, _retry_after(answer.headers))
 
     def _unreachable(self, reason: object) -> DeliveryError:
         if isinstance(reason, ssl.SSLCertVerificationError):
@@ -99,15 +96,15 @@ class WebhookSink:
                 f"The certificate of the webhook {self._url} is not accepted: {reason.verify_message}.",
                 "Check the clock of this device, its certificates (SSL_CERT_FILE), and the address.",
             )
-        what = "it did not answer in time" if isinstance(reason, (TimeoutError, socket.timeout)) else _why(reason)
-        return DeliveryError(f"The webhook {self._url} is not reached: {what}.", "It is tried again.")
+        what = "it did not answer in time" if isinstance(reason, (TimeoutError, socket.timeout)) else _cause(reason)
+        return DeliveryError(f"The webhook {self._url} is not reached: {what}.", "Delivery is tried again.")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> None:
-        """Nowhere: the answer becomes an HTTPError."""
+        """No redirection: the answer becomes an HTTPError."""
 
 
 def _without_password(url: str) -> tuple[str, dict[str, str]]:
@@ -121,7 +118,7 @@ def _without_password(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _retry_after(headers: Headers) -> float | None:
-    """`Retry-After` in seconds (RFC 9110, 10.2.3). A date counts from the answer's own `Date`: this device's clock may be anywhere."""
+    """`Retry-After` in seconds (RFC 9110, 10.2.3). A date counts from the answer's own `Date`: this device's clock may be wrong."""
     value = (headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
@@ -131,7 +128,7 @@ def _retry_after(headers: Headers) -> float | None:
         return None
 
 
-def _why(reason: object) -> str:
+def _cause(reason: object) -> str:
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
     return str(reason) or type(reason).__name__

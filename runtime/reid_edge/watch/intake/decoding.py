@@ -1,6 +1,6 @@
 """Decoding in a process of its own: a file that crashes, hangs or exhausts a decoder cannot take the daemon down.
 
-The worker (`python -m reid_edge.watch.intake.decoding_worker`) reads a file once and says its hash; only what is not answered yet is
+The worker (`python -m reid_edge.watch.intake.decoding_worker`) reads a file once and sends its hash; only what is not answered yet is
 decoded, and the pixels come back through a pipe, so that a kill leaves nothing behind. It ends when the daemon does.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.photo import Photo
-from reid_edge.watch.intake.settling import FileState
+from reid_edge.watch.ledger.records import FileStamp
+from reid_edge.watch.ledger.states import Reason
 
 DECODE_SECONDS = 60.0
 _VIDEO_TIMES = 10  # as much time: a video is read as a whole before its first frame
@@ -29,8 +30,8 @@ MEMORY_BYTES = 2_000_000_000  # beyond what the started worker has: the largest 
 
 
 @dataclass(frozen=True)
-class Known:
-    """The file holds a photo that is answered already; `frame`: the video's next frame does, and it goes on."""
+class AlreadyAnswered:
+    """The file holds a photo that is answered already; `frame`: the video's next frame does, and the video continues."""
 
     sha256: str
     frame: bool = False
@@ -38,7 +39,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Frame:
-    """The next frame of a video, which goes on."""
+    """The next frame of a video, which continues."""
 
     photo: Photo
 
@@ -54,21 +55,14 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """The disk or the permissions refused, which may pass: `reason` is a sentence."""
+class Refused:
+    """No photo could be read from the file: a code, and its sentence for people."""
 
+    code: Reason
     reason: str
 
 
-@dataclass(frozen=True)
-class Broken:
-    """The file is no photo that can be decoded: `reason` is a sentence. `crashed`: the decoder died of it, or hung."""
-
-    reason: str
-    crashed: bool = False
-
-
-Reading = Photo | Frame | End | Known | Changed | Unreadable | Broken
+Reading = Photo | Frame | End | AlreadyAnswered | Changed | Refused
 
 
 class Decoder:
@@ -87,25 +81,25 @@ class Decoder:
     def read(
         self,
         path: bytes,
-        state: FileState,
-        is_known: Callable[[str], bool],
+        stamp: FileStamp,
+        is_answered: Callable[[str], bool],
         video_seconds: float | None = None,
         first: bool = True,
     ) -> Reading:
-        """Read one settled file; `is_known` says of a hash whether that photo needs no decoding.
+        """Read one settled file; `is_answered` tells of a hash whether that photo needs no decoding.
 
         With `video_seconds` the file is a video: a call gives its first frame, one without `first` the next one, so many seconds later,
         and after the last one its end. A worker that was started anew begins with the first frame again.
         """
         try:
             worker = self._started()
-            asked = {"path": path.hex(), "size": state.size, "mtime_ns": state.mtime_ns, "inode": state.inode}
+            asked = {"path": path.hex(), "stamp": astuple(stamp)}
             self._send(worker, {**asked, "video": video_seconds, "first": first})
             answer = self._line(worker, 1 if video_seconds is None else _VIDEO_TIMES)
             if "sha256" in answer:
-                if is_known(answer["sha256"]):
+                if is_answered(answer["sha256"]):
                     self._send(worker, {"decode": False})
-                    return Known(answer["sha256"], video_seconds is not None)
+                    return AlreadyAnswered(answer["sha256"], video_seconds is not None)
                 self._send(worker, {"decode": True})
                 sha256, answer = answer["sha256"], self._line(worker)
                 if "shape" in answer:
@@ -114,12 +108,12 @@ class Decoder:
             return _refusal(answer)
         except TimeoutError:
             self._end()
-            return Broken(f"The file could not be read and decoded within {self._seconds:g} s.", crashed=True)
+            return Refused(Reason.DECODER_CRASHED, f"The file could not be read and decoded within {self._seconds:g} s.")
         except (OSError, EOFError, ValueError):
-            return Broken(f"The decoder died of this file ({self._end()}).", crashed=True)
+            return Refused(Reason.DECODER_CRASHED, f"The decoder died of this file ({self._end()}).")
 
     def kill(self) -> None:
-        """End the worker at once, from any thread; a reading under way ends as broken."""
+        """End the worker at once, from any thread; the file that is being read is refused."""
         worker = self._worker
         if worker is not None:
             worker.kill()
@@ -218,6 +212,4 @@ def _refusal(answer: Mapping[str, Any]) -> Reading:
         return End()
     if "changed" in answer:
         return Changed()
-    if "unreadable" in answer:
-        return Unreadable(answer["unreadable"])
-    return Broken(answer["broken"])
+    return Refused(Reason(answer["code"]), answer["refused"])

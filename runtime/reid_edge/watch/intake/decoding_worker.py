@@ -1,4 +1,4 @@
-"""The worker of `reid_edge.watch.intake.decoding`: reads and decodes the files it is told, one by one, within a limit of memory."""
+"""The worker of `reid_edge.watch.intake.decoding`: reads and decodes the files it is given, one by one, within a limit of memory."""
 
 # File names are bytes here, which pathlib does not take.
 # ruff: noqa: PTH116, PTH119
@@ -19,9 +19,10 @@ from typing import Any, BinaryIO
 
 from reid_edge.errors import PhotoError
 from reid_edge.photo.decode import DEFAULT_LIMITS, Photo, decode_photo, refuse_too_many_bytes
+from reid_edge.photo.optional import MissingReaderError
 from reid_edge.photo.video import VideoFrame, frames
-from reid_edge.watch.intake.settling import FileState
-from reid_edge.watch.ledger.ledger import shown
+from reid_edge.watch.ledger.records import FileStamp, shown
+from reid_edge.watch.ledger.states import Reason
 
 _PARENT_DEATH_SIGNAL = 1  # prctl(2), PR_SET_PDEATHSIG
 
@@ -42,14 +43,14 @@ def main(memory_bytes: int, parent: int) -> None:
         try:
             _serve(request, replies)
         except MemoryError:
-            _reply(replies, {"broken": "The photo needs more memory to be decoded than one photo may take."})
+            _refuse(replies, Reason.BROKEN, "The photo needs more memory to be decoded than one photo may take.")
     os._exit(0)
 
 
 def _serve(request: dict[str, Any], replies: BinaryIO) -> None:
     path = bytes.fromhex(request["path"])
     name = shown(os.path.basename(path))
-    expected = FileState(request["size"], request["mtime_ns"], request["inode"])
+    expected = FileStamp(*request["stamp"])
     try:
         if request["video"] is not None:
             _serve_frame(path, expected, request["video"], request["first"], replies)
@@ -58,12 +59,13 @@ def _serve(request: dict[str, Any], replies: BinaryIO) -> None:
     except (FileNotFoundError, NotADirectoryError):
         _reply(replies, {"changed": True})
     except PhotoError as error:
-        _reply(replies, {"broken": f"{error.message} {error.hint}".strip()})
+        code = Reason.NO_READER if isinstance(error, MissingReaderError) else Reason.BROKEN
+        _refuse(replies, code, f"{error.message} {error.hint}".strip())
     except OSError as error:
-        _reply(replies, {"unreadable": f"{name} cannot be read: {error.strerror or error}."})
+        _refuse(replies, Reason.UNREADABLE, f"Not readable now: {name} cannot be read: {error.strerror or error}.")
 
 
-def _serve_photo(path: bytes, name: str, expected: FileState, replies: BinaryIO) -> None:
+def _serve_photo(path: bytes, name: str, expected: FileStamp, replies: BinaryIO) -> None:
     data = _read(path, name, expected)
     if data is None:
         _reply(replies, {"changed": True})
@@ -73,22 +75,22 @@ def _serve_photo(path: bytes, name: str, expected: FileState, replies: BinaryIO)
         _send(photo, replies)
 
 
-_video: tuple[bytes, FileState, Iterator[VideoFrame]] | None = None
+_video: tuple[bytes, FileStamp, Iterator[VideoFrame]] | None = None
 
 
-def _serve_frame(path: bytes, expected: FileState, seconds: float, first: bool, replies: BinaryIO) -> None:
+def _serve_frame(path: bytes, expected: FileStamp, seconds: float, first: bool, replies: BinaryIO) -> None:
     """The first or the next frame of a video, which stays open for the frame after that."""
     global _video
     if first or _video is None or _video[:2] != (path, expected):
         _video = (path, expected, frames(Path(os.fsdecode(path)), seconds))
     try:
-        frame = next(_video[2], None) if FileState.of(os.stat(path)) == expected else None
+        frame = next(_video[2], None) if FileStamp.of(os.stat(path)) == expected else None
     except BaseException:
         _video = None
         raise
     if frame is None:
         _video = None
-        _reply(replies, {"end" if FileState.of(os.stat(path)) == expected else "changed": True})
+        _reply(replies, {"end" if FileStamp.of(os.stat(path)) == expected else "changed": True})
     elif _is_wanted(frame.photo.sha256, replies):
         _send(frame.photo, replies)
 
@@ -105,16 +107,20 @@ def _send(photo: Photo, replies: BinaryIO) -> None:
     replies.flush()
 
 
-def _read(path: bytes, name: str, expected: FileState) -> bytes | None:
+def _read(path: bytes, name: str, expected: FileStamp) -> bytes | None:
     """The bytes of a file; None where it is not, before and after reading, as it was when it settled."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or FileState.of(status) != expected:
+        if not stat.S_ISREG(status.st_mode) or FileStamp.of(status) != expected:
             return None
         refuse_too_many_bytes(status.st_size, name, DEFAULT_LIMITS)
         data = file.read(status.st_size + 1)
-        return data if FileState.of(os.fstat(descriptor)) == expected and len(data) == status.st_size else None
+        return data if FileStamp.of(os.fstat(descriptor)) == expected and len(data) == status.st_size else None
+
+
+def _refuse(replies: BinaryIO, code: Reason, sentence: str) -> None:
+    _reply(replies, {"refused": sentence, "code": code.value})
 
 
 def _reply(replies: BinaryIO, message: dict[str, Any]) -> None:

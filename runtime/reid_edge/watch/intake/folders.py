@@ -1,4 +1,4 @@
-"""Watched folders: whether one is there, or its card was pulled and its disk unmounted, which is no reason to think its photos gone."""
+"""Watched folders: whether one is present, or its card was pulled or its disk unmounted, which does not make its photos gone."""
 
 # File names are bytes here, which pathlib does not take.
 # ruff: noqa: PTH116, PTH120
@@ -32,12 +32,17 @@ class Place:
 
 
 @dataclass
-class Folder:
-    """A watched root as the ledger knows it; `place` is None where it is not there."""
+class WatchedFolder:
+    """A watched root; `place` is None while it is absent."""
 
     id: int
     path: bytes
     place: Place | None = None
+
+    @property
+    def is_present(self) -> bool:
+        """Whether it was present when it was last looked at."""
+        return self.place is not None
 
 
 def place_of(path: bytes) -> Place | None:
@@ -53,47 +58,30 @@ def place_of(path: bytes) -> Place | None:
         return None
 
 
-def watched_folder(ledger: Ledger, path: bytes) -> Folder:
-    """The ledger's row of a root, made where there is none."""
-    rows = ledger.database.rows("SELECT id FROM folder WHERE path = ?", (path,))
-    number = rows[0][0] if rows else ledger.database.insert("folder", path=path, present=1, device_id="")
-    return Folder(int(number), path)
+def watched_folder(ledger: Ledger, path: bytes) -> WatchedFolder:
+    """A root with its id in the ledger, where it is added if it is new."""
+    return WatchedFolder(ledger.folder_id(path), path)
 
 
-def look(ledger: Ledger, folder: Folder) -> bool:
-    """Whether a root is there now; where that changed, it is noted and told in one transaction.
+def check_presence(ledger: Ledger, folder: WatchedFolder) -> bool:
+    """Whether a root is present now; a change is noted and posted.
 
-    A root that once lay on a mounted volume is absent where only the empty place of the mount is left: an unmounted card is a folder
-    that is not there, never a folder without photos.
+    A root that once lay on a mounted volume is absent where only the empty mount point is left: an unmounted card is a folder
+    that is absent, never a folder without photos.
     """
     place = place_of(folder.path)
-    ((present, known),) = ledger.database.rows("SELECT present, device_id FROM folder WHERE id = ?", (folder.id,))
-    if place is not None and known:
-        mount = known.partition(" ")[2]
-        here = shown(place.mount)
-        if mount != here and mount.startswith(here.rstrip("/") + "/"):
+    volume = ledger.folder_volume(folder.id)
+    if place is not None and volume:
+        last_mount, mount = volume.partition(" ")[2], shown(place.mount)
+        if last_mount != mount and last_mount.startswith(mount.rstrip("/") + "/"):
             place = None
     folder.place = place
-    device_id = known if place is None else str(place)
-    if bool(present) != (place is not None) or device_id != known:
-        with ledger.transaction():
-            ledger.database.execute(
-                "UPDATE folder SET present = ?, device_id = ?, changes = changes + ? WHERE id = ?",
-                (int(place is not None), device_id, int(bool(present) != (place is not None)), folder.id),
-            )
-            if bool(present) != (place is not None):
-                ((changes,),) = ledger.database.rows("SELECT changes FROM folder WHERE id = ?", (folder.id,))
-                ledger.post(
-                    "folder",
-                    f"folder:{folder.id}:{changes}",
-                    "",
-                    {"path": shown(folder.path), "present": place is not None},
-                )
+    ledger.note_folder(folder.id, place is not None, volume if place is None else str(place))
     return place is not None
 
 
-def still_there(folder: Folder) -> bool:
-    """Whether a root is the very folder that `look` found, on the same volume."""
+def is_still_present(folder: WatchedFolder) -> bool:
+    """Whether a root is the very folder that `check_presence` found, on the same volume."""
     return folder.place is not None and place_of(folder.path) == folder.place
 
 

@@ -17,7 +17,7 @@ from reid_edge.errors import UsageError
 
 TYPICAL_THRESHOLD = 0.2  # of MegaDetector 5 and later, where the file recommends none
 _MOST_BYTES = 500_000_000
-_WAY_OUT = "Name the JSON file that MegaDetector wrote."
+_HINT = "Name the JSON file that MegaDetector wrote."
 
 Relative = tuple[float, float, float, float]
 """x, y, width, height of a box as shares of the upright photo's width and height."""
@@ -28,7 +28,7 @@ class MegaDetectorBoxes:
 
     A photo is found by its absolute path, or by its path below the watched folder or below the result file's own folder; nothing is
     guessed from the file's name alone, because every camera has an IMG_0001.JPG. Videos and photos that MegaDetector could not read
-    are as if they were not there.
+    are treated as missing.
 
     Attributes:
         threshold: a detection counts from this confidence on, 0..1.
@@ -80,7 +80,7 @@ def read_megadetector(path: Path, threshold: float | None = None) -> MegaDetecto
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON.", _WAY_OUT) from error
+        raise UsageError(f"{path} is not JSON.", _HINT) from error
     try:
         categories = {str(key) for key, name in whole["detection_categories"].items() if str(name).lower() == "animal"}
         if threshold is None:
@@ -92,7 +92,7 @@ def read_megadetector(path: Path, threshold: float | None = None) -> MegaDetecto
             if image.get("detections") is not None and not image.get("failure") and "frame_rate" not in image
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{path} is JSON, but not MegaDetector's: {_said(error)}.", _WAY_OUT) from error
+        raise UsageError(f"{path} is JSON, but not MegaDetector's: {_in_words(error)}.", _HINT) from error
     return MegaDetectorBoxes(boxes, threshold, path.resolve().parent)
 
 
@@ -118,5 +118,5 @@ def _normal(name: str) -> str:
     return PurePath(str(name).replace("\\", "/")).as_posix()
 
 
-def _said(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     return f"the field {error} is missing" if isinstance(error, KeyError) else str(error) or "a value has the wrong type"

@@ -1,4 +1,4 @@
-"""Reading an answered photo once more, for what is made after its answer. It was decoded once before, in the worker."""
+"""Reading an answered photo once more, for what is made after its answer. It was decoded once before, in a process of its own."""
 
 # File names are bytes here, which pathlib does not take.
 # ruff: noqa: PTH119

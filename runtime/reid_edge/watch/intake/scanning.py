@@ -15,19 +15,20 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from reid_edge.photo.files import PHOTO_EXTENSIONS
-from reid_edge.storage.clock import now
-from reid_edge.watch.intake.folders import Folder, look, still_there
-from reid_edge.watch.intake.settling import FileState, Settling
+from reid_edge.watch.intake.folders import WatchedFolder, check_presence, is_still_present
+from reid_edge.watch.intake.settling import Settling
 from reid_edge.watch.ledger.ledger import Ledger
+from reid_edge.watch.ledger.records import FileStamp, FoundFile
+from reid_edge.watch.ledger.states import FileState
 
 _STEP = 400
-_MOST_LEFT = 1000
+_MOST_DECIDED = 1000
 
 
 @dataclass(frozen=True)
 class _Found:
     path: bytes
-    state: FileState
+    stamp: FileStamp
 
 
 class Scanner:
@@ -46,7 +47,7 @@ class Scanner:
         self,
         ledger: Ledger,
         settling: Settling,
-        folder: Folder,
+        folder: WatchedFolder,
         recursive: bool,
         excluded: Collection[tuple[int, int]] = (),
         extensions: Collection[str] = PHOTO_EXTENSIONS,
@@ -57,7 +58,7 @@ class Scanner:
         self._recursive = recursive
         self._excluded = frozenset(excluded)
         self._extensions = tuple(extension.encode() for extension in extensions)
-        self.left: list[tuple[int, bytes]] = []  # some decided files that still lie in the folder, found by the last scan
+        self.decided: list[int] = []  # ids of some decided files that still lie in the folder, found by the last scan
 
     def steps(self) -> Iterator[None]:
         """Scan once; each step commits what it found. An absent folder is noted as absent, and its files stay as they are.
@@ -65,8 +66,8 @@ class Scanner:
         Raises:
             LedgerError, StorageError: the step is not noted; the next scan finds the same.
         """
-        self.left = []
-        if not look(self._ledger, self._folder):
+        self.decided = []
+        if not check_presence(self._ledger, self._folder):
             return
         undecided: set[int] = set()
         unread: list[bytes] = []
@@ -117,99 +118,57 @@ class Scanner:
         """Compare some files with the ledger; returns the ids of those that are not decided."""
         if not batch:
             return []
-        marks = ", ".join("?" * len(batch))
-        rows = self._ledger.database.rows(
-            f"SELECT path, id, folder_id, size, mtime_ns, inode, state, moved_to FROM file WHERE path IN ({marks})",
-            [found.path for found in batch],
-        )
-        known = {row[0]: row[1:] for row in rows}
-        changed = [
-            found
-            for found in batch
-            if found.path not in known or FileState(*known[found.path][2:5]) != found.state or known[found.path][5] == "gone"
-        ]
-        ids: dict[bytes, int] = {}
+        known = self._ledger.found_files([found.path for found in batch])
+        changed = [found for found in batch if _is_changed(found, known.get(found.path))]
         if changed:
             with self._ledger.transaction():
                 for found in changed:
-                    ids[found.path] = self._note_change(found, known.get(found.path))
+                    known[found.path] = self._note_change(found, known.get(found.path))
         monotonic = time.monotonic()
         undecided = []
         for found in batch:
-            if found.path in ids:
-                file_id, state = ids[found.path], "seen"
-            else:
-                file_id, state = known[found.path][0], known[found.path][5]
-            if state == "seen":
-                self._settling.observe(file_id, found.path, found.state, monotonic)
-            if state != "decided":
-                undecided.append(file_id)
-            elif len(self.left) < _MOST_LEFT:
-                self.left.append((file_id, found.path))
+            file = known[found.path]
+            if file.state is FileState.SEEN:
+                self._settling.observe(file.id, found.path, found.stamp, monotonic)
+            if file.state is not FileState.DECIDED:
+                undecided.append(file.id)
+            elif len(self.decided) < _MOST_DECIDED:
+                self.decided.append(file.id)
         return undecided
 
-    def _note_change(self, found: _Found, row: tuple[object, ...] | None) -> int:
-        database, state, time_text = self._ledger.database, found.state, now()
-        if row is not None and row[6] is not None:
+    def _note_change(self, found: _Found, file: FoundFile | None) -> FoundFile:
+        if file is not None and file.moved_to is not None:
             # The photo that had this name was moved away; the camera uses the name again.
-            database.execute("UPDATE file SET path = moved_to WHERE id = ?", (row[0],))
-            row = None
-        if row is not None:
-            file_id = int(str(row[0]))
-            database.execute(
-                "UPDATE file SET folder_id = ?, size = ?, mtime_ns = ?, inode = ?, state = 'seen', photo_id = NULL, reason = '', "
-                "tries = 0, changed_at = ? WHERE id = ?",
-                (self._folder.id, state.size, state.mtime_ns, state.inode, time_text, file_id),
-            )
-            return file_id
-        return database.insert(
-            "file",
-            folder_id=self._folder.id,
-            path=found.path,
-            size=state.size,
-            mtime_ns=state.mtime_ns,
-            inode=state.inode,
-            state="seen",
-            first_seen_at=time_text,
-            changed_at=time_text,
-        )
+            self._ledger.release_path(file.id)
+            file = None
+        if file is None:
+            number = self._ledger.add_file(self._folder.id, found.path, found.stamp)
+        else:
+            number = file.id
+            self._ledger.change_file(number, self._folder.id, found.stamp)
+        return FoundFile(number, found.stamp, FileState.SEEN, None)
 
     def _note_gone(self, undecided: set[int], unread: list[bytes]) -> Iterator[None]:
-        """Files that were to be answered and are no longer there, while their folder is."""
+        """Files that were to be answered and have vanished, while their folder is present."""
         last = 0
-        while True:
-            rows = self._ledger.database.rows(
-                "SELECT id, path FROM file WHERE folder_id = ? AND state IN ('seen', 'settled', 'quarantined') AND id > ? "
-                "ORDER BY id LIMIT ?",
-                (self._folder.id, last, _STEP),
-            )
-            if not rows:
-                return
+        while rows := self._ledger.undecided_files(self._folder.id, last, _STEP):
             last = rows[-1][0]
             missing = [
-                (file_id, path)
+                file_id
                 for file_id, path in rows
                 if file_id not in undecided and not any(path.startswith(folder + b"/") for folder in unread) and is_missing(path)
             ]
             # Only a root that is the same volume from before the walk until now proves that a file of it is gone.
-            if missing and still_there(self._folder):
+            if missing and is_still_present(self._folder):
                 with self._ledger.transaction():
-                    for file_id, _ in missing:
-                        note_gone(self._ledger, file_id)
+                    for file_id in missing:
+                        self._ledger.vanish_file(file_id)
                         self._settling.forget(file_id)
             yield
 
 
-def note_gone(ledger: Ledger, file_id: int) -> None:
-    """A file vanished before it was decided, while its folder was there."""
-    ledger.database.execute(
-        "UPDATE file SET state = 'gone', changed_at = ? WHERE id = ? AND state IN ('seen', 'settled', 'quarantined')",
-        (now(), file_id),
-    )
-
-
 def is_missing(path: bytes) -> bool:
-    """Whether there is surely nothing at a path; False where that cannot be told."""
+    """Whether a path certainly does not exist; False where that is unknown."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -219,12 +178,16 @@ def is_missing(path: bytes) -> bool:
     return False
 
 
+def _is_changed(found: _Found, file: FoundFile | None) -> bool:
+    return file is None or file.stamp != found.stamp or file.state is FileState.GONE
+
+
 def _regular(entry: os.DirEntry[bytes]) -> _Found | None:
     try:
         status = entry.stat()
     except OSError:
         return None
-    return _Found(entry.path, FileState.of(status)) if stat.S_ISREG(status.st_mode) else None
+    return _Found(entry.path, FileStamp.of(status)) if stat.S_ISREG(status.st_mode) else None
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:

@@ -9,28 +9,13 @@ import os
 import stat
 from dataclasses import dataclass
 
-_MOST = (1 << 63) - 1  # an integer of SQLite
-
-
-@dataclass(frozen=True)
-class FileState:
-    """What changes when a file does."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> FileState:
-        """From what `os.stat` says."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino & _MOST)  # some file systems use all 64 bits
+from reid_edge.watch.ledger.records import FileStamp
 
 
 @dataclass
 class _Pending:
     path: bytes
-    state: FileState
-    since: float
+    stamp: FileStamp
     looked: float
 
 
@@ -43,43 +28,43 @@ class Settling:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def observe(self, file_id: int, path: bytes, state: FileState, now: float) -> None:
-        """A file was seen in this state at the monotonic time `now`, in seconds."""
-        known = self._pending.get(file_id)
-        if known is None or known.state != state:
-            self._pending[file_id] = _Pending(path, state, now, now)
+    def observe(self, file_id: int, path: bytes, stamp: FileStamp, now: float) -> None:
+        """A file was seen with this stamp at the monotonic time `now`, in seconds."""
+        pending = self._pending.get(file_id)
+        if pending is None or pending.stamp != stamp:
+            self._pending[file_id] = _Pending(path, stamp, now)
 
     def forget(self, file_id: int) -> None:
         """A file is gone, or its folder is."""
         self._pending.pop(file_id, None)
 
-    def settled(self, now: float, seconds: float, most: int) -> list[tuple[int, bytes, FileState]]:
+    def settled(self, now: float, seconds: float, most: int) -> list[tuple[int, bytes, FileStamp]]:
         """Up to `most` files that have been still for `seconds`, which are forgotten here; each is looked at again first.
 
-        A file that cannot be looked at is forgotten: the next scan says what became of it.
+        A file that cannot be looked at is forgotten: the next scan finds out what became of it.
         """
-        found: list[tuple[int, bytes, FileState]] = []
+        found: list[tuple[int, bytes, FileStamp]] = []
         for file_id, pending in list(self._pending.items()):
             if now - pending.looked < seconds:
                 continue
             if len(found) >= most:
                 break
             pending.looked = now
-            state = state_of(pending.path)
-            if state is None:
+            stamp = stamp_of(pending.path)
+            if stamp is None:
                 del self._pending[file_id]
-            elif state != pending.state:
-                self._pending[file_id] = _Pending(pending.path, state, now, now)
+            elif stamp != pending.stamp:
+                self._pending[file_id] = _Pending(pending.path, stamp, now)
             else:
                 del self._pending[file_id]
-                found.append((file_id, pending.path, state))
+                found.append((file_id, pending.path, stamp))
         return found
 
 
-def state_of(path: bytes) -> FileState | None:
-    """The state of a regular file, through links; None where there is none or it cannot be looked at."""
+def stamp_of(path: bytes) -> FileStamp | None:
+    """The stamp of a regular file, through links; None where there is none or it cannot be looked at."""
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return FileState.of(status) if stat.S_ISREG(status.st_mode) else None
+    return FileStamp.of(status) if stat.S_ISREG(status.st_mode) else None

@@ -11,6 +11,10 @@ from reid_edge.storage.opening import open_database
 from reid_edge.watch.ledger.schema import LEDGER, LedgerError
 
 
+class LedgerInUseError(LedgerError):
+    """Another daemon has the ledger."""
+
+
 def open_ledger(path: Path) -> Database:
     """The ledger at `path` for writing, made where it is missing, and locked until it is closed or the process ends.
 
@@ -23,7 +27,7 @@ def open_ledger(path: Path) -> Database:
         try:
             lock = lock_file(path.with_name(path.name + ".lock"), wait=False)
         except BlockingIOError:
-            raise LedgerError(
+            raise LedgerInUseError(
                 f"Another reid-edge watch is at work in {path.parent}; two would answer every photo twice.",
                 "Give this one another --out, or stop the other one first.",
             ) from None
@@ -37,9 +41,19 @@ def open_ledger(path: Path) -> Database:
 
 
 def read_ledger(path: Path) -> Database:
-    """The ledger at `path` for reading, while a daemon may be writing it.
+    """The ledger at `path` for reading, while a daemon may be writing it. One of an earlier version is brought up to date first.
 
     Raises:
-        LedgerError, StorageError: as `open_ledger`; LedgerError also where it is missing.
+        LedgerError, StorageError: as `open_ledger`; LedgerError also where it is missing, or a daemon of an earlier version has it.
     """
+    database = open_database(LEDGER, path, writable=False, migrate=False)
+    if len(database.rows("SELECT 1 FROM migration")) == len(LEDGER.migrations):
+        return database
+    database.close()
+    try:
+        open_ledger(path).close()
+    except LedgerInUseError as error:
+        raise LedgerError(
+            f"A daemon of an earlier version of reid-edge is at work on {path}.", "Stop it; this version continues its work."
+        ) from error
     return open_database(LEDGER, path, writable=False, migrate=False)

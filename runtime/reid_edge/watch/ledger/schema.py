@@ -10,10 +10,9 @@ MESSAGE_SCHEMA = "reid-edge/watch/1"
 # Ids are given in order and never again: they are the only order there is, because the device's clock may jump. Columns that end in
 # `_at` are what the device's clock said, in UTC, for people; `taken_at` is what the camera's clock said, which has no zone.
 #
-# file: one row per path ever seen under a folder. `seen`: it is there, and may still grow. `settled`: it was still long enough to be
-# read. `decided` and `quarantined`: what became of it. `gone`: it vanished before it was decided, while its folder was there.
+# file: one row per path ever seen under a folder; its states and `reason_code` are in `states.py`.
 # `camera` and `taken_at` of a file are read from its header when it settles, for the order in which photos are answered.
-# photo: one row per content; several files may carry it. `waiting` is a photo whose answer is being made.
+# photo: one row per content; several files may carry it. Every row is `decided`.
 # photo.frame_of: the video that it is a frame of. The video's own `photo_id` is its first frame with an animal, else its first.
 # enrolment: new individuals that are to be enrolled (`batch` is still empty), or were.
 # animal.vector: the first embedding, float32, kept until the animal's event is closed.
@@ -138,6 +137,67 @@ CREATE TABLE run (
 # Every card has an IMG_0001.JPG: a free name for a moved photo may take hundreds of questions.
 _MOVED_FILES = "CREATE INDEX file_moved ON file (moved_to) WHERE moved_to IS NOT NULL;"
 
+# `reason` is the sentence of `reason_code`. `quarantine_key` is the key of the file's newest `quarantine` message: it is posted once, also
+# after it was pruned from the outbox. Before there were codes, the sentence was all there was.
+_REASON_CODES = """
+ALTER TABLE file ADD COLUMN reason_code TEXT NOT NULL DEFAULT '';
+ALTER TABLE file ADD COLUMN quarantine_key TEXT NOT NULL DEFAULT '';
+UPDATE file SET reason_code = CASE
+    WHEN reason LIKE 'Not readable now:%' THEN 'unreadable'
+    WHEN reason LIKE '%pip install ''reid-edge[formats]''%' THEN 'no_reader'
+    WHEN reason = 'The daemon died while it answered this photo.' THEN 'daemon_died'
+    WHEN reason LIKE 'The decoder died of this file (%' THEN 'decoder_crashed'
+    WHEN reason LIKE 'The file could not be read and decoded within %' THEN 'decoder_crashed'
+    WHEN state = 'settled' OR tries >= 3 THEN 'answer_failed'
+    ELSE 'broken' END
+WHERE reason <> '';
+UPDATE file SET quarantine_key = 'quarantine:' || id || ':' || size || ':' || mtime_ns
+WHERE EXISTS (SELECT 1 FROM message WHERE key = 'quarantine:' || file.id || ':' || file.size || ':' || file.mtime_ns);
+"""
+
+# counter: how many rows there are of each kind, kept by triggers in the transaction that changes them, so that no figure for people
+# takes a walk through a season's rows.
+_COUNTERS = """
+CREATE TABLE counter (what TEXT NOT NULL, value TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (what, value)) WITHOUT ROWID;
+INSERT INTO counter SELECT 'file', state, count(*) FROM file GROUP BY state;
+INSERT INTO counter SELECT 'photo', verdict, count(*) FROM photo WHERE state = 'decided' AND verdict IS NOT NULL GROUP BY verdict;
+INSERT INTO counter SELECT 'event', '', count(*) FROM event;
+CREATE TRIGGER file_inserted AFTER INSERT ON file BEGIN
+    INSERT OR IGNORE INTO counter VALUES ('file', NEW.state, 0);
+    UPDATE counter SET amount = amount + 1 WHERE what = 'file' AND value = NEW.state;
+END;
+CREATE TRIGGER file_state_changed AFTER UPDATE OF state ON file WHEN OLD.state <> NEW.state BEGIN
+    INSERT OR IGNORE INTO counter VALUES ('file', NEW.state, 0);
+    UPDATE counter SET amount = amount - 1 WHERE what = 'file' AND value = OLD.state;
+    UPDATE counter SET amount = amount + 1 WHERE what = 'file' AND value = NEW.state;
+END;
+CREATE TRIGGER photo_inserted AFTER INSERT ON photo WHEN NEW.state = 'decided' AND NEW.verdict IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO counter VALUES ('photo', NEW.verdict, 0);
+    UPDATE counter SET amount = amount + 1 WHERE what = 'photo' AND value = NEW.verdict;
+END;
+CREATE TRIGGER event_inserted AFTER INSERT ON event BEGIN
+    UPDATE counter SET amount = amount + 1 WHERE what = 'event';
+END;
+CREATE INDEX file_waiting_since ON file (changed_at) WHERE state IN ('seen', 'settled');
+"""
+
+# message: a ring: the newest messages, and all that a sink has not taken yet. The body of a photo's message is '', because photo and
+# animal hold it already; those that were made before this migration have theirs until they are pruned. `message_id` is the newest
+# message about a row, from which it is made again after it was pruned. `photo.path` is where it lay when it was answered, as text.
+_MESSAGES_REFER_TO_ANSWERS = """
+ALTER TABLE photo ADD COLUMN path TEXT NOT NULL DEFAULT '';
+ALTER TABLE photo ADD COLUMN message_id INTEGER;
+ALTER TABLE event ADD COLUMN message_id INTEGER;
+ALTER TABLE event ADD COLUMN message_at TEXT;
+UPDATE photo SET (message_id, path) = (SELECT id, json_extract(body, '$.photo.path') FROM message WHERE key = 'photo:' || photo.sha256)
+WHERE EXISTS (SELECT 1 FROM message WHERE key = 'photo:' || photo.sha256);
+UPDATE event SET (message_id, message_at) = (
+    SELECT message.id, made_at FROM message WHERE key = 'event:' || event.id || ':' || event.revision
+);
+CREATE UNIQUE INDEX photo_message ON photo (message_id);
+CREATE UNIQUE INDEX event_message ON event (message_id);
+"""
+
 
 class LedgerError(GalleryError):
     """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
@@ -147,7 +207,13 @@ LEDGER = DatabaseKind(
     noun="ledger",
     error=LedgerError,
     application_id=0x52454C47,  # "RELG"
-    migrations=(("first_tables", sql_script(_FIRST_TABLES)), ("index_of_moved_files", sql_script(_MOVED_FILES))),
+    migrations=(
+        ("first_tables", sql_script(_FIRST_TABLES)),
+        ("index_of_moved_files", sql_script(_MOVED_FILES)),
+        ("reason_codes", sql_script(_REASON_CODES)),
+        ("counters", sql_script(_COUNTERS)),
+        ("messages_refer_to_answers", sql_script(_MESSAGES_REFER_TO_ANSWERS)),
+    ),
     rollback_journal="persist",
     missing="Name the folder that `reid-edge watch --out` was given.",
     wrong_file="Give another folder as --out.",

@@ -22,11 +22,11 @@ from pathlib import Path
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.delivery.courier import DeliveryState
-from reid_edge.watch.ledger.ledger import shown
+from reid_edge.watch.delivery.worker import DeliveryState
+from reid_edge.watch.ledger.ledger import LEDGER_NAME, Counts, Ledger, shown
+from reid_edge.watch.ledger.records import FolderPresence
 from reid_edge.watch.monitoring.health import Problem, problems
 from reid_edge.watch.monitoring.metrics import Exposition, Histogram
-from reid_edge.watch.monitoring.status import Status, read_status
 
 # From a photo without an animal on a GPU to a large gallery on a small computer.
 _ANSWER_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -58,7 +58,7 @@ class Monitor:
         self._answers.observe(seconds)
 
     def absent(self, folders: Iterable[Path]) -> None:
-        """These of the watched folders are not there: gone, or another disk lies where theirs was mounted."""
+        """These watched folders are missing: gone, or another disk is mounted in their place."""
         self._absent = frozenset(folders)
 
     def problems(self) -> list[Problem]:
@@ -75,21 +75,21 @@ class Monitor:
     def metrics(self) -> str:
         """The page for Prometheus; without the ledger's figures while that cannot be read."""
         page = Exposition()
-        page.gauge("info", "The version at work.", ({"version": __version__, "pack": self.configuration.pack}, 1))
-        page.gauge("healthy", "1 where /healthz says so.", ({}, not self.problems()))
-        page.gauge("loop_age_seconds", "Since the loop last came round.", ({}, time.monotonic() - self._beat))
+        page.gauge("info", "The running version.", ({"version": __version__, "pack": self.configuration.pack}, 1))
+        page.gauge("healthy", "1 while /healthz reports no problem.", ({}, not self.problems()))
+        page.gauge("loop_age_seconds", "Since the last round of the loop.", ({}, time.monotonic() - self._beat))
         if self._last_answer is not None:
             page.gauge("last_photo_age_seconds", "Since the last answer of this run.", ({}, time.monotonic() - self._last_answer))
         page.histogram("answer_seconds", "Reading a photo, answering and committing it.", self._answers)
         states = self._deliveries()
         page.gauge(
             "delivery_failing_seconds",
-            "Since the first of the failures in a row; 0 where all is well.",
+            "Since the first of the current failures in a row; 0 while deliveries succeed.",
             *(({"sink": state.sink}, state.failing_seconds) for state in states),
         )
         page.gauge(
             "delivery_rejected",
-            "Messages that the receiver does not take, put aside.",
+            "Messages that the receiver rejected.",
             *(({"sink": state.sink}, state.rejected) for state in states),
         )
         free = _free_bytes(self.configuration.out)
@@ -99,17 +99,17 @@ class Monitor:
         if resident is not None:
             page.resident_memory(resident)
         try:
-            status = read_status(self.configuration.out)
+            with Ledger.read(self.configuration.out / LEDGER_NAME) as ledger:
+                counts, folders = ledger.counts(), ledger.folder_presence()
         except (ReidEdgeError, OSError):
             page.gauge("ledger_readable", "Whether the ledger could be read for this page.", ({}, 0))
         else:
             page.gauge("ledger_readable", "Whether the ledger could be read for this page.", ({}, 1))
-            _ledger_metrics(page, status)
+            _ledger_metrics(page, counts, folders)
         return page.text()
 
 
-def _ledger_metrics(page: Exposition, status: Status) -> None:
-    counts = status.counts
+def _ledger_metrics(page: Exposition, counts: Counts, folders: Sequence[FolderPresence]) -> None:
     page.gauge(
         "files",
         "Files by state.",
@@ -117,7 +117,7 @@ def _ledger_metrics(page: Exposition, status: Status) -> None:
     )
     page.gauge(
         "photos",
-        "Photos by state; one photo may be in several files.",
+        "Photos by state; several files may hold the same photo.",
         *(({"state": state}, getattr(counts, f"photos_{state}")) for state in ("waiting", "decided", "quarantined")),
     )
     verdicts = {"known": 0, "new": 0, "ask": 0, "empty": 0, **counts.verdicts}
@@ -131,7 +131,7 @@ def _ledger_metrics(page: Exposition, status: Status) -> None:
         ({"state": "closed"}, counts.events - counts.events_open),
     )
     page.gauge("lag_photos", "Files that are still to be answered.", ({}, counts.waiting))
-    page.gauge("lag_seconds", "Since when the oldest change of one waits, by the device's clock.", ({}, counts.lag_seconds))
+    page.gauge("lag_seconds", "How long the oldest of them has waited, by the device's clock.", ({}, counts.lag_seconds))
     page.gauge(
         "delivery_backlog",
         "Messages that wait for a sink.",
@@ -139,8 +139,8 @@ def _ledger_metrics(page: Exposition, status: Status) -> None:
     )
     page.gauge(
         "folder_present",
-        "1 where the watched folder was there when the daemon last looked.",
-        *(({"folder": folder.path}, folder.present) for folder in status.folders),
+        "1 where the watched folder was present at the last scan.",
+        *(({"folder": folder.path}, folder.present) for folder in folders),
     )
 
 
@@ -159,7 +159,7 @@ def _free_bytes(path: Path) -> int | None:
 
 
 def _resident_bytes() -> int | None:
-    """Resident memory of this process; None where the system does not say (proc(5): VmRSS in kB)."""
+    """Resident memory of this process; None where the system does not tell (proc(5): VmRSS in kB)."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Is the daemon well? Each way of not being well has a name and a sentence that says what to do."""
+"""Is the daemon well? Each way of not being well has a code and a sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.delivery.courier import DeliveryState
+from reid_edge.watch.delivery.worker import DeliveryState
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,29 @@ def problems(
         configuration: its `disk_reserve_bytes` and `stuck_seconds` are the bounds.
         loop_age_seconds: since the daemon's loop last came round.
         free_bytes: of the disk of `out`; None where it cannot be asked.
-        absent: watched folders that are not there.
+        absent: watched folders that are missing.
         deliveries: of every network sink.
     """
     found = []
     if loop_age_seconds > configuration.stuck_seconds:
         found.append(
-            Problem("loop_stalled", f"The daemon has not come round for {loop_age_seconds:.0f} s. See its log; restart it.")
+            Problem("loop_stalled", f"The daemon's loop has been stuck for {loop_age_seconds:.0f} s. See its log; restart it.")
         )
     if free_bytes is None:
-        found.append(Problem("disk_nearly_full", "The disk of the output folder cannot be asked for its free space. Check it."))
+        found.append(
+            Problem(
+                "disk_nearly_full", "The free space of the output folder's disk is unknown: the disk does not answer. Check it."
+            )
+        )
     elif free_bytes < configuration.disk_reserve_bytes:
         reserve = configuration.disk_reserve_bytes / 1e6
         found.append(
             Problem(
-                "disk_nearly_full", f"{free_bytes / 1e6:.0f} MB are free, {reserve:.0f} MB should be. Make room; nothing is lost."
+                "disk_nearly_full",
+                f"{free_bytes / 1e6:.0f} MB are free, {reserve:.0f} MB should be. Free some space; nothing is lost.",
             )
         )
-    found += [Problem("folder_absent", f"The folder {path} is not there. Mount it, or put the card back.") for path in absent]
+    found += [Problem("folder_absent", f"The folder {path} is missing. Mount it, or put the card back.") for path in absent]
     found += [
         Problem("delivery_stuck", f"{state.error} It has been failing for {state.failing_seconds:.0f} s; messages wait.")
         for state in deliveries

@@ -10,38 +10,9 @@ from typing import Any
 
 from reid_edge.watch.delivery.rejected import Rejected, all_rejected
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Counts, Ledger, shown
+from reid_edge.watch.ledger.records import FolderPresence, QuarantinedFile, Run
 
 SHOWN_QUARANTINED = 20
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A watched folder, and whether it was there when the daemon last looked."""
-
-    path: str
-    present: bool
-
-
-@dataclass(frozen=True)
-class Quarantined:
-    """A file that cannot be read, why, and how often that was tried."""
-
-    path: str
-    reason: str
-    tries: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run of the daemon; `running` says whether it still goes on. Times are ISO 8601 in UTC by the device's clock."""
-
-    started_at: str
-    ended_at: str | None
-    version: str
-    pack: str
-    gallery: str
-    pid: int
-    running: bool
 
 
 @dataclass(frozen=True)
@@ -51,6 +22,7 @@ class Status:
     Attributes:
         out: its folder.
         run: the newest one; None before the first.
+        running: whether that goes on.
         counts: of the ledger.
         folders: the watched ones.
         quarantined: the newest files that cannot be read, newest first, at most SHOWN_QUARANTINED of them.
@@ -61,9 +33,10 @@ class Status:
 
     out: Path
     run: Run | None
+    running: bool
     counts: Counts
-    folders: tuple[Folder, ...]
-    quarantined: tuple[Quarantined, ...]
+    folders: tuple[FolderPresence, ...]
+    quarantined: tuple[QuarantinedFile, ...]
     rejected: tuple[Rejected, ...]
     last_answered_at: str | None
     free_bytes: int
@@ -72,7 +45,7 @@ class Status:
         """Plain data: what `reid-edge watch status --json` prints."""
         return {
             "out": shown(os.fsencode(self.out)),
-            "run": None if self.run is None else asdict(self.run),
+            "run": None if self.run is None else {**asdict(self.run), "running": self.running},
             "counts": {**asdict(self.counts), "waiting": self.counts.waiting},
             "folders": [asdict(each) for each in self.folders],
             "quarantined": [asdict(each) for each in self.quarantined],
@@ -93,28 +66,18 @@ def read_status(out: Path) -> Status:
         StorageError: its disk fails.
     """
     with Ledger.read(out / LEDGER_NAME) as ledger, ledger.snapshot():
-        database = ledger.database
-        folders = database.rows("SELECT path, present FROM folder ORDER BY id")
-        quarantined = database.rows(
-            "SELECT path, reason, tries FROM file WHERE state = 'quarantined' ORDER BY id DESC LIMIT ?", (SHOWN_QUARANTINED,)
+        run = next(iter(ledger.runs(newest=1)), None)
+        return Status(
+            out=out,
+            run=run,
+            running=run is not None and run.ended_at is None and _is_locked_by(out, run.pid),
+            counts=ledger.counts(),
+            folders=tuple(ledger.folder_presence()),
+            quarantined=tuple(ledger.newest_quarantined(SHOWN_QUARANTINED)),
+            rejected=tuple(all_rejected(out)),
+            last_answered_at=ledger.last_answered_at(),
+            free_bytes=shutil.disk_usage(out).free,
         )
-        runs = database.rows("SELECT started_at, ended_at, version, pack, gallery, pid FROM run ORDER BY id DESC LIMIT 1")
-        last = database.rows("SELECT answered_at FROM photo WHERE state = 'decided' ORDER BY id DESC LIMIT 1")
-        counts = ledger.counts()
-    return Status(
-        out=out,
-        run=_run(out, *runs[0]) if runs else None,
-        counts=counts,
-        folders=tuple(Folder(shown(path), bool(present)) for path, present in folders),
-        quarantined=tuple(Quarantined(shown(path), reason, tries) for path, reason, tries in quarantined),
-        rejected=tuple(all_rejected(out)),
-        last_answered_at=last[0][0] if last else None,
-        free_bytes=shutil.disk_usage(out).free,
-    )
-
-
-def _run(out: Path, started_at: str, ended_at: str | None, version: str, pack: str, gallery: str, pid: int) -> Run:
-    return Run(started_at, ended_at, version, pack, gallery, pid, running=ended_at is None and _is_locked_by(out, pid))
 
 
 def _is_locked_by(out: Path, pid: int) -> bool:

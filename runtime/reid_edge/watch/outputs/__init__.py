@@ -1,7 +1,7 @@
-"""The daemon's files: what the ledger tells, as JSON Lines, CSV, a Camtrap DP package and XMP side-cars.
+"""The daemon's output files: JSON Lines, CSV, a Camtrap DP package and XMP side-cars, all derived from the ledger.
 
-All of them are derived: whichever is deleted is made again from the ledger when the daemon starts, except for side-cars. So a table that
-a person saved from a spreadsheet, or that is of another ledger, is kept under another name and does not keep the daemon from starting.
+A deleted file is written again from the ledger when the daemon starts, except for side-cars. A table that a spreadsheet program has
+changed, or that belongs to another ledger, is kept under another name and written again, so that the daemon starts in any case.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 
 
 def open_sinks(configuration: Configuration, out: Path, ledger: Ledger) -> list[Sink]:
-    """The file sinks that the configuration asks for, in `out`.
+    """The file sinks of the configuration, in `out`.
 
     Args:
         configuration: its `json_lines`, `csv`, `camtrap_dp`, `sidecar` and `sidecar_dir`.
-        out: the daemon's folder. A person may put `deployments.csv` and `datapackage.json` there, see
+        out: the daemon's folder. A user may put `deployments.csv` and `datapackage.json` there, see
             `reid_edge.watch.outputs.camtrap_dp`.
-        ledger: what the sinks are derived from.
+        ledger: the source of all outputs.
 
     Raises:
-        StorageError: a file cannot be opened. UsageError: a person's own table or package for Camtrap DP cannot be used.
+        StorageError: a file cannot be opened. UsageError: the user's `deployments.csv` or `datapackage.json` cannot be used.
     """
     sinks: list[Sink] = []
     if configuration.json_lines:
@@ -68,5 +68,5 @@ def _opened(sink: Callable[[Path, Ledger], Sink], path: Path, ledger: Ledger) ->
         kept = next(name for name in names if not name.exists())
         with file_errors(path):
             move_into_place(path, kept)
-        log.warning("%s It is kept as %s, and made again from the ledger.", error.message, kept.name)
+        log.warning("%s It is kept as %s and written again from the ledger.", error.message, kept.name)
         return sink(path, ledger)

@@ -1,8 +1,8 @@
-"""A text file that only grows, each message exactly once: whatever moment a kill, a power cut or a full disk picks.
+"""A text file that is only appended to and holds each message exactly once, also after a kill, a power cut or a full disk.
 
-Lines are appended in batches, each of them synced before it counts. So only the last batch can be torn; at opening, the tail is read
-and cut behind the last message that is there whole, and what the file has is skipped when it is delivered again. What is missing (the
-file was deleted, or a person changed it) is made again from the ledger.
+Lines are appended in batches, and a batch counts once it is synced. So only the last batch can be incomplete: opening the file cuts it
+behind its last complete message, and messages that are delivered again are skipped. Missing messages (the file was deleted or changed)
+are written again from the ledger.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PAGE = 500
 
 @dataclass(frozen=True)
 class Line:
-    """What a line says of itself: the id and the key of its message, and whether it is the last of that message's lines."""
+    """The id and the key of a line's message, and whether it is the last line of that message."""
 
     message: int
     key: str
@@ -48,18 +48,18 @@ class AppendedFile:
         write: Callable[[Message], Sequence[bytes]],
         read: Callable[[bytes], Line | None],
     ) -> None:
-        """Open the file, mend its end, and bring it up to what the ledger notes as delivered.
+        """Open the file, repair its end, and append the messages that the ledger counts as delivered and the file lacks.
 
         Args:
             name: of the sink.
-            path: of the file; made where there is none.
-            ledger: what a missing part is made from.
+            path: of the file; created where it does not exist.
+            ledger: the source of missing messages.
             header: the file's first line with its line feed, or empty.
-            write: the lines of a message without line feeds; none for a message that the file does not tell.
-            read: what a line (without its line feed) says of itself; None where it is torn or not one of these.
+            write: the lines of a message without line feeds; none for a message that the file does not hold.
+            read: parses a line without its line feed; None where it is incomplete or of another kind.
 
         Raises:
-            SinkError: the file is something else, or was made from another ledger.
+            SinkError: the file is of another kind, or was written from another ledger.
             StorageError: it cannot be opened or written.
         """
         self.name = name
@@ -72,7 +72,7 @@ class AppendedFile:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             with file_errors(path):
-                self._end = self._mended()
+                self._end = self._repair()
             self._catch_up(ledger)
         except BaseException:
             os.close(self._file)
@@ -84,11 +84,11 @@ class AppendedFile:
         return self._last.message
 
     def deliver(self, messages: Sequence[Message]) -> int:
-        """Append what the file does not have yet, synced; returns how many of the messages are in it now.
+        """Append the messages that the file lacks, and sync it; returns how many of the messages it holds now.
 
         Raises:
-            StorageError: the disk is full or fails; the file is as it was before, and the same messages may come again.
-            SinkError: the file was made from another ledger.
+            StorageError: the disk is full or fails. The file is unchanged, and the same messages can be delivered again.
+            SinkError: the file was written from another ledger.
         """
         batch = bytearray()
         newest = self._last
@@ -110,7 +110,7 @@ class AppendedFile:
         return taken
 
     def close(self) -> None:
-        """Close the file; all that was delivered is synced already."""
+        """Close the file; everything that was delivered is synced."""
         os.close(self._file)
 
     def _append(self, data: bytes | bytearray) -> None:
@@ -122,49 +122,51 @@ class AppendedFile:
                     view, at = view[written:], at + written
                 sync_file(self._file)
             except BaseException:
-                with contextlib.suppress(OSError):  # where even that fails, the next opening mends it
+                with contextlib.suppress(OSError):  # where even that fails, the next opening repairs the file
                     os.ftruncate(self._file, self._end)
                 raise
         self._end = at
 
-    def _mended(self) -> int:
-        """Cut a torn tail; returns where the next line goes, and sets what the last whole message is."""
+    def _repair(self) -> int:
+        """Cut an incomplete end; returns the offset of the next line, and sets `_last` to the last complete message."""
         size = os.fstat(self._file).st_size
         head = os.pread(self._file, len(self._header), 0)
         if head != self._header and not self._header.startswith(head.rstrip(b"\0")):
-            raise self._not_own()
+            raise self._of_another_kind()
         end = len(self._header)
-        if size < end or head != self._header:  # cut off within its first line
+        if size < end or head != self._header:  # cut off within the header
             os.ftruncate(self._file, 0)
             self._end = 0
             self._append(self._header)
             sync_folder(self._path.parent)
             return end
         for start in dict.fromkeys((max(end, size - TAIL_BYTES), end)):
-            whole = self._last_whole(start, size, start > end)
-            if whole is not None:
+            complete = self._end_of_last_message(start, size, start > end)
+            if complete is not None:
                 break
         else:
-            self._check_own(end)
-            whole = end
-        if whole < size:
-            os.ftruncate(self._file, whole)
+            self._check_first_line(end)
+            complete = end
+        if complete < size:
+            os.ftruncate(self._file, complete)
             sync_file(self._file)
-        return whole
+        return complete
 
-    def _check_own(self, start: int) -> None:
-        """Nothing in the file is whole: only a torn first batch looks like that, and its first line is no other text."""
+    def _check_first_line(self, start: int) -> None:
+        """For a file without a complete message: raise unless it can be an incomplete first batch, which has no readable line."""
         with os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(start)
             line = file.readline(TAIL_BYTES)
         if line.endswith(b"\n") and b"\0" not in line:
-            raise self._not_own()
+            raise self._of_another_kind()
 
-    def _not_own(self) -> SinkError:
-        return SinkError(f"{self._path} is not the file that is written here.", "Move it away; it is made again from the ledger.")
+    def _of_another_kind(self) -> SinkError:
+        return SinkError(
+            f"{self._path} is not a file that reid-edge wrote.", "Move it away; it is written again from the ledger."
+        )
 
-    def _last_whole(self, start: int, size: int, within: bool) -> int | None:
-        """Where the last whole message between two offsets ends; None where there is none. `within`: a line may begin before."""
+    def _end_of_last_message(self, start: int, size: int, within: bool) -> int | None:
+        """The end of the last complete message between two offsets, or None. `within`: `start` may be inside a line."""
         at = start
         found = None
         newest = self._last.message
@@ -174,20 +176,20 @@ class AppendedFile:
                 at += len(file.readline())
             while at < size:
                 line = file.readline()
-                said = self._read(line[:-1]) if line.endswith(b"\n") and b"\0" not in line else None
-                if said is None or said.message < newest:
+                parsed = self._read(line[:-1]) if line.endswith(b"\n") and b"\0" not in line else None
+                if parsed is None or parsed.message < newest:
                     break
                 at += len(line)
-                newest = said.message
-                if said.last:
-                    found, self._last = at, said
+                newest = parsed.message
+                if parsed.last:
+                    found, self._last = at, parsed
         return found
 
     def _catch_up(self, ledger: Ledger) -> None:
         delivered = ledger.delivered(self.name)
         if self.last_id:
             there = ledger.messages_after(self.last_id - 1, 1)
-            if not there or (there[0].id, there[0].key) != (self._last.message, self._last.key):
+            if not there or (there[0].id == self.last_id and there[0].key != self._last.key):  # larger: that one was pruned
                 raise self._of_another_ledger()
         last = self.last_id
         while last < delivered:
@@ -198,6 +200,6 @@ class AppendedFile:
 
     def _of_another_ledger(self) -> SinkError:
         return SinkError(
-            f"{self._path} was made from another ledger than the one beside it.",
-            "Move it away; it is made again from the ledger.",
+            f"{self._path} was written from another ledger than the one beside it.",
+            "Move it away; it is written again from the ledger.",
         )

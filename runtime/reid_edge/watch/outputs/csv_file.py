@@ -1,6 +1,6 @@
-"""One CSV row per animal of a photo, and one for an empty photo, for spreadsheets and statistics.
+"""A CSV file with one row per animal, and one per empty photo, for spreadsheets and statistics.
 
-Every record is one line: control characters in a cell, which only names of files and individuals may hold, are written as escapes.
+Every record is one line: control characters, which names of files and individuals can hold, are written as escapes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ COLUMNS = (
     *("latitude", "longitude", "sha256", "reason", "notes"),
 )
 """`message`: number of the answer in the ledger; `animals`: rows of this photo; `animal`: from 0, largest first, empty for an empty
-photo; `probability`: that the verdict is right; `x0` to `y1`: box in pixels of the upright photo, `width` and `height` of the photo;
-`taken_at`: by the camera's clock."""
+photo; `probability`: that the verdict is right; `x0` to `y1`: box in pixels of the upright photo; `width`, `height`: of the photo in
+pixels; `taken_at`: by the camera's clock."""
 
 
 class CsvFile(AppendedFile):
@@ -46,7 +46,7 @@ def _row(
     message: int, photo: Mapping[str, Any], event: object, animals: int, index: int | None, answer: Mapping[str, Any]
 ) -> bytes:
     other: Mapping[str, Any] = next((each for each in answer.get("ranking", ()) if each["identity"] != answer["identity"]), {})
-    known = {
+    cells = {
         **{column: photo[column] for column in ("camera", "taken_at", "width", "height", "latitude", "longitude", "sha256")},
         **{column: answer.get(column) for column in ("verdict", "identity", "probability", "reason")},
         **dict(zip(("x0", "y0", "x1", "y1"), answer.get("animal", {}).get("box", ()), strict=False)),
@@ -60,7 +60,7 @@ def _row(
         "runner_up_probability": other.get("probability"),
         "notes": " ".join(answer.get("warnings", ())),
     }
-    return _line([known.get(column) for column in COLUMNS])
+    return _line([cells.get(column) for column in COLUMNS])
 
 
 def _line(values: Sequence[object]) -> bytes:

@@ -1,8 +1,7 @@
-"""Where and when each camera stood: a person's own Camtrap DP table, and what the photos tell where it says nothing.
+"""Place and period of each camera: from the user's own Camtrap DP table, and from the photos where the table has no value.
 
-Camtrap DP wants a place, a beginning and an end of every deployment, and a time zone in every time. A camera's clock has none: the zone
-is the one in which the person's table writes `deploymentStart`; without it times are written as if they were UTC, with
-`timestampIssues` set.
+Camtrap DP requires a place, a start and an end of every deployment, and a time zone in every time. A camera's clock has no zone: the zone
+of `deploymentStart` in the user's table is used. Without one, times are written as UTC and `timestampIssues` is set.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ PLACE_FROM_PHOTOS = "The place is the mean of the photos' positions."
 
 @dataclass(frozen=True)
 class Given:
-    """One row of the person's table: its cells by column, and the period where it names one."""
+    """One row of the user's table: its cells by column, and its start and end where it has them."""
 
     cells: Mapping[str, str]
     start: datetime | None
@@ -41,24 +40,24 @@ class Given:
 
     @property
     def zone(self) -> tzinfo | None:
-        """The zone of the camera's clock; None where the table does not tell."""
+        """The zone of the camera's clock; None where the table has none."""
         return self.start.tzinfo if self.start else None
 
     def covers(self, taken_at: datetime) -> bool:
-        """Whether a time by the camera's clock lies in the period; an open end covers everything."""
+        """Whether a time of the camera's clock is in the period; a missing start or end is no limit."""
         when = taken_at.replace(tzinfo=self.zone)
         return (self.start is None or self.start <= when) and (self.end is None or when <= self.end)
 
 
 @dataclass
 class Deployment:
-    """A deployment as it is gathered from its photos.
+    """A deployment with the facts of its photos.
 
     Attributes:
         id: its `deploymentID`.
-        given: the person's row; None where there is none.
+        given: the row of the user's table; None where there is none.
         first, last: times of its photos, ISO 8601 with a zone.
-        places: sum of latitudes, sum of longitudes, and how many photos noted both.
+        places: sum of latitudes, sum of longitudes, and the number of photos that have both.
     """
 
     id: str
@@ -68,38 +67,44 @@ class Deployment:
     places: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
 
     def note(self, timestamp: str, latitude: float | None, longitude: float | None) -> None:
-        """Count in one photo."""
+        """Add the facts of one photo."""
         self.first = min(self.first or timestamp, timestamp)
         self.last = max(self.last, timestamp)
         if latitude is not None and longitude is not None:
             for index, value in enumerate((latitude, longitude, 1.0)):
                 self.places[index] += value
 
+    @property
+    def has_place(self) -> bool:
+        """Whether the table or the photos have a place; Camtrap DP requires one."""
+        cells = self.given.cells if self.given else {}
+        return bool(self.places[2] or (cells.get("latitude") and cells.get("longitude")))
+
     def row(self) -> dict[str, str]:
-        """The row of `deployments.csv`; what the photos had to tell is said in `deploymentComments`."""
+        """The row of `deployments.csv`; `deploymentComments` lists what is taken from the photos or missing."""
         cells = dict(self.given.cells) if self.given else {"cameraID": self.id}
-        said = [cells["deploymentComments"]] if cells.get("deploymentComments") else []
+        comments = [cells["deploymentComments"]] if cells.get("deploymentComments") else []
         cells["deploymentID"] = self.id
         if not (cells.get("latitude") and cells.get("longitude")):
             if self.places[2]:
                 cells["latitude"], cells["longitude"] = (f"{value / self.places[2]:.5f}" for value in self.places[:2])
-            said.append(PLACE_FROM_PHOTOS if self.places[2] else NO_PLACE)
+            comments.append(PLACE_FROM_PHOTOS if self.places[2] else NO_PLACE)
         if not (cells.get("deploymentStart") and cells.get("deploymentEnd")):
             cells["deploymentStart"] = cells.get("deploymentStart") or self.first
             cells["deploymentEnd"] = cells.get("deploymentEnd") or self.last
-            said.append(FROM_PHOTOS)
+            comments.append(FROM_PHOTOS)
         if self.given is None or self.given.zone is None:
             cells["timestampIssues"] = "true"
-            said.append(NO_ZONE)
-        cells["deploymentComments"] = " ".join(said)
+            comments.append(NO_ZONE)
+        cells["deploymentComments"] = " ".join(comments)
         return cells
 
 
 class Deployments:
-    """The deployments of a package, found by camera and time.
+    """The deployments of a package.
 
     Attributes:
-        found: those with photos, by id, in the order in which they were met.
+        found: those with photos, by id, in the order of their first photo.
     """
 
     def __init__(self, given: Sequence[Given]) -> None:
@@ -107,8 +112,8 @@ class Deployments:
         self.found: dict[str, Deployment] = {}
 
     def of(self, camera: str, taken_at: str | None) -> Deployment:
-        """The deployment of a photo: the row whose `deploymentID`, `cameraID` or `locationName` is the camera's name, and whose period
-        covers the photo where there are several; one of its own where the table has none."""
+        """The deployment of a photo: the row with the camera's name as `deploymentID`, `cameraID` or `locationName`, of several rows the
+        one whose period covers the photo; a new deployment where the table has no such row."""
         rows = [
             row for row in self._given if camera in (row.cells.get(name) for name in ("deploymentID", "cameraID", "locationName"))
         ]
@@ -119,10 +124,10 @@ class Deployments:
 
 
 def read_deployments(path: Path) -> list[Given]:
-    """The person's table; empty where there is none.
+    """The user's table; empty where there is none.
 
     Raises:
-        UsageError: it is no CSV, has an unknown column, lacks an id, or holds a value that cannot be. StorageError: it cannot be read.
+        UsageError: it is not CSV, has an unknown column, an empty `deploymentID` or a wrong value. StorageError: it cannot be read.
     """
     if not path.exists():
         return []
@@ -145,7 +150,8 @@ def _given(path: Path, number: int, row: Mapping[str | None, str | None]) -> Giv
         cells[column] = (value or "").strip()
     if not cells.get("deploymentID"):
         raise UsageError(
-            f"Row {number} of {path} has no deploymentID.", "Give the camera's name, or a name of your own and cameraID."
+            f"Row {number} of {path} has no deploymentID.",
+            "Write the camera's name there, or another name and the camera's name as cameraID.",
         )
     for column, most in (("latitude", 90.0), ("longitude", 180.0)):
         _check_degrees(path, number, column, cells.get(column, ""), most)
@@ -159,7 +165,7 @@ def _check_degrees(path: Path, number: int, column: str, text: str, most: float)
         fit = False
     if not fit:
         raise UsageError(
-            f"Row {number} of {path} has the {column} {text!r}.", f"Give degrees from -{most:g} to {most:g}, as 51.5."
+            f"Row {number} of {path} has the {column} {text!r}.", f"Write degrees from -{most:g} to {most:g}, such as 51.5."
         )
 
 
@@ -176,8 +182,8 @@ def _time(path: Path, number: int, column: str, text: str) -> datetime | None:
 
 
 def timestamp(taken_at: str | None, answered_at: str, zone: tzinfo | None) -> str:
-    """When a photo was taken, as Camtrap DP writes it, in the zone of its camera's clock, UTC where that is not known; the time of the
-    answer where the camera noted none."""
+    """The time of a photo in the format of Camtrap DP, in the zone of the camera's clock (UTC where it is not known); the time of the
+    answer where the photo has none."""
     zone = zone or timezone.utc
     if taken_at is None:
         when = datetime.fromisoformat(answered_at).astimezone(zone)

@@ -1,4 +1,4 @@
-"""Filling the file sinks: each as far as it can be written, and one that cannot does not keep the others waiting."""
+"""Delivery to the file sinks in the daemon's loop: each on its own, so that one that fails does not delay the others."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reid_edge.watch.outputs.sinks import Sink, deliver_waiting
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT = 15.0
-_WHILE_BUSY_SECONDS = 1.0  # to sync every file for each photo would take longer than to answer it
+_WHILE_BUSY_SECONDS = 1.0  # syncing every file after each photo would take longer than the answer
 _LAST_SECONDS = 2.0
 
 
 class FileDelivery:
-    """The file sinks, of the daemon's thread."""
+    """The file sinks. For the daemon's thread only."""
 
     def __init__(self, ledger: Ledger, sinks: Sequence[Sink]) -> None:
         self._ledger = ledger
@@ -29,11 +29,11 @@ class FileDelivery:
 
     @property
     def names(self) -> list[str]:
-        """Of the sinks, as the ledger knows them."""
+        """The names of the sinks in the ledger."""
         return [sink.name for sink in self._sinks]
 
     def step(self, idle: bool) -> bool:
-        """Write some of what waits, at once where nothing else is to be done; returns whether there is more."""
+        """Write some of the waiting messages, immediately when the daemon is idle; returns whether more wait."""
         if not idle and time.monotonic() < self._next:
             return False
         more = self._deliver()
@@ -41,7 +41,7 @@ class FileDelivery:
         return more
 
     def finish(self) -> None:
-        """Write what still waits, for a short time; the next run writes the rest."""
+        """Write waiting messages for a short time; the next run writes the rest."""
         until = time.monotonic() + _LAST_SECONDS
         while self._deliver(at_once=True) and time.monotonic() < until:
             pass
@@ -56,7 +56,7 @@ class FileDelivery:
                 more |= deliver_waiting(self._ledger, sink) > 0
             except (ReidEdgeError, OSError) as error:
                 if sink.name not in self._waits:
-                    log.warning("%s waits: %s", sink.name, error)
+                    log.warning("Writing %s failed and is tried again: %s", sink.name, error)
                 self._waits[sink.name] = (wait, time.monotonic() + wait.failed())
             else:
                 self._waits.pop(sink.name, None)

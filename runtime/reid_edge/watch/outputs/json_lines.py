@@ -1,4 +1,4 @@
-"""Every message as one line of JSON, the very bytes that a webhook gets: photos, events, quarantined files, folders that go and come."""
+"""Every message as one line of JSON, the same bytes that a webhook gets: photos, events, quarantined files, missing folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class JsonLines(AppendedFile):
 
 def _read(line: bytes) -> Line | None:
     try:
-        said = json.loads(line)
-        return Line(said["id"], said["key"]) if isinstance(said["id"], int) and isinstance(said["key"], str) else None
+        number, key = (json.loads(line)[name] for name in ("id", "key"))
+        return Line(number, key) if isinstance(number, int) and isinstance(key, str) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

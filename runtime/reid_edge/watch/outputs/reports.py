@@ -47,7 +47,7 @@ class Reports:
         self._boxes_of = boxes_of
         self._folder = RotatingFolder(folder, keep_bytes)
         self.keep_bytes = keep_bytes
-        if not ledger.database.rows("SELECT 1 FROM delivery WHERE sink = ?", (NAME,)):
+        if not ledger.knows_sink(NAME):
             ledger.mark_delivered(NAME, ledger.last_message())
 
     def step(self) -> bool:

@@ -1,7 +1,6 @@
-"""Keeping what the daemon makes for looking at, thumbnails and reports, within a number of bytes: the oldest go first.
+"""A folder of a limited size for thumbnails and reports: the oldest files are deleted first.
 
-Nothing that is the only one of its kind is kept in such a folder. Age is the order in which the files were made, which their names
-tell, and not the device's clock.
+Such a folder holds only files that can be spared. Age is the order of writing, which the file names hold, not the device's clock.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ class _File:
 
 
 class RotatingFolder:
-    """A folder of numbered files, of which the oldest are deleted when there are too many bytes.
+    """A folder of numbered files; the oldest are deleted when they take too many bytes.
 
     Attributes:
-        folder: where they lie; files of other names in it are neither counted nor touched.
-        keep_bytes: how many bytes there may be; may be changed. 0 keeps nothing.
-        bytes: how many there are.
+        folder: its path. Files with other names in it are neither counted nor touched.
+        keep_bytes: the limit; may be changed. 0 keeps nothing.
+        bytes: the current size.
     """
 
     def __init__(self, folder: Path, keep_bytes: int) -> None:
-        """Make the folder where it is missing, look what is there, take unfinished files of a kill away, and bring it within its bytes.
+        """Create or read the folder, delete unfinished files of a killed process, and trim it to its limit.
 
         Raises:
-            StorageError: the folder cannot be made or read.
+            StorageError: the folder cannot be created or read.
         """
         self.folder = folder
         self.keep_bytes = keep_bytes
@@ -56,17 +55,17 @@ class RotatingFolder:
         self.trim()
 
     def add(self, name: str, data: bytes) -> Path | None:
-        """Write a file, which appears whole or not at all; older ones go for it, also where the disk is full.
+        """Write a file, which appears whole or not at all. Older files are deleted for it, also when the disk is full.
 
         Args:
-            name: its name behind the number: `asha.jpg`.
-            data: its bytes.
+            name: its name after the number, such as `asha.jpg`.
+            data: its content.
 
         Returns:
-            Where it is; None where it alone is more than may be kept.
+            Its path; None where it alone exceeds the limit.
 
         Raises:
-            StorageError: the disk is full of other things, or fails.
+            StorageError: the disk is full of other files, or fails.
         """
         if len(data) > self.keep_bytes:
             return None
@@ -88,7 +87,7 @@ class RotatingFolder:
         return path
 
     def trim(self, more: int = 0) -> None:
-        """Delete the oldest until `more` bytes fit in.
+        """Delete the oldest files until `more` bytes fit.
 
         Raises:
             StorageError: one cannot be deleted.

@@ -1,4 +1,4 @@
-"""What carries the ledger's messages to the outside: the contract of every sink, and how the daemon empties the outbox into one."""
+"""The contract of a sink, which takes the messages of the ledger's outbox, and one step of delivery to a sink."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from reid_edge.watch.ledger.ledger import Ledger, Message
 
 
 class SinkError(ReidEdgeError):
-    """Messages could not be delivered now; they stay in the outbox and are tried again with back-off."""
+    """Messages could not be delivered now. They stay in the outbox and are tried again after a pause."""
 
     exit_code = 5
 
 
 class Sink(Protocol):
-    """Something that messages are delivered to, in the order of their ids.
+    """Takes messages in the order of their ids.
 
     Attributes:
-        name: stable between runs; how the ledger remembers how far this sink has got.
+        name: the same in every run; the ledger stores the progress of the sink under it.
     """
 
     name: str
 
     def deliver(self, messages: Sequence[Message]) -> int:
-        """Take messages; returns how many of them, from the first on, are safely away: on the disk, or acknowledged.
+        """Take messages; returns how many of them, from the first on, are delivered: on the disk, or acknowledged.
 
         Raises:
-            SinkError, StorageError: they are to be tried again later. What was taken before stays away.
+            SinkError, StorageError: none was delivered; they must be tried again later.
         """
         ...
 
     def close(self) -> None:
-        """Give up files and connections; nothing is lost, because the ledger remembers what was delivered."""
+        """Close files and connections; nothing is lost, because the ledger stores what was delivered."""
         ...
 
 
 def deliver_waiting(ledger: Ledger, sink: Sink, limit: int = 200) -> int:
-    """Deliver up to `limit` waiting messages to one sink and note it in the ledger; returns how many there were.
+    """Deliver up to `limit` waiting messages to one sink and note it in the ledger; returns how many were delivered.
 
-    A kill between delivering and noting repeats messages: a sink recognises them by their id or key.
+    A kill between the two delivers messages again: a sink recognises them by their id or key.
 
     Raises:
-        SinkError, StorageError: tried again later.
+        SinkError, StorageError: try again later.
     """
     messages = ledger.messages_after(ledger.delivered(sink.name), limit)
     if not messages:

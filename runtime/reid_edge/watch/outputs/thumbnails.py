@@ -1,4 +1,4 @@
-"""A small picture of each answered animal, for people; none is worth stopping for."""
+"""A small picture of each answered animal. A thumbnail that cannot be written is logged and does not stop the daemon."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from reid_edge.errors import ReidEdgeError
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
-from reid_edge.watch.answer.answering import Answer
+from reid_edge.watch.answer.answering import PhotoAnswer
 from reid_edge.watch.outputs.rotation import RotatingFolder
 
 log = logging.getLogger(__name__)
 
 
 class Thumbnails:
-    """JPEGs in a folder, made when the first one is kept; the oldest go when there are too many bytes."""
+    """JPEGs in a folder that is created with the first one; the oldest are deleted when they take too many bytes."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder
         self._folder: RotatingFolder | None = None
 
-    def keep(self, photo: Photo, answer: Answer, keep_bytes: int) -> None:
-        """Keep one of each animal of a photo, where `keep_bytes` is not 0; a failure is said."""
+    def keep(self, photo: Photo, answer: PhotoAnswer, keep_bytes: int) -> None:
+        """Keep one of each animal of a photo, where `keep_bytes` is not 0; a failure is logged."""
         if not keep_bytes or not answer.described:
             return
         try:
@@ -32,4 +32,4 @@ class Thumbnails:
             for described in answer.described:
                 self._folder.add(f"{photo.sha256[:16]}-{described.animal.index}.jpg", thumbnail(described.animal.crop))
         except ReidEdgeError as error:
-            log.warning("A thumbnail is not kept: %s", error.message)
+            log.warning("A thumbnail could not be written: %s", error.message)

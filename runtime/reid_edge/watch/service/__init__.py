@@ -1,1 +1,1 @@
-"""Running as a systemd service: the unit that starts the daemon, and what the daemon tells systemd."""
+"""Running as a systemd service: the unit that starts the daemon, and the daemon's messages to systemd."""

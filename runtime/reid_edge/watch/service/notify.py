@@ -1,6 +1,6 @@
-"""Telling systemd how the daemon is, by sd_notify(3): one datagram each to the socket that `NOTIFY_SOCKET` names.
+"""Messages to systemd by sd_notify(3): one datagram each to the socket that `NOTIFY_SOCKET` names.
 
-Without that variable (a terminal, a container) nothing happens. A datagram that cannot be sent never stops the daemon.
+Without that variable (a terminal, a container) nothing is sent. A datagram that cannot be sent never stops the daemon.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _SEND_SECONDS = 1.0
 
 
 class Notifier:
-    """What the daemon says to the service manager.
+    """The daemon's messages to the service manager.
 
     Args:
         environment: `NOTIFY_SOCKET`, a path or an abstract name that begins with @, and `WATCHDOG_USEC`, `WATCHDOG_PID`.
@@ -27,7 +27,7 @@ class Notifier:
         self._last_watchdog: float | None = None
 
     def ready(self) -> None:
-        """The daemon has its gallery, its pack and its ledger, and watches; also at the end of a reload."""
+        """The daemon has opened its gallery, pack and ledger, and watches; also at the end of a reload."""
         self._send("READY=1")
 
     def reloading(self) -> None:
@@ -43,7 +43,7 @@ class Notifier:
         self._send("STATUS=" + " ".join(text.split()))
 
     def watchdog(self) -> None:
-        """The loop came round. May be called in every turn: it is passed on as often as the watchdog needs it, and not without one."""
+        """The loop runs. May be called in every turn: it sends a message as often as the watchdog needs one, without a watchdog none."""
         if self._watchdog_seconds is None:
             return
         now = time.monotonic()
@@ -63,7 +63,7 @@ class Notifier:
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
-    """How soon systemd wants to hear again (sd_watchdog_enabled(3)); None where it does not, or from another process."""
+    """The period of the watchdog (sd_watchdog_enabled(3)); None where there is none, or where it is for another process."""
     period, process = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
     if not period.isdecimal() or int(period) == 0 or (process and process != str(os.getpid())):
         return None

@@ -11,20 +11,12 @@ from reid_edge.decide.decision import Decision, RankedIdentity
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.errors import StorageError
 from reid_edge.photo import Photo
-from reid_edge.watch.answer.answering import Answer
-from reid_edge.watch.answer.committing import (
-    Committed,
-    SettledFile,
-    commit_answer,
-    commit_known,
-    is_decided,
-    put_back,
-    quarantine,
-)
-from reid_edge.watch.answer.events import close_event, moved, open_events
-from reid_edge.watch.intake.ordering import next_file
-from reid_edge.watch.intake.settling import FileState
+from reid_edge.watch.answer.answering import PhotoAnswer
+from reid_edge.watch.answer.committing import Committed, commit_answer, commit_known
+from reid_edge.watch.answer.events import close_event, shifted
 from reid_edge.watch.ledger.ledger import Ledger
+from reid_edge.watch.ledger.records import FileStamp, SettledFile
+from reid_edge.watch.ledger.states import Reason
 
 
 def _decision(index: int, verdict: str, identity: str | None, probability: float) -> Decision:
@@ -49,14 +41,14 @@ def _file(ledger: Ledger, name: str, camera: str = "A", taken_at: str | None = N
         "file", folder_id=folder[0][0], path=name.encode(), size=1, mtime_ns=1, inode=1, state=state, camera=camera,
         taken_at=taken_at, first_seen_at="", changed_at="",
     )  # fmt: skip
-    return SettledFile(number, folder[0][0], name.encode(), FileState(1, 1, 1), camera, taken_at, 0)
+    return SettledFile(number, folder[0][0], name.encode(), FileStamp(1, 1, 1), camera, taken_at, 0)
 
 
 def _commit(ledger: Ledger, name: str, camera: str, taken_at: str | None, *decisions: Decision) -> Committed:
     photo = Photo(np.zeros((1, 1, 3), np.uint8), hashlib.sha256(name.encode()).hexdigest(), name, Path(name), taken_at)
     verdict = decisions[0].verdict if decisions else "empty"
     vectors = tuple(np.eye(2, dtype=np.float32)[0] for _ in decisions)
-    answer = Answer(verdict, decisions, vectors, (), "pack 1", "r")
+    answer = PhotoAnswer(verdict, decisions, vectors, (), "pack 1", "r")
     return commit_answer(ledger, _file(ledger, name, camera, taken_at), photo, answer, 60.0, None)
 
 
@@ -89,7 +81,7 @@ def test_when_any_write_of_a_decision_fails_there_is_nothing_of_it(ledger: Ledge
         name = f"{at}.jpg"
         file = _file(ledger, name, "A", None)
         photo = Photo(np.zeros((1, 1, 3), np.uint8), hashlib.sha256(name.encode()).hexdigest(), name)
-        answer = Answer("known", (_decision(0, "known", "Asha", 0.9),), (None,), (), "pack 1", "r")
+        answer = PhotoAnswer("known", (_decision(0, "known", "Asha", 0.9),), (None,), (), "pack 1", "r")
         before = _everything(ledger)
         ledger.database.execute = full  # type: ignore[method-assign]
         try:
@@ -102,7 +94,7 @@ def test_when_any_write_of_a_decision_fails_there_is_nothing_of_it(ledger: Ledge
         assert _everything(ledger) == before
         at += 1
     assert failed >= 8  # photo, animal, event and its animals, file, two messages, the commit
-    assert is_decided(ledger, photo.sha256)
+    assert ledger.is_decided(photo.sha256)
 
 
 def _everything(ledger: Ledger) -> list[object]:
@@ -122,7 +114,7 @@ def test_a_content_is_answered_once_whatever_files_carry_it(ledger: Ledger) -> N
 def test_a_file_that_changed_while_it_was_answered_waits_again(ledger: Ledger) -> None:
     file = _file(ledger, "a.jpg")
     ledger.database.execute("UPDATE file SET state = 'seen', size = 2")
-    for change in (lambda: quarantine(ledger, file, "broken"), lambda: put_back(ledger, file)):
+    for change in (lambda: ledger.quarantine_file(file, Reason.BROKEN, "broken"), lambda: ledger.put_back_file(file)):
         change()
         assert [found.state for found in ledger.files()] == ["seen"]
     assert ledger.messages_after(0) == []
@@ -149,7 +141,7 @@ def test_the_rest_of_a_burst_that_comes_later_joins_it_with_a_new_revision(ledge
     done = _commit(ledger, "1.jpg", "A", "2026-03-01T06:00:00", _decision(0, "new", None, 0.9))
     assert done.event is not None
     close_event(ledger, done.event, None, enrol=False)
-    assert open_events(ledger) == []
+    assert ledger.open_events() == []
     assert ledger.event(done.event).body["closed"] is True
     assert ledger.database.rows("SELECT vector FROM animal") == [(None,)]  # kept no longer
     late = _commit(ledger, "0.jpg", "A", "2026-03-01T05:59:30", _decision(0, "new", None, 0.9))
@@ -170,7 +162,7 @@ def test_photos_without_a_clock_are_as_many_events_whatever_came_before(ledger: 
 
 def test_the_frames_of_a_video_are_one_event_and_not_without_end(ledger: Ledger) -> None:
     files = [_file(ledger, name) for name in ("a.mp4", "b.mp4")]
-    answer = Answer("empty", (), (), (), "pack 1", "r")
+    answer = PhotoAnswer("empty", (), (), (), "pack 1", "r")
     events: dict[int, list[int | None]] = {file.id: [] for file in files}
     for number in range(101):
         for file in files if number < 3 else files[:1]:
@@ -190,7 +182,7 @@ def test_a_herd_that_stays_all_day_is_not_one_event(ledger: Ledger) -> None:
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:10", "9999-12-31T23:59:50"])
 def test_a_clock_at_the_end_of_the_calendar_is_no_error(ledger: Ledger, text: str) -> None:
     _commit(ledger, "a.jpg", "A", text)
-    assert moved("2026-03-01T06:00:00", 0.5) == "2026-03-01T06:00:00"
+    assert shifted("2026-03-01T06:00:00", 0.5) == "2026-03-01T06:00:00"
 
 
 def test_two_animals_of_a_frame_are_two_animals_of_the_event(ledger: Ledger) -> None:
@@ -202,10 +194,16 @@ def test_two_animals_of_a_frame_are_two_animals_of_the_event(ledger: Ledger) -> 
 
 
 def test_a_quarantined_file_is_told_with_its_reason(ledger: Ledger) -> None:
-    quarantine(ledger, _file(ledger, "broken.jpg"), "It is cut off.")
+    ledger.quarantine_file(_file(ledger, "broken.jpg"), Reason.BROKEN, "It is cut off.")
     (message,) = ledger.messages_after(0)
     assert (message.key, message.body["reason"]) == ("quarantine:1:1:1", "It is cut off.")
     assert ledger.counts().quarantined == 1
+
+
+def _burst(file: SettledFile | None) -> tuple[str, str, str] | None:
+    if file is None or file.taken_at is None:
+        return None
+    return file.camera, shifted(file.taken_at, -60.0), shifted(file.taken_at, 60.0)
 
 
 def test_photos_are_answered_camera_by_camera_and_oldest_first(ledger: Ledger) -> None:
@@ -217,9 +215,9 @@ def test_photos_are_answered_camera_by_camera_and_oldest_first(ledger: Ledger) -
     for name, camera, taken_at in files:
         _file(ledger, name, camera, taken_at)
     order, last = [], None
-    while (file := next_file(ledger, [1], [], last, 60.0)) is not None:
+    while (file := ledger.next_settled([1], [], _burst(last))) is not None:
         order.append(file.path.decode())
-        ledger.database.execute("UPDATE file SET state = 'decided' WHERE id = ?", (file.id,))
+        ledger.vanish_file(file.id)
         last = file
     # B waits longest; its burst is answered in one go, then A's turn comes, whose clock says 1970.
     assert order == ["b1", "b2", "a1", "a2", "a3", "a-no-clock", "b3"]
@@ -227,9 +225,9 @@ def test_photos_are_answered_camera_by_camera_and_oldest_first(ledger: Ledger) -
 
 def test_files_of_an_absent_folder_and_files_under_work_are_not_taken(ledger: Ledger) -> None:
     file = _file(ledger, "a.jpg")
-    assert next_file(ledger, [file.folder_id], [file.id], None, 60.0) is None
-    assert next_file(ledger, [99], [], None, 60.0) is None
-    assert next_file(ledger, [file.folder_id], [], None, 60.0) == file
+    assert ledger.next_settled([file.folder_id], [file.id], None) is None
+    assert ledger.next_settled([99], [], None) is None
+    assert ledger.next_settled([file.folder_id], [], None) == file
 
 
 def test_the_ledger_tells_the_photos_in_the_order_they_were_answered(ledger: Ledger) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from reid_edge.watch.answer.moving import move_decided
-from reid_edge.watch.intake.settling import state_of
+from reid_edge.watch.intake.settling import stamp_of
 from reid_edge.watch.ledger.ledger import Ledger
 
 
 def _decided(ledger: Ledger, path: Path, content: bytes, identity: str = "Asha", verdict: str = "known") -> int:
     path.write_bytes(content)
-    state = state_of(os.fsencode(path))
+    state = stamp_of(os.fsencode(path))
     assert state is not None
     folder = ledger.database.rows("SELECT id FROM folder") or [
         (ledger.database.insert("folder", path=b"/w", present=1, device_id=""),)

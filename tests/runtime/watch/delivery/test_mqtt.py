@@ -15,9 +15,9 @@ from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Configuration, Mqtt, read_configuration
 from reid_edge.watch.delivery import Deliveries
 from reid_edge.watch.delivery.backoff import Backoff
-from reid_edge.watch.delivery.failure import DeliveryError
 from reid_edge.watch.delivery.mqtt import MqttSink
 from reid_edge.watch.delivery.rejected import all_rejected
+from reid_edge.watch.delivery.sending import DeliveryError
 from reid_edge.watch.ledger.ledger import Ledger, Message
 
 Fill = Callable[..., list[str]]
@@ -28,7 +28,7 @@ Wait = Callable[..., None]
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real waits are tested in test_backoff.py."""
     pytest.importorskip("paho.mqtt.client")
-    monkeypatch.setattr("reid_edge.watch.delivery.courier.Backoff", lambda: Backoff(first=0.02, longest=0.05))
+    monkeypatch.setattr("reid_edge.watch.delivery.worker.Backoff", lambda: Backoff(first=0.02, longest=0.05))
 
 
 class Broker:
@@ -156,7 +156,7 @@ def test_a_broker_that_goes_and_comes_back_gets_everything_in_order(
     assert list(dict.fromkeys(broker.keys)) == keys
 
 
-def test_a_topic_that_the_broker_refuses_is_put_aside_and_the_others_go_on(
+def test_a_topic_that_the_broker_refuses_is_rejected_and_the_others_go_on(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait
 ) -> None:
     rights = broker.folder / "rights"
@@ -168,13 +168,13 @@ def test_a_topic_that_the_broker_refuses_is_put_aside_and_the_others_go_on(
     deliveries = Deliveries(configuration(ledger, mqtt=broker.url), ledger)
     wait_until(lambda: ledger.delivered("mqtt") == 9)
     deliveries.stop()
-    aside = all_rejected(ledger.path.parent)
-    assert [each.message.camera for each in aside] == ["camera 1"] * 3
-    assert "Not authorized" in aside[0].reason
+    rejected = all_rejected(ledger.path.parent)
+    assert [each.message.camera for each in rejected] == ["camera 1"] * 3
+    assert "Not authorized" in rejected[0].reason
 
 
 @pytest.mark.parametrize("limit", ["message_size_limit 2000", "max_packet_size 2000"])
-def test_a_message_that_is_too_large_for_the_broker_is_put_aside(
+def test_a_message_that_is_too_large_for_the_broker_is_rejected(
     ledger: Ledger, fill: Fill, broker: Broker, wait_until: Wait, limit: str
 ) -> None:
     broker.lines += [limit]
@@ -199,7 +199,7 @@ def test_a_wrong_password_is_said_and_nothing_is_lost(
     broker.start()
     wait_until(broker._listens)
     wrong = MqttSink(Mqtt(broker.url.replace("//", "//ranger:wrong@")), tmp_path)
-    with pytest.raises(DeliveryError, match="lets nobody in: Not authorized") as refused:
+    with pytest.raises(DeliveryError, match="refuses the connection: Not authorized") as refused:
         wrong.deliver(ledger.messages_after(0))
     assert not refused.value.refused
     assert "wrong" not in refused.value.message
@@ -235,7 +235,7 @@ def test_a_broker_that_is_away_or_mute_is_no_refusal(ledger: Ledger, fill: Fill,
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         sink = MqttSink(Mqtt(f"mqtt://127.0.0.1:{port}", timeout_seconds=0.2), tmp_path)
-        with pytest.raises(DeliveryError, match="does not greet back") as failure:
+        with pytest.raises(DeliveryError, match="does not answer CONNECT") as failure:
             sink.deliver(ledger.messages_after(0))
         assert not failure.value.refused
     with pytest.raises(DeliveryError, match="not reached") as failure:

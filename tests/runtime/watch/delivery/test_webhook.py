@@ -13,8 +13,9 @@ import pytest
 from reid_edge.watch.configuration import Configuration, Webhook, read_configuration
 from reid_edge.watch.delivery import Deliveries
 from reid_edge.watch.delivery.backoff import Backoff
-from reid_edge.watch.delivery.failure import DeliveryError
+from reid_edge.watch.delivery.sending import DeliveryError
 from reid_edge.watch.delivery.webhook import WebhookSink
+from reid_edge.watch.delivery.worker import REFUSALS
 from reid_edge.watch.ledger.ledger import Ledger
 
 Fill = Callable[..., list[str]]
@@ -23,7 +24,7 @@ Fill = Callable[..., list[str]]
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real waits are tested in test_backoff.py."""
-    monkeypatch.setattr("reid_edge.watch.delivery.courier.Backoff", lambda: Backoff(first=0.02, longest=0.05))
+    monkeypatch.setattr("reid_edge.watch.delivery.worker.Backoff", lambda: Backoff(first=0.02, longest=0.05))
 
 
 def configuration(ledger: Ledger, **given: Any) -> Configuration:
@@ -70,17 +71,20 @@ def test_how_many_arrived_is_told_when_a_later_one_fails(ledger: Ledger, fill: F
 @pytest.mark.parametrize(
     ("status", "headers", "refused", "wait", "said"),
     [
-        (400, {}, True, None, "refuses: 400 Bad Request, so says the receiver"),
-        (401, {}, True, None, "refuses: 401"),
-        (500, {}, True, None, "refuses: 500"),
-        (302, {"Location": "http://elsewhere/"}, True, None, "has moved to 'http://elsewhere/'"),
-        (307, {"Location": "http://elsewhere/"}, True, None, "has moved to"),
-        (408, {}, False, None, "is busy: 408"),
-        (429, {"Retry-After": "120"}, False, 120.0, "is busy: 429"),
-        (503, {"Retry-After": "soon"}, False, None, "is busy: 503"),
+        (400, {}, True, None, "refuses a message: 400 Bad Request, so says the receiver"),
+        (404, {}, True, None, "refuses a message: 404"),
+        (422, {"Retry-After": "5"}, True, 5.0, "refuses a message: 422"),
+        (401, {}, False, None, "takes no messages now: 401"),
+        (407, {}, False, None, "takes no messages now: 407"),
+        (408, {}, False, None, "takes no messages now: 408"),
+        (429, {"Retry-After": "120"}, False, 120.0, "takes no messages now: 429"),
+        (500, {}, False, None, "takes no messages now: 500"),
+        (503, {"Retry-After": "soon"}, False, None, "takes no messages now: 503"),
+        (302, {"Location": "http://elsewhere/"}, False, None, "has moved to 'http://elsewhere/'"),
+        (307, {"Location": "http://elsewhere/"}, False, None, "has moved to"),
     ],
 )
-def test_each_answer_is_told_apart(
+def test_an_answer_is_about_the_message_or_about_the_receiver(
     ledger: Ledger, fill: Fill, receiver: Any, status: int, headers: dict[str, str], refused: bool, wait: float | None, said: str
 ) -> None:
     fill(ledger, 1)
@@ -206,6 +210,35 @@ def test_another_address_is_taken_while_it_runs(
     assert len(receiver.keys) == 3
 
 
+def test_a_reload_sends_rejected_messages_again(
+    ledger: Ledger, fill: Fill, receiver: Any, wait_until: Callable[..., None]
+) -> None:
+    fill(ledger, 3)
+    receiver.answer = lambda body: (422 if body["number"] == 1 else 200, {})
+    settings = configuration(ledger, webhook=receiver.url)
+    deliveries = Deliveries(settings, ledger)
+    wait_until(lambda: ledger.delivered("webhook") == 3)
+    assert [state.rejected for state in deliveries.states()] == [1]
+    receiver.answer = lambda body: (200, {})
+    deliveries.reconfigure(settings)
+    wait_until(lambda: [state.rejected for state in deliveries.states()] == [0])
+    deliveries.stop()
+    assert receiver.keys == ["photo:0000", "photo:0002", "photo:0001"]
+
+
+def test_expired_credentials_reject_no_message(
+    ledger: Ledger, fill: Fill, receiver: Any, wait_until: Callable[..., None]
+) -> None:
+    keys = fill(ledger, 5)
+    receiver.answer = lambda body: (401, {})
+    deliveries = Deliveries(configuration(ledger, webhook=receiver.url), ledger)
+    wait_until(lambda: receiver.attempts > 2 * REFUSALS)
+    receiver.answer = lambda body: (200, {})
+    wait_until(lambda: ledger.delivered("webhook") == 5)
+    deliveries.stop()
+    assert receiver.keys == keys
+
+
 def test_stopping_does_not_wait_for_a_receiver_that_hangs(
     ledger: Ledger, fill: Fill, receiver: Any, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,13 +252,13 @@ def test_stopping_does_not_wait_for_a_receiver_that_hangs(
     receiver.answer = hang
     fill(ledger, 2)
     deliveries = Deliveries(configuration(ledger, webhook=receiver.url), ledger)
-    (courier,) = deliveries._couriers
+    (worker,) = deliveries._workers
     wait_until(lambda: receiver.attempts == 1)
     deliveries.stop()
-    assert courier.is_alive()  # and a daemon thread, which does not keep the process
-    assert courier.daemon
+    assert worker.is_alive()  # and a daemon thread, which does not keep the process
+    assert worker.daemon
     ledger.close()
     let_go.set()
-    courier.join(10)
-    assert not courier.is_alive()
+    worker.join(10)
+    assert not worker.is_alive()
     assert receiver.keys[0] == "photo:0000"

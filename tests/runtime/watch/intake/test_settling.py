@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from reid_edge.watch.intake.settling import FileState, Settling, state_of
+from reid_edge.watch.intake.settling import Settling, stamp_of
+from reid_edge.watch.ledger.records import FileStamp
 
 
 def _seen(settling: Settling, path: Path, now: float) -> bytes:
     name = os.fsencode(path)
-    state = state_of(name)
+    state = stamp_of(name)
     assert state is not None
     settling.observe(1, name, state, now)
     return name
@@ -62,6 +63,6 @@ def test_no_more_settle_at_once_than_asked_for(tmp_path: Path) -> None:
     for number in range(5):
         path = tmp_path / f"{number}.jpg"
         path.write_bytes(b"x")
-        settling.observe(number, os.fsencode(path), FileState.of(path.stat()), 0.0)
+        settling.observe(number, os.fsencode(path), FileStamp.of(path.stat()), 0.0)
     assert len(settling.settled(2.0, 2.0, 3)) == 3
     assert len(settling.settled(2.0, 2.0, 3)) == 2

@@ -43,5 +43,5 @@ def _file(
 ) -> None:
     ledger.database.insert(
         "file", folder_id=folder, path=b"/media/card/" + path, size=1, mtime_ns=1, inode=1, state=state, photo_id=photo,
-        reason=reason, tries=tries, first_seen_at=_AT, changed_at=_AT,
+        reason=reason, reason_code="broken" if reason else "", tries=tries, first_seen_at=_AT, changed_at=_AT,
     )  # fmt: skip

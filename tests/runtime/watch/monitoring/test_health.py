@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.delivery.courier import DeliveryState
+from reid_edge.watch.delivery.worker import DeliveryState
 from reid_edge.watch.monitoring.health import problems
 
 CONFIGURATION = Configuration((Path("/media/card"),), stuck_seconds=300.0, disk_reserve_bytes=500_000_000)

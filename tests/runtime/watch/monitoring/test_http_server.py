@@ -13,7 +13,7 @@ import pytest
 
 from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.delivery.courier import DeliveryState
+from reid_edge.watch.delivery.worker import DeliveryState
 from reid_edge.watch.ledger.ledger import LEDGER_NAME
 from reid_edge.watch.monitoring import Monitor
 from reid_edge.watch.monitoring.http_server import MonitoringServer

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger, LedgerError
-from reid_edge.watch.monitoring.status import Folder, Quarantined, read_status
+from reid_edge.watch.ledger.records import FolderPresence, QuarantinedFile
+from reid_edge.watch.ledger.states import Reason
+from reid_edge.watch.monitoring.status import read_status
 
 
 def test_the_ledger_tells_everything_without_a_daemon(out: Path) -> None:
     status = read_status(out)
     assert (status.counts.decided, status.counts.waiting, status.counts.quarantined) == (3, 2, 1)
-    assert status.folders == (Folder("/media/card", True), Folder('/media/"away"\n\\xff', False))
-    assert status.quarantined == (Quarantined("/media/card/\\xff\n.jpg", "It is cut off.", 3),)
+    assert status.folders == (FolderPresence("/media/card", True), FolderPresence('/media/"away"\n\\xff', False))
+    assert status.quarantined == (QuarantinedFile("/media/card/\\xff\n.jpg", "It is cut off.", Reason.BROKEN, 3),)
     assert [(each.sink, each.message.id, each.tries) for each in status.rejected] == [("webhook", 2, 11)]
     assert status.counts.undelivered == {"webhook": 2}
     assert status.last_answered_at == "2026-05-01T06:02:00+00:00"
@@ -25,7 +27,7 @@ def test_the_ledger_tells_everything_without_a_daemon(out: Path) -> None:
 
 def test_a_daemon_that_was_killed_is_told_from_one_that_is_at_work(out: Path) -> None:
     """The process that began the run is this one, and it is alive; but it has let the ledger go."""
-    assert read_status(out).run.running is False  # type: ignore[union-attr]
+    assert read_status(out).running is False
     program = (
         "import sys; from pathlib import Path; from reid_edge.watch.ledger.ledger import Ledger\n"
         "ledger = Ledger.open(Path(sys.argv[1])); ledger.start_run('1.0', 'field 1', 'g'); print('open', flush=True)\n"
@@ -37,21 +39,21 @@ def test_a_daemon_that_was_killed_is_told_from_one_that_is_at_work(out: Path) ->
     with daemon:
         assert daemon.stdout is not None
         assert daemon.stdout.readline() == b"open\n"
-        run = read_status(out).run
-        assert run is not None
-        assert (run.running, run.pid) == (True, daemon.pid)
+        status = read_status(out)
+        assert status.run is not None
+        assert (status.running, status.run.pid) == (True, daemon.pid)
         daemon.kill()
-    assert read_status(out).run.running is False  # type: ignore[union-attr]
+    assert read_status(out).running is False
 
 
 def test_reading_takes_no_lock_from_a_daemon_that_starts(out: Path) -> None:
     read_status(out)
     with Ledger.open(out / LEDGER_NAME) as ledger:
         ledger.end_run(1)
-        run = read_status(out).run
-    assert run is not None
-    assert run.ended_at is not None
-    assert run.running is False
+        status = read_status(out)
+    assert status.run is not None
+    assert status.run.ended_at is not None
+    assert status.running is False
 
 
 def test_a_folder_without_a_ledger_is_said(tmp_path: Path) -> None:

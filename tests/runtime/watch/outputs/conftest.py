@@ -14,11 +14,11 @@ import pytest
 from reid_edge.decide.decision import Decision, RankedIdentity
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.photo import Photo
-from reid_edge.watch.answer.answering import Answer
-from reid_edge.watch.answer.committing import SettledFile, commit_answer
+from reid_edge.watch.answer.answering import PhotoAnswer
+from reid_edge.watch.answer.committing import commit_answer
 from reid_edge.watch.answer.events import close_event
-from reid_edge.watch.intake.settling import FileState
 from reid_edge.watch.ledger.ledger import Ledger, shown
+from reid_edge.watch.ledger.records import FileStamp
 
 NAMES = ("IMG_0001.JPG", "Löwe am Wasser.jpg", 'a,"b"\\nc;=1+1.jpg', "ohne\\xff.jpg", "a\nb\u2028c.jpg")
 
@@ -158,25 +158,13 @@ def commit() -> Callable[..., Photo]:
     ) -> Photo:
         place = Path(os.fsdecode(path))
         path, parent, name = os.fsencode(place), os.fsencode(place.parent), os.fsencode(place.name)
-        database = ledger.database
         with ledger.transaction():
-            database.execute("INSERT OR IGNORE INTO folder (path, present, device_id) VALUES (?, 1, '')", (parent,))
-            ((folder,),) = database.rows("SELECT id FROM folder WHERE path = ?", (parent,))
-            times = "2026-01-01T00:00:00+00:00"
-            number = database.insert(
-                "file",
-                folder_id=folder,
-                path=path,
-                size=1,
-                mtime_ns=1,
-                inode=1,
-                state="settled",
-                first_seen_at=times,
-                changed_at=times,
-            )
+            number = ledger.add_file(ledger.folder_id(parent), path, FileStamp(1, 1, 1))
+            ledger.settle_file(number, FileStamp(1, 1, 1), camera, None)
         photo = Photo(np.zeros((480, 640, 3), np.uint8), hashlib.sha256(path).hexdigest(), shown(name), **facts)
-        file = SettledFile(number, folder, path, FileState(1, 1, 1), camera, photo.taken_at, 0)
-        answer = Answer(
+        file = ledger.settled_file(number)
+        assert file is not None
+        answer = PhotoAnswer(
             decisions[0].verdict if decisions else "empty", tuple(decisions), (None,) * len(decisions), (), "field 1", "0"
         )
         committed = commit_answer(ledger, file, photo, answer, 60.0, None)

@@ -130,7 +130,7 @@ def test_a_file_longer_than_its_tail_is_mended_from_its_tail(kind, ledger, memor
 def test_a_file_of_somebody_else_or_of_another_ledger_is_left_alone(kind, ledger, memory_folder, post_photos):
     path = memory_folder / "file"
     path.write_text("Notes of the season\nnyala, two calves\n")
-    with pytest.raises(SinkError, match="is not the file that is written here"):
+    with pytest.raises(SinkError, match="is not a file that reid-edge wrote"):
         kind(path, ledger)
     assert path.read_text().startswith("Notes")
     path.unlink()

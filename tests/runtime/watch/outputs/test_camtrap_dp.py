@@ -173,7 +173,7 @@ def test_what_a_person_says_of_the_package_is_kept_and_what_follows_from_the_pho
     package = json.loads((folder / "datapackage.json").read_text())
     assert (package["title"], package["project"]["samplingDesign"]) == (given["title"], "systematicRandom")
     assert package["project"]["individualAnimals"] is True
-    with pytest.raises(UsageError, match="gives 'temporal', which follows from the photos"):
+    with pytest.raises(UsageError, match="has the key 'temporal', which is unknown or follows from the photos"):
         write(DEPLOYMENTS, json.dumps({"temporal": {}}))
 
 

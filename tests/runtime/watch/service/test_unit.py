@@ -111,10 +111,10 @@ def test_it_is_installed_whole_and_says_how_to_start_it(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "No folder to watch"),
-        (["a\nb"], "a character that a systemd unit cannot"),
+        ([], "There is no folder to watch"),
+        (["a\nb"], "a character that a systemd unit cannot hold"),
         (["a", "--name", "../x"], "cannot be the name of a service"),
-        (["a", "--memory", "much"], "no amount of memory"),
+        (["a", "--memory", "much"], "not an amount of memory"),
         (["a", "--account", "nobody-of-this-name"], "There is no user"),
         (["a", "--user", "--account", "x"], "exclude each other"),
     ],

@@ -1,4 +1,4 @@
-"""From the folders into the ledger: scans, and files that settle."""
+"""Watching folders: scans put what is found into the ledger, and files that have settled are marked as ready to be read."""
 
 # File names are bytes here, which pathlib does not take.
 # ruff: noqa: PTH120
@@ -9,17 +9,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.photo import PHOTO_EXTENSIONS, optional
 from reid_edge.photo.video import VIDEO_EXTENSIONS
-from reid_edge.storage.clock import now
-from reid_edge.watch.answer.moving import move_or_say
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.intake.cameras import camera_of_exif, camera_of_folder, read_head, taken_at
-from reid_edge.watch.intake.folders import Folder, look, still_there, watched_folder
+from reid_edge.watch.intake.folders import WatchedFolder, check_presence, is_still_present, watched_folder
 from reid_edge.watch.intake.scanning import Scanner
 from reid_edge.watch.intake.settling import Settling
 from reid_edge.watch.ledger.ledger import Ledger, shown
@@ -27,22 +25,23 @@ from reid_edge.watch.monitoring import Monitor
 
 log = logging.getLogger(__name__)
 
-UNREADABLE = "Not readable now:"  # how the reason of a file begins that is worth another try when its folder comes back
-
 _SETTLED_AT_ONCE = 200
 _HINT_SECONDS = 0.2
 
 
-class Arrivals:
-    """The watched folders. A rescan finds everything that is there; a hint only makes it earlier.
+class FolderWatcher:
+    """All watched folders. A rescan finds everything that is in them; a hint only makes the next one earlier.
 
     Attributes:
         configuration: the running one; may be replaced.
         scans: how many walks through all folders are done.
     """
 
-    def __init__(self, ledger: Ledger, configuration: Configuration, monitor: Monitor) -> None:
-        """Note the folders in the ledger, and look which of them are there.
+    def __init__(self, ledger: Ledger, configuration: Configuration, monitor: Monitor, move: Callable[[int], None]) -> None:
+        """Note the folders in the ledger, and check which of them are present.
+
+        Args:
+            move: moves an answered file, by its id, out of its folder; called where the configuration asks for it.
 
         Raises:
             LedgerError, StorageError: they cannot be noted.
@@ -51,6 +50,7 @@ class Arrivals:
         self.scans = 0
         self._ledger = ledger
         self._monitor = monitor
+        self._move = move
         self._settling = Settling()
         self._folders = [watched_folder(ledger, os.fsencode(path)) for path in configuration.folders]
         self._scanners = [self._scanner(folder) for folder in self._folders]
@@ -64,7 +64,7 @@ class Arrivals:
         Raises:
             LedgerError, StorageError: it is not noted; the next scan finds the same.
         """
-        return self._scan_on() | self._settle()
+        return self._continue_scan() | self._settle()
 
     def hint(self) -> None:
         """Something may have changed: scan soon. May be called from any thread."""
@@ -72,49 +72,46 @@ class Arrivals:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether everything that is there was found and has settled."""
+        """Whether everything in the folders was found and has settled."""
         return self.scans > 0 and self._scan is None and not len(self._settling)
 
     @property
-    def folders_there(self) -> list[int]:
-        """Ids of the folders that are there."""
-        return [folder.id for folder in self._folders if folder.place is not None]
+    def present_ids(self) -> list[int]:
+        """Ids of the folders that are present."""
+        return [folder.id for folder in self._folders if folder.is_present]
 
     @property
-    def all_there(self) -> bool:
-        """Whether no folder is missing."""
-        return all(folder.place is not None for folder in self._folders)
+    def all_present(self) -> bool:
+        """Whether no folder is absent."""
+        return all(folder.is_present for folder in self._folders)
 
-    def paths_there(self) -> list[Path]:
-        """Where the folders lie that are there."""
-        return [Path(os.fsdecode(folder.path)) for folder in self._folders if folder.place is not None]
+    def present_paths(self) -> list[Path]:
+        """Paths of the folders that are present."""
+        return [Path(os.fsdecode(folder.path)) for folder in self._folders if folder.is_present]
 
     def shown(self) -> str:
         """All folders as text for people."""
         return ", ".join(shown(folder.path) for folder in self._folders)
 
-    def still_there(self, folder_id: int) -> bool:
-        """Whether a folder is the one that was scanned: not unmounted, nor another disk in its place."""
-        return still_there(next(folder for folder in self._folders if folder.id == folder_id))
+    def is_still_present(self, folder_id: int) -> bool:
+        """Whether a folder is the one that was scanned: not unmounted, nor another disk at its path."""
+        return is_still_present(next(folder for folder in self._folders if folder.id == folder_id))
 
     def root_of(self, path: bytes) -> bytes:
         """The innermost watched folder that a file lies in."""
         fitting = [folder.path for folder in self._folders if path.startswith(folder.path.rstrip(b"/") + b"/")]
         return max(fitting, key=len, default=os.path.dirname(path))
 
-    def _scanner(self, folder: Folder) -> Scanner:
+    def _scanner(self, folder: WatchedFolder) -> Scanner:
         out = self.configuration.out.stat()
-        others = [other for other in self._folders if other is not folder]
-        return Scanner(
-            self._ledger,
-            self._settling,
-            folder,
-            self.configuration.recursive,
-            [(out.st_dev, out.st_ino), *((o.place.device, o.place.inode) for o in others if look(self._ledger, o) and o.place)],
-            _extensions(self.configuration),
-        )
+        excluded = [(out.st_dev, out.st_ino)]
+        for other in self._folders:
+            if other is not folder and check_presence(self._ledger, other) and other.place is not None:
+                excluded.append((other.place.device, other.place.inode))
+        recursive, extensions = self.configuration.recursive, _extensions(self.configuration)
+        return Scanner(self._ledger, self._settling, folder, recursive, excluded, extensions)
 
-    def _scan_on(self) -> bool:
+    def _continue_scan(self) -> bool:
         """One step of a scan; returns whether a scan is under way."""
         if self._scan is None:
             now = time.monotonic()
@@ -139,51 +136,41 @@ class Arrivals:
 
     def _whole_scan(self) -> Iterator[None]:
         for scanner, folder in zip(self._scanners, self._folders, strict=True):
-            was_there = folder.place is not None
+            was_present = folder.is_present
             yield from scanner.steps()
-            if was_there != (folder.place is not None) or self.scans == 0:
-                self._tell_presence(folder)
+            if was_present != folder.is_present or self.scans == 0:
+                self._note_presence(folder)
             if self.configuration.move:
-                for file_id, _ in scanner.left:
-                    move_or_say(self._ledger, file_id, self.configuration.out)
+                for file_id in scanner.decided:
+                    self._move(file_id)
                     yield
-        self._monitor.absent(Path(os.fsdecode(folder.path)) for folder in self._folders if folder.place is None)
+        self._monitor.absent(Path(os.fsdecode(folder.path)) for folder in self._folders if not folder.is_present)
 
-    def _tell_presence(self, folder: Folder) -> None:
-        if folder.place is None:
-            log.warning("The folder %s is not there. Its photos wait until it is back.", shown(folder.path))
+    def _note_presence(self, folder: WatchedFolder) -> None:
+        if not folder.is_present:
+            log.warning("The folder %s is missing. Its photos wait until it is back.", shown(folder.path))
             return
         if self.scans:
             log.info("The folder %s is back.", shown(folder.path))
-        # What could not be read for another reason than its content may be readable now.
-        self._ledger.database.execute(
-            "UPDATE file SET state = 'seen', tries = 0, changed_at = ? WHERE folder_id = ? AND state = 'quarantined' "
-            "AND (reason LIKE ? OR reason LIKE ?)",
-            (now(), folder.id, f"{UNREADABLE}%", f"%{optional.INSTALL}%"),
-        )
+        self._ledger.requeue_files(folder.id)
 
     def _settle(self) -> bool:
         found = self._settling.settled(time.monotonic(), self.configuration.settle_seconds, _SETTLED_AT_ONCE)
         if not found:
             return False
-        facts: list[Sequence[object]] = []
-        for file_id, path, state in found:
-            head = read_head(path)
-            camera = camera_of_exif(head) if self.configuration.camera == "exif" else ""
-            camera = camera or camera_of_folder(self.root_of(path), path)
-            facts.append((state.size, state.mtime_ns, state.inode, camera, taken_at(head), file_id))
+        heads = [read_head(path) for _, path, _ in found]
         try:
             with self._ledger.transaction():
-                for fact in facts:
-                    self._ledger.database.execute(
-                        "UPDATE file SET state = 'settled', size = ?, mtime_ns = ?, inode = ?, camera = ?, taken_at = ? "
-                        "WHERE id = ? AND state = 'seen'",
-                        fact,
-                    )
+                for (file_id, path, stamp), head in zip(found, heads, strict=True):
+                    self._ledger.settle_file(file_id, stamp, self._camera(path, head), taken_at(head))
         except ReidEdgeError:
             self.hint()  # the next scan gives them to settle again
             raise
         return True
+
+    def _camera(self, path: bytes, head: bytes) -> str:
+        camera = camera_of_exif(head) if self.configuration.camera == "exif" else ""
+        return camera or camera_of_folder(self.root_of(path), path)
 
 
 def _extensions(configuration: Configuration) -> frozenset[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def file_hints(there: Callable[[], Sequence[Path]], own: Path, recursive: bool, hint: Callable[[], None]) -> Iterator[None]:
+def file_hints(present: Callable[[], Sequence[Path]], out: Path, recursive: bool, hint: Callable[[], None]) -> Iterator[None]:
     """While this is entered a thread waits for file events; nothing happens where watchfiles is not installed.
 
     Args:
-        there: the folders that are there now; called in the thread.
-        own: a folder whose changes say nothing, because the daemon makes them.
+        present: the folders that are present now; called in the thread.
+        out: the daemon's folder, whose changes are ignored.
         recursive: sub-folders, too.
         hint: called in the thread when something changed.
     """
@@ -23,7 +23,7 @@ def file_hints(there: Callable[[], Sequence[Path]], own: Path, recursive: bool, 
         yield
         return
     ended = threading.Event()
-    thread = threading.Thread(target=_watch, args=(there, own, recursive, hint, ended), name="hints", daemon=True)
+    thread = threading.Thread(target=_watch, args=(present, out, recursive, hint, ended), name="hints", daemon=True)
     thread.start()
     try:
         yield
@@ -33,12 +33,12 @@ def file_hints(there: Callable[[], Sequence[Path]], own: Path, recursive: bool, 
 
 
 def _watch(
-    there: Callable[[], Sequence[Path]], own: Path, recursive: bool, hint: Callable[[], None], ended: threading.Event
+    present: Callable[[], Sequence[Path]], out: Path, recursive: bool, hint: Callable[[], None], ended: threading.Event
 ) -> None:
     import watchfiles
 
     while not ended.is_set():
-        folders = there()
+        folders = present()
         if not folders:
             ended.wait(1.0)
             continue
@@ -53,9 +53,9 @@ def _watch(
                 raise_interrupt=False,
             )
             for change in changes:
-                if any(not Path(path).is_relative_to(own) for _, path in change):
+                if any(not Path(path).is_relative_to(out) for _, path in change):
                     hint()
-                if folders != there():
+                if folders != present():
                     break
         except (OSError, RuntimeError):
             ended.wait(5.0)

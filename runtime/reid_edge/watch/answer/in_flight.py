@@ -1,4 +1,4 @@
-"""What is being answered, noted where the next process finds it: a photo that kills the daemon must not kill it for ever.
+"""The photo that is being answered, marked where the next process finds it: a photo that kills the daemon must not kill it for ever.
 
 A network may take all memory or crash the process; then nothing is left to note it. So the note is made before. It is written in place
 and not synced: what a process wrote outlasts its end without that, and a power cut, which is not the photo's fault, does not count.
@@ -21,13 +21,13 @@ _NONE = "-"
 
 @dataclass(frozen=True)
 class Death:
-    """Of a process in the middle of an answer. `file_id`: of what; `blamed`: False where the engine is at fault."""
+    """A process died in the middle of an answer. `file_id`: of which file; `blamed`: False where the engine is at fault."""
 
     file_id: int
     blamed: bool
 
 
-class UnderWork:
+class InFlightMarker:
     """A small file that says which of the ledger's files is being answered, and of which ones processes died since the last answer."""
 
     def __init__(self, path: Path) -> None:
@@ -39,12 +39,12 @@ class UnderWork:
         self._path = path
         self._boot = _boot_id()
         self._suspects: list[int] = []
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         with file_errors(path):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def left_over(self) -> Death | None:
-        """How the process before died of a photo, told once; None where it did not, or the machine itself went down.
+    def last_death(self) -> Death | None:
+        """How the previous process died of a photo, returned once; None where it did not, or the machine itself went down.
 
         Raises:
             StorageError: it cannot be read or written.
@@ -78,7 +78,7 @@ class UnderWork:
     def close(self) -> None:
         """The process ends by its own will, maybe in the middle of an answer, which is no photo's fault. From any thread; nothing is noted
         from now on."""
-        with self._turn:
+        with self._lock:
             if self._file >= 0:
                 with contextlib.suppress(OSError):  # then the photo may be blamed once too often
                     os.pwrite(self._file, self._line(_NONE), 0)
@@ -86,7 +86,7 @@ class UnderWork:
                 self._file = -1
 
     def _write(self, current: str) -> None:
-        with self._turn, file_errors(self._path):
+        with self._lock, file_errors(self._path):
             if self._file >= 0:
                 os.pwrite(self._file, self._line(current), 0)
 

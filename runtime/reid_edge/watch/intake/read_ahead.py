@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.watch.answer.committing import SettledFile
-from reid_edge.watch.intake.decoding import Broken, Changed, Decoder, Reading
-from reid_edge.watch.ledger.ledger import shown
+from reid_edge.watch.intake.decoding import Changed, Decoder, Reading, Refused
+from reid_edge.watch.ledger.records import SettledFile, shown
+from reid_edge.watch.ledger.states import Reason
 
 log = logging.getLogger(__name__)
 
@@ -20,29 +20,29 @@ AHEAD = 1  # beside the photo that is being answered
 
 
 @dataclass(frozen=True)
-class Read:
-    """A file that was read, what came of it, and how long that took."""
+class ReadFile:
+    """A file that was read, what came of it, and how many seconds that took."""
 
     file: SettledFile
     reading: Reading
     seconds: float
 
 
-class Reader:
+class ReadAhead:
     """A thread with a `Decoder`.
 
     Args:
-        is_known: says of a hash whether that photo is answered; called in the thread.
+        is_answered: tells of a hash whether that photo is answered; called in the thread.
         wake: called when something was read.
         decoder: the worker.
     """
 
-    def __init__(self, is_known: Callable[[str], bool], wake: Callable[[], None], decoder: Decoder | None = None) -> None:
-        self._is_known = is_known
+    def __init__(self, is_answered: Callable[[str], bool], wake: Callable[[], None], decoder: Decoder | None = None) -> None:
+        self._is_answered = is_answered
         self._wake = wake
         self._decoder = decoder or Decoder()
         self._asked: queue.SimpleQueue[tuple[SettledFile, float | None, bool] | None] = queue.SimpleQueue()
-        self._read: queue.SimpleQueue[Read] = queue.SimpleQueue()
+        self._read: queue.SimpleQueue[ReadFile] = queue.SimpleQueue()
         self.busy: set[int] = set()  # files asked for and not taken yet; of the daemon's thread
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._thread.start()
@@ -56,7 +56,7 @@ class Reader:
         self.busy.add(file.id)
         self._asked.put((file, video_seconds, first))
 
-    def take(self) -> Read | None:
+    def take(self) -> ReadFile | None:
         """The next file that was read, in the order they were asked for; None where none is ready."""
         try:
             read = self._read.get_nowait()
@@ -76,14 +76,14 @@ class Reader:
             file, video_seconds, first = asked
             began = time.monotonic()
             try:
-                reading = self._decoder.read(file.path, file.state, self._is_known, video_seconds, first)
+                reading = self._decoder.read(file.path, file.stamp, self._is_answered, video_seconds, first)
             except ReidEdgeError:  # the ledger could not be asked; the daemon finds out by itself
                 self._decoder.kill()
                 reading = Changed()
             except Exception as error:  # a thread that ended would leave the daemon waiting for ever
                 log.exception("%s could not be read.", shown(file.path))
                 self._decoder.kill()
-                reading = Broken(f"{type(error).__name__}: {error}", crashed=True)
-            self._read.put(Read(file, reading, time.monotonic() - began))
+                reading = Refused(Reason.DECODER_CRASHED, f"{type(error).__name__}: {error}")
+            self._read.put(ReadFile(file, reading, time.monotonic() - began))
             self._wake()
         self._decoder.close()

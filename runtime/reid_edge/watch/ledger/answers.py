@@ -1,0 +1,130 @@
+"""Answers: photos, each content once, and the animals on them with their decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reid_edge.storage.clock import now
+from reid_edge.watch.ledger.records import LedgerPhoto, NewPhoto, PhotoAnimal, PhotoSummary
+from reid_edge.watch.ledger.rows import PAGE, Rows, pages
+
+_PHOTO = (
+    "id, sha256, camera, taken_at, width, height, latitude, longitude, verdict, event_id, answered_at, pack, gallery_revision"
+)
+_MESSAGE = ("sha256", "path", "camera", "taken_at", "width", "height", "latitude", "longitude")
+_ANIMAL = (
+    "SELECT animal.id, photo_id, sha256, camera, animal_index, animal.verdict, animal.identity, decision, vector "
+    "FROM animal JOIN photo ON photo.id = photo_id"
+)
+
+
+class Answers(Rows):
+    """The tables of photos and animals."""
+
+    def photos(self, after: int = 0, verdicts: Sequence[str] = ()) -> Iterator[LedgerPhoto]:
+        """The answered photos with an id above `after`, or those of some verdicts, in the order they were answered."""
+        sql = f"SELECT {_PHOTO} FROM photo WHERE id > ? AND state = 'decided' ORDER BY id LIMIT ?"
+        rows = pages(lambda last: self.database.rows(sql, (last, PAGE)), lambda row: int(row[0]), after)
+        return (self._photo(row) for row in rows if not verdicts or row[8] in verdicts)
+
+    def photo(self, sha256: str) -> LedgerPhoto | None:
+        """The answered photo with this content; None where there is none."""
+        rows = self.database.rows(f"SELECT {_PHOTO} FROM photo WHERE sha256 = ? AND state = 'decided'", (sha256,))
+        return self._photo(rows[0]) if rows else None
+
+    def is_decided(self, sha256: str) -> bool:
+        """Whether this content is answered already."""
+        return bool(self.database.rows("SELECT 1 FROM photo WHERE sha256 = ? AND state = 'decided'", (sha256,)))
+
+    def photo_summaries(self, after: int, limit: int) -> list[PhotoSummary]:
+        """The next answered photos with an id above `after`, without their animals."""
+        columns = "id, camera, taken_at, answered_at, latitude, longitude, event_id"
+        sql = f"SELECT {columns} FROM photo WHERE id > ? AND state = 'decided' ORDER BY id LIMIT ?"
+        return [PhotoSummary(*row) for row in self.database.rows(sql, (after, limit))]
+
+    def frames_until(self, photo_id: int) -> list[LedgerPhoto]:
+        """The frames of the video that a photo is a frame of, up to this one, in their order; none of a photo that is no frame."""
+        rows = self.database.rows(
+            f"SELECT {_PHOTO} FROM photo WHERE frame_of = (SELECT frame_of FROM photo WHERE id = ?) AND id <= ? ORDER BY id",
+            (photo_id, photo_id),
+        )
+        return [self._photo(row) for row in rows]
+
+    def photo_of_video(self, file_id: int, frame_sha256: str | None) -> int:
+        """The id of a video's photo: its first frame with an animal, else its first.
+
+        Args:
+            file_id: of the video.
+            frame_sha256: of a frame that another file brought, where that holds the same video.
+        """
+        rows = self.database.rows(
+            "SELECT id FROM photo WHERE frame_of IN (?, (SELECT frame_of FROM photo WHERE sha256 = ?)) "
+            "ORDER BY verdict = 'empty', id LIMIT 1",
+            (file_id, frame_sha256),
+        )
+        return int(rows[0][0])
+
+    def paths_of(self, photo_id: int) -> tuple[bytes, ...]:
+        """The files that carry a photo, or the video that it is a frame of, where they are now, the first one seen first."""
+        rows = self.database.rows("SELECT path, moved_to FROM file WHERE photo_id = ? ORDER BY id", (photo_id,))
+        if not rows:
+            rows = self.database.rows(
+                "SELECT path, moved_to FROM file WHERE id = (SELECT frame_of FROM photo WHERE id = ?)", (photo_id,)
+            )
+        return tuple(moved or path for path, moved in rows)
+
+    def add_photo(self, photo: NewPhoto) -> int:
+        """Store an answered photo; returns its id."""
+        return self.database.insert("photo", **asdict(photo), state="decided", answered_at=now())
+
+    def add_animal(self, photo_id: int, decision: Mapping[str, Any], vector: bytes | None) -> None:
+        """Store one animal of a photo.
+
+        Args:
+            decision: as plain data.
+            vector: the bytes of its first embedding, float32 [D]; None where there is none.
+        """
+        self.database.insert(
+            "animal",
+            photo_id=photo_id,
+            animal_index=decision["animal"]["index"],
+            verdict=decision["verdict"],
+            identity=decision["identity"],
+            probability=decision["probability"],
+            decision=json.dumps(decision, ensure_ascii=False),
+            vector=vector,
+        )
+
+    def animals_of_event(self, event_id: int) -> list[PhotoAnimal]:
+        """The animals of an event's photos, photo by photo in the order they were taken."""
+        return self._animals("event_id = ? ORDER BY photo.taken_at, photo.id, animal_index", event_id)
+
+    def photo_animal(self, animal_id: int) -> PhotoAnimal | None:
+        """One animal of a photo; None of a frame of a video."""
+        return next(iter(self._animals("animal.id = ? AND frame_of IS NULL", animal_id)), None)
+
+    def photo_message(self, message_id: int) -> dict[str, Any]:
+        """The body of a photo's message, made from the photo and its animals."""
+        ((photo_id, event, verdict, *facts),) = self.database.rows(
+            f"SELECT id, event_id, verdict, {', '.join(_MESSAGE)} FROM photo WHERE message_id = ?", (message_id,)
+        )
+        animals = [{key: value for key, value in decision.items() if key != "matches"} for decision in self._decisions(photo_id)]
+        return {"photo": dict(zip(_MESSAGE, facts, strict=True)), "event": event, "verdict": verdict, "animals": animals}
+
+    def _animals(self, where: str, value: int) -> list[PhotoAnimal]:
+        rows = self.database.rows(f"{_ANIMAL} WHERE {where}", (value,))
+        return [
+            PhotoAnimal(number, photo_id, sha256, camera, index, verdict, identity, json.loads(decision), vector)
+            for number, photo_id, sha256, camera, index, verdict, identity, decision, vector in rows
+        ]
+
+    def _photo(self, row: tuple[Any, ...]) -> LedgerPhoto:
+        facts = dict(zip(_PHOTO.split(", "), row, strict=True))
+        return LedgerPhoto(**facts, paths=self.paths_of(row[0]), animals=tuple(self._decisions(row[0])))
+
+    def _decisions(self, photo_id: int) -> list[dict[str, Any]]:
+        rows = self.database.rows("SELECT decision FROM animal WHERE photo_id = ? ORDER BY animal_index", (photo_id,))
+        return [json.loads(decision) for (decision,) in rows]
