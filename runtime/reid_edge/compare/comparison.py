@@ -38,15 +38,15 @@ class Comparison:
         score_names: S names, the columns of `raw`.
         raw: float64 [B, S], cosines, match counts, shares of neighbours in common, probabilities; NaN where a matcher was not run on a
             candidate, or a head does not know its individual or the species.
-        owners: B names, whom each candidate shows.
         matches: by matcher name, by row of the shortlist.
+        owners: B names, whom each candidate shows.
     """
 
     sighting_ids: NDArray[np.int64]
     score_names: tuple[str, ...]
     raw: NDArray[np.float64]
-    owners: tuple[str, ...] = ()
     matches: dict[str, dict[int, Matches]] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
 
 
 class MayStop(Protocol):
@@ -95,7 +95,8 @@ class Comparer:
             retrieve = recipe.retrieve
             ids = shortlist(self.source, retrieve, features.vectors[retrieve.embedding], selection.ids)
             raw = np.full((len(ids), len(names)), np.nan)
-            comparison = Comparison(ids, names, raw, tuple(self.source.identity_of(int(sighting)) for sighting in ids))
+            owners = tuple(self.source.identity_of(int(sighting)) for sighting in ids)
+            comparison = Comparison(ids, names, raw, owners=owners)
             if not len(ids):
                 return comparison
             vectors = {name: self.source.vectors(name, ids) for name in recipe.embedding_names}
