@@ -7,10 +7,11 @@ SAMPLES := runtime/reid_edge/samples
 
 .PHONY: demo test fuzz mutants lint format clean
 
-demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos, print the answers
+demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos, print answers and truth
 	rm -rf demo && mkdir demo
 	$(BIN)/reid-edge gallery add $(SAMPLES)/gallery --gallery demo/gallery.sqlite
-	$(BIN)/reid-edge identify $(SAMPLES)/photos --gallery demo/gallery.sqlite --explain demo/report.html
+	$(BIN)/reid-edge identify $(SAMPLES)/photos --gallery demo/gallery.sqlite --explain demo/report.html \
+	  --truth $(SAMPLES)/metadata.csv
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

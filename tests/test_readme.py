@@ -39,7 +39,7 @@ def test_every_command_of_the_readme_and_then_its_program_works_in_the_order_in_
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     (example,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.stdout.startswith("known Chipo 0.9"), done.stderr
+    assert done.stdout.startswith("known Chipo, "), done.stderr
     assert (tmp_path / "report.html").is_file()
     assert (tmp_path / "catalogue.zip").is_file()
 

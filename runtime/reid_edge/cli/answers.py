@@ -7,18 +7,23 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from reid_edge.cli.printing import printable
 from reid_edge.decide.decision import Decision, RankedIdentity
+from reid_edge.decide.wording import wording_of
 from reid_edge.errors import PhotoError
+
+if TYPE_CHECKING:
+    from reid_edge.cli.truth import Truth
 
 _COLOURS = {"known": "green", "new": "cyan", "ask": "yellow"}
 _COLUMNS = (
     "photo",
     "animal",
+    "headline",
     "verdict",
     "identity",
     "probability",
@@ -30,6 +35,9 @@ _COLUMNS = (
     "sha256",
     "error",
 )
+_TRUTH_COLUMNS = ("truth", "result")
+_RESULT_COLOURS = {"right": "green", "wrong": "red", "asked": "yellow"}
+_INDENT = " " * 8
 
 
 class Answers(Protocol):
@@ -41,14 +49,17 @@ class Answers(Protocol):
     def failure(self, path: Path, error: PhotoError) -> None:
         """Report that a photo could not be read."""
 
+    def end(self) -> None:
+        """Print what follows the last answer."""
 
-def answers_for(style: str, timings: bool) -> Answers:
-    """The printer of a style: ``text``, ``json`` or ``csv``."""
+
+def answers_for(style: str, timings: bool, truth: Truth | None = None) -> Answers:
+    """The printer of a style: ``text``, ``json`` (which has no truth) or ``csv``."""
     if style == "json":
         return _JsonAnswers()
     if style == "csv":
-        return _CsvAnswers()
-    return _TextAnswers(timings)
+        return _CsvAnswers(truth)
+    return _TextAnswers(timings, truth)
 
 
 class _JsonAnswers:
@@ -58,17 +69,23 @@ class _JsonAnswers:
     def failure(self, path: Path, error: PhotoError) -> None:
         _print_failure(error)
 
+    def end(self) -> None:
+        pass
+
 
 class _CsvAnswers:
-    def __init__(self) -> None:
-        self._row(_COLUMNS)
+    def __init__(self, truth: Truth | None) -> None:
+        self._truth = truth
+        self._row(_COLUMNS, _TRUTH_COLUMNS)
 
     def answer(self, decision: Decision) -> None:
         other = _best_other(decision)
+        outcome = self._truth.outcome(decision) if self._truth else None
         self._row(
             (
                 decision.photo.path,
                 decision.animal.index,
+                decision.headline,
                 decision.verdict,
                 decision.identity or "",
                 f"{decision.probability:.4f}",
@@ -79,61 +96,58 @@ class _CsvAnswers:
                 " ".join(decision.warnings),
                 decision.photo.sha256,
                 "",
-            )
+            ),
+            (outcome.identity, outcome.result) if outcome else ("", ""),
         )
 
     def failure(self, path: Path, error: PhotoError) -> None:
-        self._row((str(path), *[""] * (len(_COLUMNS) - 2), error.message))
+        self._row((str(path), *[""] * (len(_COLUMNS) - 2), error.message), ("", ""))
         _print_failure(error)
 
-    def _row(self, values: tuple[object, ...]) -> None:
+    def end(self) -> None:
+        if self._truth:
+            click.echo(self._truth.summary(), err=True)
+
+    def _row(self, values: tuple[object, ...], of_truth: tuple[str, str]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(values)
+        csv.writer(line, lineterminator="").writerow((*values, *of_truth) if self._truth else values)
         _write(line.getvalue())
 
 
 class _TextAnswers:
-    def __init__(self, timings: bool) -> None:
+    def __init__(self, timings: bool, truth: Truth | None) -> None:
         self._timings = timings
+        self._truth = truth
 
     def answer(self, decision: Decision) -> None:
         which = f", animal {decision.animal.index + 1}" if decision.animal.index else ""
         _write(printable(f"{decision.photo.name}{which}"))
+        wording = wording_of(decision)
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
-        guess = f"{decision.identity}  {_percent(decision.probability)}"
-        if decision.verdict == "known":
-            _write(f"  {verdict} {guess}")
-        elif decision.verdict == "new":
-            _write(f"  {verdict} a new individual  {_percent(decision.probability)}")
-        elif decision.identity is None:
-            _write(f"  {verdict} nobody to compare with")
-        elif decision.unknown > decision.probability:
-            _write(f"  {verdict} perhaps a new individual  {_percent(decision.unknown)}, or {guess}")
-        else:
-            _write(f"  {verdict} perhaps {guess}, or a new individual  {_percent(decision.unknown)}")
-        other = _best_other(decision)
-        if other:
-            place = "nearest" if decision.verdict == "new" else "runner-up"
-            _write(f"        {place} {other.identity}  {_percent(other.probability)}")
-        _write(printable(f"        {decision.reason}"))
+        _write(f"  {verdict} {printable(wording.headline())}")
+        if wording.others:
+            _write(printable(f"{_INDENT}{wording.rest()}"))
+        _write(printable(f"{_INDENT}{decision.reason}"))
         for warning in decision.warnings:
-            _write(printable(f"        note: {warning}"))
+            _write(printable(f"{_INDENT}note: {warning}"))
+        outcome = self._truth.outcome(decision) if self._truth else None
+        if outcome:
+            _write(_INDENT + click.style(printable(str(outcome)), fg=_RESULT_COLOURS[outcome.result]))
         if self._timings:
             stages = ", ".join(f"{stage} {milliseconds:.0f}" for stage, milliseconds in decision.timings_ms.items())
-            _write(f"        {sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine.provider})")
+            _write(f"{_INDENT}{sum(decision.timings_ms.values()):.0f} ms: {stages} ({decision.engine.provider})")
 
     def failure(self, path: Path, error: PhotoError) -> None:
         _print_failure(error)
+
+    def end(self) -> None:
+        if self._truth:
+            _write(self._truth.summary())
 
 
 def _best_other(decision: Decision) -> RankedIdentity | None:
     """The first of the ranking that is not the answer: the runner-up, or the nearest individual where the answer is `new`."""
     return next((ranked for ranked in decision.ranking if ranked.identity != decision.identity), None)
-
-
-def _percent(probability: float) -> str:
-    """A whole percent that never claims certainty."""
-    return "> 99 %" if probability > 0.99 else "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
 
 
 def _write(line: str) -> None:

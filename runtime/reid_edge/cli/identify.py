@@ -16,6 +16,7 @@ from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
 if TYPE_CHECKING:
+    from reid_edge.cli.truth import Truth
     from reid_edge.identify.session import Session
 
 _SHOWN = 20
@@ -34,6 +35,11 @@ _SHOWN = 20
 @click.option(
     "--explain", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with the evidence: one HTML file."
 )
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, readable=False),
+    help="Who is on the photos: a metadata.csv, or a folder per individual. Prints beside each answer whether it is right, and a summary.",
+)
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
@@ -47,6 +53,7 @@ def identify(
     as_json: bool,
     as_csv: bool,
     explain: Path | None,
+    truth: Path | None,
     timings: bool,
 ) -> int:
     """Say which individual each photo (or each photo of a folder) shows.
@@ -55,6 +62,8 @@ def identify(
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other.", "Give one of them.")
+    if as_json and truth:
+        raise UsageError("--json has no place for the truth.", "Leave --truth out, or give --csv.")
     from reid_edge.cli.answers import answers_for
     from reid_edge.describe.query import Query
     from reid_edge.report import Report
@@ -65,10 +74,11 @@ def identify(
         )
     paths = _photo_files(photos)
     query = Query(species, viewpoint, top=top, with_evidence=explain is not None)
-    answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)
+    style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
         session.candidates.check_species(species)
+        answers = answers_for(style, timings, _truth(truth, session) if truth else None)
         report = Report(session.gallery) if explain else None
         # On a terminal the answers themselves show how far it is.
         with (
@@ -85,12 +95,19 @@ def identify(
                     answers.answer(decision)
                 if report is not None:
                     report.add(photo, decisions)
+        answers.end()
         if report is not None and explain is not None:
             report.write(explain)
             click.echo(f"The evidence is in {explain}.", err=True)
     if failed:
         click.echo(f"{failed} of {len(paths)} photos could not be answered; see above.", err=True)
     return 1 if failed else 0
+
+
+def _truth(source: Path, session: Session) -> Truth:
+    from reid_edge.cli.truth import Truth
+
+    return Truth(source, {sighting.identity for sighting in session.gallery.sightings()})
 
 
 def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) -> Session:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from reid_edge.cli.printing import printable
+from reid_edge.cli.printing import count_of, printable
 from reid_edge.cli.watch_service import install_service
 from reid_edge.cli.watch_settings import setting_options
 from reid_edge.cli.watch_status import status
@@ -153,8 +153,8 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
                 continue
             click.echo(printable(f"event {event['event']}  {event['camera']}  {event['first_taken_at'] or 'no camera clock'}"))
             for animal in event["animals"]:
-                who = f"{animal['verdict']} {animal['identity'] or ''}".strip()
-                click.echo(printable(f"  {who} ({animal['probability']:.2f}), {len(animal['files'])} photo(s):"))
+                photos = count_of(len(animal["files"]), "photo")
+                click.echo(printable(f"  {animal['verdict']:<5} {animal['headline']}; {photos}:"))
                 for path in animal["files"]:
                     click.echo(printable(f"    {path}"))
     if new and not as_json:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from reid_edge.decide.facts import PROBABILITY_DIGITS, AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
+from reid_edge.decide.wording import wording_of
 from reid_edge.errors import UsageError
 
 SCHEMA = "reid-edge/decision/2"
@@ -122,8 +123,8 @@ class Decision:
         probability: that the verdict is right: for ``known`` and ``ask`` that the animal is `identity`, for ``new`` that it is none
             of the gallery's.
         unknown: the probability that the animal is none of the gallery's.
-        reason: one sentence for a person.
-        ranking: best first.
+        reason: why, one or two sentences for a person.
+        ranking: most likely first.
         thresholds: on the evidence for the best identity.
         calibration: ``species`` where the species has a calibration of its own in the pack, else ``generic``.
         photo: which photo was asked about.
@@ -151,10 +152,16 @@ class Decision:
     warnings: tuple[str, ...]
     same_as: tuple[str, ...] = ()
 
+    @property
+    def headline(self) -> str:
+        """The likeliest reading of the answer, such as ``Chipo, 98 %`` or ``possibly a new individual, 67 %``."""
+        return wording_of(self).headline()
+
     def as_json(self) -> dict[str, Any]:
         """Plain data that follows docs/decision.schema.json."""
         return {
             "schema": SCHEMA,
+            "headline": self.headline,
             "verdict": self.verdict,
             "identity": self.identity,
             "probability": _rounded(self.probability),
@@ -184,6 +191,7 @@ class Decision:
             fields = dict(plain)
             if fields.pop("schema") != SCHEMA:
                 raise ValueError(plain["schema"])
+            fields.pop("headline", None)  # made from the others; answers of earlier versions lack it
             fields["ranking"] = tuple(RankedIdentity.from_json(ranked) for ranked in plain["ranking"])
             fields["thresholds"] = Thresholds(**plain["thresholds"])
             fields["photo"] = PhotoFacts(**plain["photo"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -39,7 +39,7 @@ class KeypointSource(Protocol):
 
 @dataclass(frozen=True)
 class Ranking:
-    """Identities, best first.
+    """Identities, most likely first.
 
     Attributes:
         comparison: the raw scores.
@@ -47,6 +47,7 @@ class Ranking:
         photos: per identity its best photo's file name.
         probabilities: per identity, that the animal is this one.
         unknown: the probability that the animal is none of the gallery's; 1 of an empty ranking. All together are at most 1.
+        counts: by matcher, what its score counts, see `reid_edge.recipe.Match.count`.
     """
 
     comparison: Comparison
@@ -54,6 +55,7 @@ class Ranking:
     photos: tuple[str, ...]
     probabilities: tuple[float, ...]
     unknown: float
+    counts: Mapping[str, str] = field(default_factory=dict)
 
     def ranked(
         self, top: int, query: Features, source: KeypointSource | None, matches: Sequence[Match] = ()
@@ -126,12 +128,16 @@ class Ranker:
             scores = score_identities(comparison.raw, owners, self.entry, self.quality)
         each = self.entry.identity(scores.evidence)
         unknown = min(float(self.entry.unknown(1 - scores.evidence[0])), 1 - float(each[0])) if len(each) else 1.0
+        probabilities = _probabilities(each, unknown)
+        order = sorted(range(len(each)), key=lambda place: -probabilities[place])  # the first stays: none is above it
+        scores = scores.in_order(order)
         return Ranking(
             comparison,
             scores,
             photos=tuple(self.names.photo_of(ids[row]) for row in scores.rows),
-            probabilities=_probabilities(each, unknown),
+            probabilities=tuple(probabilities[place] for place in order),
             unknown=unknown,
+            counts={match.name: match.count for match in self.recipe.match} if self.recipe else {},
         )
 
 

@@ -1,4 +1,4 @@
-"""A ranking becomes `known`, `new` or `ask`, with a probability and a sentence that says why."""
+"""A ranking becomes `known`, `new` or `ask`, with a probability and the reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reid_edge.decide.calibration import Entry
 from reid_edge.decide.decision import Verdict
 from reid_edge.decide.ranking import Ranking
+from reid_edge.decide.wording import reason_of
 
 _AS_LIKELY_WRONG = 0.5
 
@@ -54,17 +55,12 @@ def judge(
         return Judgement("ask" if may_be_known else "new", None, 0.0 if may_be_known else 1.0, nothing_to_compare)
     identity, probability = ranking.scores.identities[0], ranking.probabilities[0]
     verdict = verdict_of(ranking, entry)
-    if verdict == "ask":
-        reason = f"{_why_unsure(ranking, entry)}: {_in_words(ranking)}. A person should look."
-        return Judgement("ask", identity, probability, reason)
-    if verdict == "known":
-        return Judgement("known", identity, probability, f"It matches {identity}: {_in_words(ranking)}.")
-    if ambiguity:
-        return Judgement(
-            "ask", identity, probability, f"{ambiguity} The nearest is {identity}: {_in_words(ranking)}. A person should look."
-        )
-    reason = f"No individual of the gallery is near enough; the nearest is {identity}: {_in_words(ranking)}."
-    return Judgement("new", None, ranking.unknown, reason)
+    if verdict == "new" and ambiguity:
+        return Judgement("ask", identity, probability, reason_of(ranking, "ask", ambiguity))
+    reason = reason_of(ranking, verdict)
+    return (
+        Judgement("new", None, ranking.unknown, reason) if verdict == "new" else Judgement(verdict, identity, probability, reason)
+    )
 
 
 def _is_known(ranking: Ranking, entry: Entry) -> bool:
@@ -73,33 +69,3 @@ def _is_known(ranking: Ranking, entry: Entry) -> bool:
 
 def _is_in_band(ranking: Ranking, entry: Entry) -> bool:
     return bool(entry.ask_low <= ranking.scores.evidence[0] <= entry.ask_high)
-
-
-def _why_unsure(ranking: Ranking, entry: Entry) -> str:
-    identity, known = ranking.scores.identities[0], _is_known(ranking, entry)
-    if _is_in_band(ranking, entry) and known:
-        return f"{identity} is the best match, but not a sure one"
-    if _is_in_band(ranking, entry):
-        return f"{identity}, the nearest, is not near enough, but that it is new is not sure"
-    if known:
-        return f"{identity} is the best match, but evidence like this is wrong more often than not"
-    return f"{identity}, the nearest, is not near enough, yet animals like this are often in the gallery"
-
-
-def _in_words(ranking: Ranking) -> str:
-    """The last score that was computed for the best identity, beside the next identity's, in words."""
-    names, raw = ranking.comparison.score_names, ranking.comparison.raw
-    counts = [column for column, name in enumerate(names) if name in ranking.comparison.matches]
-    present = [column for column in counts if raw[ranking.scores.rows[0], column] == raw[ranking.scores.rows[0], column]]
-    if not present:
-        return f"score {ranking.scores.fused[0]:.2f} with {ranking.photos[0]}"
-    column = present[-1]
-    # The score may count something else, such as inliers or a share.
-    found = ranking.comparison.matches[names[column]]
-    number = len(found[ranking.scores.rows[0]])
-    text = f"{number} matching point{'' if number == 1 else 's'} with {ranking.photos[0]}"
-    if len(ranking.photos) > 1:
-        other = raw[ranking.scores.rows[1], column]
-        has = str(len(found[ranking.scores.rows[1]])) if other == other else "too few to be matched"
-        text += f", the next individual ({ranking.scores.identities[1]}) has {has}"
-    return text

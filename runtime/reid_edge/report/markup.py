@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 import reid_edge
+from reid_edge.decide.wording import in_percent
 
 
 def text(value: object) -> str:
@@ -51,9 +52,7 @@ def define(*drawings: str) -> str:
 
 def percent(probability: float) -> str:
     """A whole percent that never claims certainty, escaped."""
-    if probability > 0.99:
-        return "&gt;&nbsp;99&nbsp;%"
-    return "&lt;&nbsp;1&nbsp;%" if probability < 0.01 else f"{probability * 100:.0f}&nbsp;%"
+    return text(in_percent(probability)).replace(" ", "&nbsp;")
 
 
 def bar(share: float) -> str:

@@ -16,7 +16,7 @@ import reid_edge
 from reid_edge.decide.decision import Decision
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.photo import Photo
-from reid_edge.report.markup import define, page_head, percent, text
+from reid_edge.report.markup import define, page_head, text
 from reid_edge.report.pictures import Picture, candidate_picture, overview_picture, query_picture
 from reid_edge.report.section import BADGES, AnimalPictures, badge, headline, photo_title, write_section
 from reid_edge.storage.durable import replacing
@@ -145,7 +145,7 @@ def _entry(number: int, decision: Decision) -> str:
     """A line of the table of contents."""
     return (
         f'<li data-verdict="{decision.verdict}"><a href="#animal-{number}">{badge(decision)} <span>{headline(decision)}</span> '
-        f"<small>{photo_title(decision)}, {percent(decision.probability)}</small></a></li>"
+        f"<small>{photo_title(decision)}</small></a></li>"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reid_edge.decide.decision import Decision, PairEvidence, RankedIdentity
+from reid_edge.decide.wording import wording_of
 from reid_edge.gallery import Sighting
 from reid_edge.report.markup import bar, define, name, percent, text
 from reid_edge.report.pair import COLOURS, Confidences, confidences, define_outline, draw_outline, draw_pair
@@ -35,11 +36,7 @@ def badge(decision: Decision) -> str:
 
 def headline(decision: Decision) -> str:
     """The answer in a few words, escaped."""
-    if decision.verdict == "new":
-        return "A new individual"
-    if decision.identity is None:
-        return "Nobody to compare with"
-    return name(decision.identity) if decision.verdict == "known" else f"Perhaps {name(decision.identity)}"
+    return wording_of(decision).headline(name, percent)
 
 
 def photo_title(decision: Decision) -> str:
@@ -77,18 +74,15 @@ def _shown_at_first(ranking: Sequence[RankedIdentity]) -> str:
 
 
 def _answer(number: int, decision: Decision, pictures: AnimalPictures, outline_id: str) -> str:
-    of_what = f"that it is {name(decision.identity)}" if decision.identity else "that it is none of the gallery’s"
-    probability = f'<p class="probability"><strong>{percent(decision.probability)}</strong> {of_what}</p>'
-    if decision.verdict == "ask":
-        new = f"<strong>{percent(decision.unknown)}</strong> that it is none of the gallery’s"
-        probability = probability.replace("</p>", f", {new}</p>") if decision.identity else ""
+    rest = wording_of(decision).rest(name, percent)
     warnings = "".join(f"<li>{text(warning)}</li>" for warning in decision.warnings)
     taken_at = decision.photo.taken_at
     when = f"<time>{text(taken_at).replace('T', ' ')}</time>" if taken_at else "time not known"
     overview = pictures.overview
     return (
         f'<header><div><p class="photo"><strong>{photo_title(decision)}</strong> <span>{when}</span></p>'
-        f'<h2 id="title-{number}">{headline(decision)} {badge(decision)}</h2>{probability}'
+        f'<h2 id="title-{number}">{headline(decision)} {badge(decision)}</h2>'
+        f"{f'<p class=probability>{rest}</p>' if rest else ''}"
         f'<p class="reason">{text(decision.reason)}</p>'
         f"{f'<ul class=warnings>{warnings}</ul>' if warnings else ''}"
         f"{''.join(f'<p class=missing>{note}</p>' for note in _missing(decision, overview))}</div>"

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reid_edge.decide.wording import wording_of_json
 from reid_edge.gallery import Gallery
 from reid_edge.watch.ledger.ledger import Ledger, shown
 
 
 def listed_events(ledger: Ledger, new: bool, gallery: Path | None) -> Iterator[dict[str, Any]]:
-    """The bodies of the events, each animal with `files`: the paths of its photos where they are now.
+    """The bodies of the events, each animal with its `headline` and with `files`: the paths of its photos where they are now.
 
     Args:
         new: only animals of verdict `new` or `ask` that were not enrolled by themselves, and only events that have one.
@@ -28,7 +29,7 @@ def listed_events(ledger: Ledger, new: bool, gallery: Path | None) -> Iterator[d
                     continue
                 photos = [ledger.photo(sha256) for sha256 in animal["photos"]]
                 files = [shown(path) for photo in photos if photo is not None for path in photo.paths[:1]]
-                animals.append({**animal, "files": files})
+                animals.append({**animal, "headline": wording_of_json(animal).headline(), "files": files})
             if animals:
                 yield {**event.body, "animals": animals}
     finally:

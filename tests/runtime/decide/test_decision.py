@@ -151,6 +151,13 @@ def test_a_decision_that_is_written_and_read_back_is_the_same_decision_and_the_s
     assert json.dumps(again.as_json()) == line
 
 
+@given(decision=decisions)
+def test_an_answer_of_an_earlier_version_has_no_headline_and_is_read(decision):
+    line = decision.as_json()
+    del line["headline"]
+    assert Decision.from_json(line).as_json() == decision.as_json()
+
+
 @given(value=st.floats(0, 1), decision=decisions)
 def test_digits_that_writing_rounds_off_are_rounded_once(value, decision):
     line = replace(decision, probability=value, unknown=1 - value).as_json()

@@ -51,13 +51,20 @@ def test_every_individual_of_the_shortlist_is_ranked_once_by_its_best_photo(raw)
     ranking = ranked(list(range(len(raw))), raw).scores
     assert set(ranking.identities) == {Names().identity_of(sighting) for sighting in range(len(raw))}
     assert len(ranking.identities) == len(set(ranking.identities)) == len(ranking.rows)
-    assert (np.diff(ranking.fused) <= 0).all()
     assert (ranking.evidence <= ranking.evidence.max(initial=0)).all()
     assert not len(ranking.rows) or ranking.evidence[0] == ranking.evidence.max()
     fused = ENTRY.fuse(np.reshape(raw, (-1, 2)))[1]
     for identity, row, score in zip(ranking.identities, ranking.rows, ranking.fused, strict=True):
         own = [other for other in range(len(raw)) if Names().identity_of(other) == identity]
         assert score == fused[row] == max(fused[own])
+
+
+@given(raw=shortlist)
+def test_individuals_are_sorted_by_the_probability_that_is_printed(raw):
+    ranking = ranked(list(range(len(raw))), raw)
+    shown = ranking.ranked(10, Features({}, {}), None)
+    assert [each.probability for each in shown] == sorted((each.probability for each in shown), reverse=True)
+    assert tuple(each.identity for each in shown) == ranking.scores.identities
 
 
 @given(raw=shortlist)

@@ -1,4 +1,4 @@
-"""A score becomes a verdict by the thresholds of the calibration, and a sentence says why."""
+"""A score becomes a verdict by the thresholds of the calibration, with the reason in plain words."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ranking(raw: list[list[float]], used: Entry, matched: bool = True) -> Rankin
     }
     matches = {"m": found} if matched else {}
     ids = np.arange(1, len(raw) + 1)
-    return Ranker(Names(), used).rank(Comparison(ids, ("e", "m"), np.array(raw, float).reshape(-1, 2), matches))
+    return Ranker(Names(), used).rank(Comparison(ids, ("e", "m"), np.array(raw, float).reshape(-1, 2), matches=matches))
 
 
 share = st.floats(0, 1)
@@ -110,23 +110,50 @@ def test_the_verdict_is_what_the_best_score_says(raw, band):
 def test_the_reason_names_the_matches_the_photo_and_the_next_individual():
     used = entry()
     known = judge(ranking([[0.9, 95], [0.8, 31]], used), used)
-    assert known.reason == "It matches A: 95 matching points with 1.jpg, the next individual (B) has 31."
+    assert known.reason == "95 points match 1.jpg; the next individual, B, has 31."
     new = judge(ranking([[0.1, 9], [0.1, 8]], used), used)
-    assert new.reason.startswith("No individual of the gallery is near enough; the nearest is A: 9 matching points with 1.jpg")
+    expected = "No individual of the gallery is close enough: 9 points match 1.jpg (A); the next individual, B, has 8."
+    assert new.reason == expected
     ask = judge(ranking([[0.5, 50]], used), used)
-    assert ask.reason == "A is the best match, but not a sure one: 50 matching points with 1.jpg. A person should look."
+    assert ask.reason == "50 points match 1.jpg (A). That is not enough to be sure. A person should look."
 
 
-def test_a_candidate_that_was_not_matched_is_said_to_have_been_too_far():
+def test_the_reason_to_doubt_a_new_animal_is_told_in_the_place_of_the_evidence():
+    used = entry()
+    ask = judge(ranking([[0.1, 1], [0.1, 0]], used), used, ambiguity="The gallery shows left sides only.")
+    assert (ask.verdict, ask.identity) == ("ask", "A")
+    expected = (
+        "1 point matches 1.jpg (A); the next individual, B, has none. The gallery shows left sides only. A person should look."
+    )
+    assert ask.reason == expected
+
+
+def test_an_individual_that_was_not_matched_is_not_mentioned():
     used = entry()
     ranked = ranking([[0.9, 95], [0.2, float("nan")]], used)
-    assert judge(ranked, used).reason.endswith("the next individual (B) has too few to be matched.")
+    assert judge(ranked, used).reason == "95 points match 1.jpg."
 
 
-def test_without_matchers_the_reason_is_the_score():
+def test_verified_points_are_told_before_others():
+    used = entry()
+    ranked = ranking([[0.9, 95], [0.2, 31]], used)
+    verified = replace(ranked, counts={"m": "inliers"})
+    verified.comparison.raw[:, 1] = (40.0, 0.0)
+    assert judge(verified, used).reason == "40 verified points match 1.jpg; the next individual, B, has none."
+
+
+def test_where_no_point_matches_anything_nobody_is_called_the_nearest():
+    used = entry()
+    new = judge(ranking([[0.1, 0], [0.1, 0]], used), used)
+    assert new.reason == "Nothing matched: no point of this animal matches any photo that it was compared with."
+    ask = judge(ranking([[0.1, 0]], used), used, ambiguity="No animal stands out.")
+    assert ask.reason.startswith("Nothing matched: ")
+
+
+def test_without_matchers_the_reason_is_the_most_similar_photo():
     used = entry(0.0, 0.0, 0.0)  # evidence is never quite 0
     ranked = ranking([[0.9, float("nan")]], used, matched=False)
-    assert judge(ranked, used).reason == "It matches A: score 0.90 with 1.jpg."
+    assert judge(ranked, used).reason == "The most similar photo is 1.jpg."
 
 
 def test_with_nothing_to_compare_the_animal_is_new_unless_it_may_be_known():

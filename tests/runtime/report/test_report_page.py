@@ -42,12 +42,16 @@ def test_every_animal_of_every_photo_has_its_section_and_its_line_in_the_content
     one, two = drawn.photo("one.jpg", taken_at="2025-01-31T18:05:09"), drawn.photo("two.jpg")
     herd = [
         drawn.decision(two, asha, verdict="ask"),
-        drawn.decision(two, asha, verdict="new", animal=replace(drawn.decision(two).animal, index=1)),
+        drawn.decision(two, asha, verdict="new", unknown=0.93, animal=replace(drawn.decision(two).animal, index=1)),
     ]
     page = write((one, [drawn.decision(one, asha)]), (two, herd))
     articles = page.all("article")
     assert [article.attributes["data-verdict"] for article in articles] == ["known", "ask", "new"]
-    assert [article.one("h2").text for article in articles] == ["Asha Known", "Perhaps Asha Ask a person", "A new individual New"]
+    assert [article.one("h2").text.replace("\xa0", " ") for article in articles] == [
+        "Asha, 93 % Known",
+        "possibly Asha, 93 % Ask a person",
+        "a new individual, 93 % New",
+    ]
     photos = [article.one("p", class_="photo").text for article in articles]
     assert photos == ["one.jpg 2025-01-31 18:05:09", "two.jpg time not known", "two.jpg, animal 2 time not known"]
     lines = page.one("nav").all("a")
@@ -142,7 +146,7 @@ def test_a_stored_decision_is_drawn_on_a_blank_frame_where_its_photo_is_not_at_h
     photo = drawn.photo()
     decision = read_back(drawn.decision(photo, drawn.candidate(enrol("Asha"), "Asha", drawn.points(5))))
     page = write((None, [decision]))
-    assert page.one("h2").text == "Asha Known"
+    assert page.one("h2").text.replace("\xa0", " ") == "Asha, 93 % Known"
     assert not page.all("image", id="photo-1")
     assert page.one("rect", id="photo-1", class_="no-picture").number("width") == photo.width
     assert page.all("line") or page.all("path")

@@ -203,7 +203,7 @@ def test_the_ranking_offers_every_candidate_and_has_chosen_the_best(section, dra
 def test_an_empty_gallery_shows_the_animal_alone(section, drawn):
     photo = drawn.photo()
     article = section(photo, drawn.decision(photo, verdict="ask")).one("article")
-    assert article.one("h2").text.startswith("Nobody to compare with")
+    assert article.one("h2").text.startswith("nobody to compare with")
     assert "There is no candidate beside it." in article.one("figure").text
     assert not article.all("table")
 

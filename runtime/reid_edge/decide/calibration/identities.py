@@ -17,7 +17,7 @@ class IdentityScores:
 
     Attributes:
         calibrated: float64 [N, S], probability per photo and score, NaN where absent.
-        identities: I names, best first.
+        identities: I names, best first by their fused scores; a `Ranking` puts the most likely first.
         rows: per identity, the row of its best photo.
         fused: float64 [I], each identity's fused score, never rising, save where a recipe's last step put another identity first.
         evidence: float64 [I], how clearly each identity stands out, 0..1, none above the best one's.
@@ -28,6 +28,17 @@ class IdentityScores:
     rows: tuple[int, ...]
     fused: NDArray[np.float64]
     evidence: NDArray[np.float64]
+
+    def in_order(self, order: Sequence[int]) -> IdentityScores:
+        """The same with the identities in another order: their places in the present one."""
+        places = np.asarray(order, np.int64)
+        return IdentityScores(
+            self.calibrated,
+            tuple(self.identities[place] for place in order),
+            tuple(self.rows[place] for place in order),
+            self.fused[places],
+            self.evidence[places],
+        )
 
 
 def score_identities(

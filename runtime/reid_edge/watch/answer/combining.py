@@ -135,13 +135,15 @@ def _resolved(
     rival = next((other for other, name in enumerate(best) if other != index and name == decision.identity), None)
     if decision.identity is None:
         return replace(changed, probability=changed.unknown)
-    if rival is None and (decision.verdict != "known" or marginal[decision.identity] >= _SURE):
-        return replace(changed, probability=marginal[decision.identity])
     first = ranked[0]
+    if rival is None and decision.verdict == "ask":
+        return replace(changed, identity=first.identity, probability=first.probability)
+    if rival is None and marginal[decision.identity] >= _SURE:
+        return replace(changed, probability=marginal[decision.identity])
     if rival is None:
-        why = f"It matches {decision.identity}, but so does another animal of this photo, and one individual is not in it twice."
+        why = f"Another animal of this photo matches {decision.identity} as well, and one individual is not in a photo twice."
     else:
-        why = f"{decision.identity} is animal {rival} of this photo, more surely, and is not in it twice; the next is {first.identity}."
+        why = f"{decision.identity} is more surely animal {rival} of this photo, and one individual is not in a photo twice."
     reason = f"{why} A person should look."
     return replace(changed, verdict="ask", identity=first.identity, probability=first.probability, reason=reason)
 

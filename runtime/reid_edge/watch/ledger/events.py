@@ -35,15 +35,7 @@ class Events(Rows):
             )
         )
         animals = [
-            {
-                "index": index,
-                "verdict": animal.verdict,
-                "identity": animal.identity,
-                "probability": animal.probability,
-                "unknown": animal.unknown,
-                "ranking": [{"identity": name, "probability": probability} for name, probability in animal.ranking],
-                "photos": [hashes[each] for each in animal.animals],
-            }
+            {"index": index, **animal.as_json(), "photos": [hashes[each] for each in animal.animals]}
             for _, index, animal in self.event_animals(event_id, event_id)
         ]
         body = {

@@ -165,6 +165,16 @@ class EventAnimal:
     ranking: tuple[tuple[str, float], ...]
     animals: tuple[int, ...]
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as messages hold it, without the animals' ids."""
+        return {
+            "verdict": self.verdict,
+            "identity": self.identity,
+            "probability": self.probability,
+            "unknown": self.unknown,
+            "ranking": [{"identity": name, "probability": probability} for name, probability in self.ranking],
+        }
+
 
 @dataclass(frozen=True)
 class LedgerEvent:

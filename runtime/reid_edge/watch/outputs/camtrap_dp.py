@@ -221,8 +221,7 @@ def _event_observations(ledger: Ledger, gathered: _Gathered, species: str) -> It
         page = numbers[start : start + _PAGE]
         animals: dict[int, list[dict[str, Any]]] = {number: [] for number in page}
         for number, index, animal in ledger.event_animals(page[0], page[-1]):
-            told = {"index": index, "verdict": animal.verdict, "identity": animal.identity, "probability": animal.probability}
-            animals.setdefault(number, []).append(told)
+            animals.setdefault(number, []).append({"index": index, **animal.as_json()})
         yield [row for number in page for row in event_rows(number, gathered.events[number], animals[number], species)]
 
 

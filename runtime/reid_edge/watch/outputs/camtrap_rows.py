@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from reid_edge import __version__
+from reid_edge.decide.wording import wording_of_json
 from reid_edge.watch.ledger.ledger import LedgerPhoto, shown
 from reid_edge.watch.outputs.deployments import timestamp
 
@@ -104,7 +105,7 @@ def _classified(pack: str, answered_at: str) -> dict[str, str]:
 
 
 def _animal(answer: Mapping[str, Any], species: str, found: bool) -> dict[str, object]:
-    """An individual is named only where the verdict is `known`; the best guess of `ask` is in the comments."""
+    """An individual is named only where the verdict is `known`; the headline of `ask` is in the comments."""
     verdict, identity, probability = answer["verdict"], answer["identity"], answer["probability"]
     cells: dict[str, object] = {
         "observationType": "animal" if found else "unknown",
@@ -113,8 +114,8 @@ def _animal(answer: Mapping[str, Any], species: str, found: bool) -> dict[str, o
         "observationTags": f"verdict:{verdict}",
     }
     if verdict == "ask":
-        guess = f"Perhaps {identity} ({probability:.2f}). " if identity else ""
-        return {**cells, "observationComments": f"{guess}A person should look."}
+        headline = wording_of_json(answer).headline()
+        return {**cells, "observationComments": f"{headline[0].upper()}{headline[1:]}. A person should look."}
     return {
         **cells,
         "individualID": identity if verdict == "known" else "",

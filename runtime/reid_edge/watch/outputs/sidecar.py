@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
+from reid_edge.decide.wording import wording_of_json
 from reid_edge.storage.durable import make_folder, replacing
 from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
@@ -234,6 +235,7 @@ def _facts(body: Mapping[str, Any]) -> dict[str, str]:
     facts = {"sha256": body["photo"]["sha256"], "verdict": body["verdict"]}
     if body["animals"]:
         largest = body["animals"][0]
+        facts["headline"] = _plain(wording_of_json(largest).headline())
         facts["probability"] = f"{largest['probability']:.4f}"
         if largest["verdict"] == "ask" and largest["identity"]:
             facts["perhaps"] = _plain(largest["identity"])

@@ -58,6 +58,12 @@ def test_the_loser_goes_to_the_next_of_its_ranking() -> None:
     assert second.probability > 0.8  # of .4 and what is left over .05, without Asha
 
 
+def test_a_question_names_the_likeliest_that_the_other_animals_leave() -> None:
+    _, second = resolve_frame([_decision("known", 0.01, Asha=0.98), _decision("ask", 0.2, Asha=0.4, Baraka=0.3)])
+    assert (second.verdict, second.identity) == ("ask", "Baraka")
+    assert second.probability == second.ranking[0].probability
+
+
 def test_animals_without_a_name_in_common_stay_as_they_are() -> None:
     decisions = [_decision("known", 0.01, Asha=0.99), _decision("new", 0.9, Baraka=0.05)]
     assert resolve_frame(decisions) == decisions

@@ -131,7 +131,7 @@ def test_every_photo_is_a_medium_and_every_animal_an_observation_in_its_photo_an
     assert [float(first[f"bbox{side}"]) for side in ("X", "Y", "Width", "Height")] == [0.1, 0.1, 0.4, 0.4]
     assert (first["classificationMethod"], first["scientificName"]) == ("machine", "Panthera onca")
     assert first["classifiedBy"].endswith(", pack field 1")
-    assert observations[4]["observationComments"] == "Perhaps Bela (0.50). A person should look."
+    assert observations[4]["observationComments"] == "Possibly Bela, 50 %. A person should look."
     assert observations[0]["eventID"] == observations[2]["eventID"] == observations[6]["eventID"]
 
 

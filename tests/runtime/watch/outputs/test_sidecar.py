@@ -35,7 +35,16 @@ ORGANISM = "{http://rs.tdwg.org/dwc/index.htm}organismID"
 
 def body(*animals):
     """Of a photo message: (verdict, identity) of its animals."""
-    answers = [{"verdict": verdict, "identity": identity, "probability": 0.97} for verdict, identity in animals]
+    answers = [
+        {
+            "verdict": verdict,
+            "identity": identity,
+            "probability": 0.97,
+            "unknown": 0.97 if verdict == "new" else 0.01,
+            "ranking": [{"identity": identity or "Cleo", "probability": 0.97 if identity else 0.02}],
+        }
+        for verdict, identity in animals
+    ]
     return {"photo": {"sha256": "0" * 64}, "verdict": answers[0]["verdict"] if answers else "empty", "animals": answers}
 
 
@@ -61,6 +70,15 @@ def test_a_new_side_car_has_the_answer_as_keywords(animals, words, individual):
     data = merged(b"", body(*animals))
     assert keywords(data) == words
     assert organism(data) == individual
+
+
+@pytest.mark.parametrize(
+    ("answer", "headline"),
+    [(("known", "Asha"), "Asha, 97 %"), (("ask", "Asha"), "possibly Asha, 97 %"), (("new", None), "a new individual, 97 %")],
+)
+def test_a_side_car_has_the_headline_of_the_largest_animal(answer, headline):
+    (element,) = ElementTree.fromstring(merged(b"", body(answer, ("known", "Bela")))).iter("{urn:reid-edge:xmp:1.0#}headline")
+    assert element.text == headline
 
 
 def test_what_another_program_wrote_is_kept_and_added_to():
