@@ -257,6 +257,8 @@ def test_by_default_a_new_individual_waits_for_a_person(
     listed = run_cli("watch", "list", "--new", "--json", "--out", out, "--gallery", gallery)
     (event,) = [json.loads(line) for line in listed.stdout.splitlines()]
     assert [Path(path).name for path in event["animals"][0]["files"]] == ["1.jpg"]
+    shown = run_cli("watch", "list", "--new", "--out", out, "--gallery", gallery).stdout
+    assert f"  {event['animals'][0]['verdict']:<5} {event['animals'][0]['headline']}; 1 photo:\n" in shown
     run_cli("gallery", "add", root / "1.jpg", "--identity", "Dalila", "--gallery", gallery, "--pack", light.pack)
     assert run_cli("watch", "list", "--new", "--json", "--out", out, "--gallery", gallery).stdout == ""
 
