@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reid_edge.engines.contract import Provenance, TensorSpec, check_inputs
 from reid_edge.errors import EngineError
+from reid_edge.installation import install_command
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,6 +29,22 @@ _DTYPES = {
 _WARM_UP_AXIS = 64
 
 
+BOTH_INSTALLED = (
+    "onnxruntime and onnxruntime-gpu are both installed, and the one that came last has overwritten the other. Run: "
+    "pip uninstall -y onnxruntime onnxruntime-gpu; then: pip install --no-deps onnxruntime-gpu"
+)
+
+
+def are_both_installed() -> bool:
+    """Whether two builds of ONNX Runtime, which are one module, are installed over one another."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return bool(distribution("onnxruntime") and distribution("onnxruntime-gpu"))
+    except PackageNotFoundError:
+        return False
+
+
 def require_onnxruntime() -> Any:
     """Import onnxruntime, or say how to get it.
 
@@ -39,7 +56,7 @@ def require_onnxruntime() -> Any:
     except ImportError as error:
         raise EngineError(
             f"ONNX Runtime cannot be imported ({error}).",
-            "Install it: pip install 'reid-edge[cpu]' (or 'reid-edge[gpu]' on a machine with an NVIDIA GPU).",
+            f"Install it: {install_command('cpu')}; on a machine with an NVIDIA GPU: {install_command('gpu')}.",
         ) from error
     return onnxruntime
 
