@@ -61,9 +61,9 @@ def _libraries() -> dict[str, str]:
 
 def _notes() -> list[str]:
     """What is wrong with the installation, each with the commands that cure it."""
-    from reid_edge.engines.onnx_runtime import BOTH_INSTALLED, are_both_installed
+    from reid_edge.engines.onnx_runtime import conflicting_builds
 
-    return [BOTH_INSTALLED] if are_both_installed() else []
+    return [note for note in (conflicting_builds(),) if note]
 
 
 def _pack(name: str) -> dict[str, Any]:

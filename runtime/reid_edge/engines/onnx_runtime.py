@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +30,24 @@ _DTYPES = {
 _WARM_UP_AXIS = 64
 
 
-BOTH_INSTALLED = (
-    "onnxruntime and onnxruntime-gpu are both installed, and the one that came last has overwritten the other. Run: "
-    "pip uninstall -y onnxruntime onnxruntime-gpu; then: pip install --no-deps onnxruntime-gpu"
-)
+# Builds of ONNX Runtime, best first. All are the module onnxruntime: the one that pip installed last has overwritten the others.
+_BUILDS = ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-rocm", "onnxruntime-directml", "onnxruntime")
 
 
-def are_both_installed() -> bool:
-    """Whether two builds of ONNX Runtime, which are one module, are installed over one another."""
+def conflicting_builds() -> str:
+    """What to do where several builds of ONNX Runtime are installed over one another, with the two commands; else ''."""
     from importlib.metadata import PackageNotFoundError, distribution
 
-    try:
-        return bool(distribution("onnxruntime") and distribution("onnxruntime-gpu"))
-    except PackageNotFoundError:
-        return False
+    found = []
+    for name in _BUILDS:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(distribution(name).metadata["Name"] or name)
+    if len(found) < 2:
+        return ""
+    return (
+        f"{' and '.join(found)} are installed over one another, and only the last one works. "
+        f"Run: pip uninstall -y {' '.join(found)}; then: pip install {found[0]}"
+    )
 
 
 def require_onnxruntime() -> Any:

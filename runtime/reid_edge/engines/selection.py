@@ -12,7 +12,7 @@ from itertools import chain
 
 from reid_edge.engines.contract import DeviceAbsentError, Engine
 from reid_edge.engines.gpu import find_gpu
-from reid_edge.engines.onnx_runtime import BOTH_INSTALLED, OnnxRuntimeEngine, are_both_installed, require_onnxruntime
+from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, conflicting_builds, require_onnxruntime
 from reid_edge.engines.profiles import AxisRanges, ranges_of_file
 from reid_edge.engines.provider_options import CPU_PROVIDER, TENSORRT_PROVIDER, has_built, providers
 from reid_edge.engines.self_test import canonical_inputs, check_numbers, compare_engines, usual_sizes
@@ -193,8 +193,7 @@ def _absent(requested: str, base: str) -> DeviceAbsentError:
     """The error for a device that this machine lacks: everything that is missing, and what to install."""
     if base != "tensorrt":
         hint = next(hint.format(install_command(extra)) for name, _, hint, extra in _DEVICES if name == base)
-        if base == "cuda" and are_both_installed():
-            hint = BOTH_INSTALLED
+        hint = conflicting_builds() or hint
         return DeviceAbsentError(f"The device {requested} was asked for, but this ONNX Runtime has no provider for it.", hint)
     missing = missing_for_tensorrt()
     return DeviceAbsentError(

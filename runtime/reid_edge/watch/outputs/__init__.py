@@ -75,8 +75,8 @@ def open_sinks(configuration: Configuration, out: Path, ledger: Ledger, whole: b
     if configuration.camtrap_dp:
         from reid_edge.watch.outputs.camtrap_dp import CamtrapDp
 
-        given = (_given(name, out, configuration.out) for name in (DEPLOYMENTS, PACKAGE))
-        sinks.append(CamtrapDp(out / CAMTRAP_DP, ledger, *given, configuration.species, whole))
+        deployments, package = (_given(name, out, configuration.out) for name in (DEPLOYMENTS, PACKAGE))
+        sinks.append(CamtrapDp(out / CAMTRAP_DP, ledger, deployments, package, configuration.species, whole))
     if configuration.sidecar or configuration.sidecar_dir:
         from reid_edge.watch.outputs.sidecar import Sidecars
 
