@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.compare.selection import Selection, agrees, select
+from reid_edge.compare.shortlist import most_different
 from reid_edge.describe.features import keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.describe.query import Query
@@ -34,6 +35,7 @@ class GalleryCandidates:
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
         self._ids = np.array(sorted(self._sightings), np.int64)
         self._indexes: dict[str, tuple[VectorIndex, NDArray[np.int64] | None]] = {}
+        self._differing: dict[tuple[str, int, frozenset[int]], frozenset[int]] = {}
 
     def __len__(self) -> int:
         return len(self._sightings)
@@ -55,7 +57,7 @@ class GalleryCandidates:
     def nearest(
         self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
-        """See `reid_edge.compare.comparison.CandidateSource`."""
+        """See `reid_edge.compare.source.CandidateSource`."""
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
         if embedding not in self._indexes:
@@ -66,8 +68,21 @@ class GalleryCandidates:
         ids, _ = index.search(vector, count, named if allowed is None else allowed)
         return ids
 
+    def differing(self, embedding: str, sighting_ids: Sequence[int], count: int) -> list[int]:
+        """See `reid_edge.compare.source.CandidateSource`; ties go by the photo's hash, not by its place."""
+        if len(sighting_ids) <= count:
+            return list(sighting_ids)
+        key = (embedding, count, frozenset(sighting_ids))
+        if key not in self._differing:
+            ordered = sorted(
+                sighting_ids, key=lambda each: (self._sightings[each].photo_sha256, self._sightings[each].animal_index)
+            )
+            rows = most_different(self.vectors(embedding, np.array(ordered, np.int64)), count)
+            self._differing[key] = frozenset(ordered[row] for row in rows)
+        return [sighting for sighting in sighting_ids if sighting in self._differing[key]]
+
     def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See `reid_edge.compare.comparison.CandidateSource`."""
+        """See `reid_edge.compare.source.CandidateSource`."""
         name = vector_array(embedding)
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
         with self._complete():
@@ -76,7 +91,7 @@ class GalleryCandidates:
             )
 
     def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
-        """See `reid_edge.compare.comparison.CandidateSource`."""
+        """See `reid_edge.compare.source.CandidateSource`."""
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, keypoint_arrays(extraction))
         with self._complete():
             return [keypoints_from_arrays(arrays.get(int(sighting), {}), extraction) for sighting in sighting_ids]

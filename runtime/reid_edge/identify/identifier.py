@@ -13,6 +13,7 @@ from reid_edge.compare.comparison import Comparer
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.calibration import CalibrationModel, read_calibration
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.early_exit import EarlyExitCheck
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.decide.ranking import Ranker
@@ -130,6 +131,9 @@ class Identifier:
             ranking = ranker.rank(comparison)
             ambiguity = selection.ambiguity_reason(described.animal.found)
             judgement = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
+            if doubles := find_doubles(ranking, recipe):
+                ranking = ranker.rank(as_one(comparison, doubles, recipe))
+                judgement = judge_doubles(judgement, ranking, doubles)
             matched = candidates if query.with_evidence else None
             return Decision(
                 verdict=judgement.verdict,
@@ -147,6 +151,7 @@ class Identifier:
                 engine=EngineFacts.of(self.networks[recipe.networks[0]].engine.provenance),
                 timings_ms={},
                 warnings=(*photo.warnings, *described.warnings, *selection.warnings, *_duplicate(photo, candidates)),
+                same_as=doubles,
             )
 
 

@@ -115,8 +115,12 @@ def _check_early_exit(recipe: Recipe) -> None:
             "An early exit needs a last matcher of keypoints, given its candidates in the order of an earlier matcher's score.",
             "Give the last [[recipe.match]] best and order, or leave [recipe.early_exit] out.",
         )
-    if recipe.early_exit.per_match and "share" in (last.count, counts[last.order]):
-        raise PackError("per_match of an early exit compares counts, and a share is none.", "Leave per_match and spare out.")
+    if recipe.early_exit.per_match and {"share", "distinctive"} & {last.count, counts[last.order]}:
+        raise PackError("per_match of an early exit compares counts of matches.", "Leave per_match and spare out.")
+    if last.count == "distinctive":
+        raise PackError(
+            "A distinctive score depends on every candidate, so no candidate can be left out.", "Leave [recipe.early_exit] out."
+        )
 
 
 def _check_networks(recipe: Recipe, manifest: Manifest) -> None:

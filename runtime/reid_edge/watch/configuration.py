@@ -184,6 +184,11 @@ class Configuration:
         """The pattern of times in names; None where there is none."""
         return NameTime(self.time_from_name) if self.time_from_name else None
 
+    @property
+    def makes_reports(self) -> bool:
+        """Whether reports are asked for, and have room."""
+        return self.reports and self.keep_bytes > 0
+
 
 def settings(kind: type[Any] = Configuration) -> Iterator[tuple[Field[Any], Setting]]:
     """The settings of a dataclass in their order: each field, and what is said of it."""
