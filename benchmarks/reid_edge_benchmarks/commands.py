@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from reid_edge.errors import UsageError
+from reid_edge.processes import python_command
 
 
 def run_command(arguments: Sequence[str], runtime: Path | None = None) -> float:
@@ -23,9 +22,8 @@ def run_command(arguments: Sequence[str], runtime: Path | None = None) -> float:
         UsageError: the command failed.
     """
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "reid_edge", *arguments], capture_output=True, text=True, check=False, env=environment(runtime)
-    )
+    command = python_command("reid_edge", *arguments, path=import_folders(runtime))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -33,8 +31,6 @@ def run_command(arguments: Sequence[str], runtime: Path | None = None) -> float:
     return seconds
 
 
-def environment(runtime: Path | None) -> dict[str, str]:
-    """The environment of a process that imports this benchmark, and the runtime of another checkout if one is given."""
-    path = [str(each) for each in ([runtime] if runtime else [])]
-    path.append(str(Path(__file__).resolve().parents[1]))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH", "")])])}
+def import_folders(runtime: Path | None) -> list[str]:
+    """The folders that a process imports first: the runtime of another checkout if one is given, and this benchmark."""
+    return [str(each.resolve()) for each in ([runtime] if runtime else [])] + [str(Path(__file__).resolve().parents[1])]

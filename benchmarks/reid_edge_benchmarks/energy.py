@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from reid_edge.processes import find_program
 
 _POWERCAP = Path("/sys/class/powercap")
 # The input of the module: VDD_IN on Orin Nano and NX, POM_5V_IN on Nano; other rails are parts of it. "VDD_IN 4936mW/4936mW".
@@ -109,7 +110,7 @@ class Tegrastats:
         Raises:
             OSError: it is not installed, or reports no power of the module.
         """
-        found = shutil.which(program)
+        found = find_program(program)
         if not found:
             raise FileNotFoundError(program)
         self._process = subprocess.Popen([found, "--interval", str(_TEGRASTATS_MILLISECONDS)], stdout=subprocess.PIPE, text=True)

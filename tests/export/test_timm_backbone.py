@@ -201,7 +201,7 @@ def test_the_graph_takes_any_batch_gives_timms_features_and_the_same_bytes_again
 @pytest.mark.parametrize(
     ("torchvision", "message", "hint"),
     [
-        ("raise ModuleNotFoundError('no such module', name='torchvision')", "needs torchvision", "pip install 'reid-edge[timm]'"),
+        ("raise ModuleNotFoundError('no such module', name='torchvision')", "needs torchvision", "pip install '.[timm]'"),
         (
             "raise RuntimeError('operator torchvision::nms does not exist')",
             "another torch",

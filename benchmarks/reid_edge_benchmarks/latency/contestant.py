@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from typing import Any
 
 from reid_edge.errors import EngineError, UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
-from reid_edge_benchmarks.commands import environment
+from reid_edge.processes import python_command
+from reid_edge_benchmarks.commands import import_folders
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,8 @@ class Contestant:
             "early_exit": ask.early_exit,
         }
         self._name, self._started = ask.side, time.perf_counter()
-        command = [sys.executable, "-m", "reid_edge_benchmarks.latency.worker", json.dumps(wanted)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment(ask.runtime)
-        )
+        command = python_command("reid_edge_benchmarks.latency.worker", json.dumps(wanted), path=import_folders(ask.runtime))
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
         try:
             self.facts: dict[str, Any] = self._read()["ready"]
         except BaseException:

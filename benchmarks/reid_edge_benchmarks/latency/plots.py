@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge_benchmarks.latency.measuring import RUNTIME, TORCH, WHOLE, WILDFUSION
 from reid_edge_benchmarks.latency.tables import NAMES
 
@@ -52,7 +53,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
-        raise UsageError("Plots need matplotlib, which is not installed.", "pip install 'reid-edge[benchmarks]'") from error
+        raise UsageError("Plots need matplotlib, which is not installed.", install_command("benchmarks")) from error
 
 
 def _written(file: Path, draw: Any) -> Path:

@@ -6,13 +6,13 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from reid_edge.processes import python_command
 from reid_edge_benchmarks.reliability.ledger_state import LedgerState, look
 
 SETTLE_SECONDS = 0.2
@@ -55,13 +55,12 @@ class Daemon:
         self.out, self.folders = out, tuple(folders)
         self.log = log or out.with_name(out.name + ".log")
         self._command = [
-            *(sys.executable, "-m", "reid_edge", "watch", "run", *map(os.fspath, folders)),
+            *python_command("reid_edge", "watch", "run", *map(os.fspath, folders)),
             *("--gallery", os.fspath(gallery), "--out", os.fspath(out), "--pack", pack, "--device", "cpu", "--threads", "1"),
             *("--settle", f"{settle:g}s", "--rescan", f"{RESCAN_SECONDS:g}s", *options),
         ]
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("REID_EDGE_", "SHIM_"))},
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             **(environment or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None

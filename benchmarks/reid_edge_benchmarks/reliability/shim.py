@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from reid_edge.processes import find_program
 from reid_edge_benchmarks.reliability.outcome import Skipped
 
 _SOURCES = Path(__file__).parent / "shims"
@@ -26,7 +26,7 @@ def shim(name: str) -> str:
     Raises:
         Skipped: this is not Linux, or there is no C compiler.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    compiler = find_program("cc") or find_program("gcc") or find_program("clang")
     if sys.platform != "linux":
         raise Skipped("a library can be preloaded on Linux only")
     if compiler is None:

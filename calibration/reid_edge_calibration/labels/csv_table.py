@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.records import identity_name
+from reid_edge.photo.spelling import find_file
+from reid_edge.storage.table import read_table
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, first_few
 
 # pandas writes a missing value as an empty cell, except by option or in text columns.
@@ -17,9 +18,6 @@ MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>", "nat"})
 
 UNNAMED = "unknown"
 """The identity that wildlife-datasets writes for an unnamed animal."""
-
-# Segmentations are written into cells, and are longer than the 131,072 characters that csv allows by itself.
-_LONGEST_CELL = 1 << 28
 
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 
@@ -32,11 +30,11 @@ def read_csv_table(table: Path, fold: str | None = None) -> list[LabelledPhoto]:
     others are ignored, as is an index without a name.
 
     Args:
-        table: the file, UTF-8.
+        table: the file, see `reid_edge.storage.table`.
         fold: rows of this fold only; None for all.
 
     Raises:
-        UsageError: it cannot be read as CSV, lacks a column, or a row is wrong, which is named (the header is row 1).
+        UsageError: it cannot be read as CSV, lacks a column, or a row is wrong, which is named (the header is row 1, as in an editor).
     """
     photos, unlabelled = [], []
     for number, row in _rows(table, fold):
@@ -56,36 +54,22 @@ def read_csv_table(table: Path, fold: str | None = None) -> list[LabelledPhoto]:
     return photos
 
 
-def _rows(table: Path, fold: str | None) -> Iterator[tuple[int, dict[str, str]]]:
-    longest = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            for column in ("identity", "path", *(("fold",) if fold else ())):
-                if column not in (reader.fieldnames or ()):
-                    raise UsageError(
-                        f"{table} has no column {column!r} in row 1; it has {', '.join(reader.fieldnames or ()) or 'none'}.",
-                        "Leave --fold out."
-                        if column == "fold"
-                        else "Name the columns as AnimalCLEF does: identity, path, and optionally orientation, date, species, split.",
-                    )
-            for number, cells in enumerate(reader, start=2):
-                if None in cells or None in cells.values():
-                    raise UsageError(
-                        f"Row {number} of {table} has another number of cells than its header.", "Quote cells with a comma."
-                    )
-                row = {column: value.strip() for column, value in cells.items()}
-                if not fold or row["fold"] == fold:
-                    yield number, row
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{table} is not UTF-8 text.", "Save it as CSV in UTF-8.") from error
-    except csv.Error as error:
-        raise UsageError(f"{table} cannot be read as CSV: {error}.", "Save it as CSV in UTF-8.") from error
-    finally:
-        csv.field_size_limit(longest)
+def _rows(table: Path, fold: str | None) -> Iterator[tuple[int, Mapping[str, str]]]:
+    content = read_table(table)
+    for column in ("identity", "path", *(("fold",) if fold else ())):
+        if column not in content.columns:
+            raise UsageError(
+                f"{table} has no column {column!r} in row {content.header_line}; it has {', '.join(content.columns) or 'none'}.",
+                "Leave --fold out."
+                if column == "fold"
+                else "Name the columns as AnimalCLEF does: identity, path, and optionally orientation, date, species, split.",
+            )
+    for number, row in content.rows:
+        if not fold or row["fold"] == fold:
+            yield number, row
 
 
-def _photo(table: Path, number: int, row: dict[str, str]) -> LabelledPhoto:
+def _photo(table: Path, number: int, row: Mapping[str, str]) -> LabelledPhoto:
     def text(column: str) -> str:
         value = row.get(column, "")
         return "" if value.lower() in MISSING else value
@@ -98,7 +82,7 @@ def _photo(table: Path, number: int, row: dict[str, str]) -> LabelledPhoto:
         raise UsageError(f"Row {number} of {table}: {error.message}", error.hint) from None
     viewpoint = text("orientation").lower()
     enrolment = Enrolment(
-        path=table.parent / row["path"],
+        path=find_file(table.parent, row["path"]),
         identity=identity,
         species=text("species"),
         viewpoint="" if viewpoint == "unknown" else viewpoint,

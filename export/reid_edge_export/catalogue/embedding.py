@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge_export.catalogue.entry import Network, TensorSpec, WeightSource
 
@@ -121,7 +122,7 @@ def timm_network(name: str) -> Network:
     try:
         from reid_edge_export.networks import timm_backbone
     except ModuleNotFoundError as error:
-        raise UsageError(f"Exporting needs {error.name}, which is not installed.", "pip install 'reid-edge[timm]'") from error
+        raise UsageError(f"Exporting needs {error.name}, which is not installed.", install_command("timm")) from error
 
     architecture = name.removeprefix("timm:")
     facts = timm_backbone.facts(architecture)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge_export.catalogue import Network, network_named, resolve_parameters
 from reid_edge_export.weight_files import obtain
 
@@ -55,7 +56,7 @@ def build_network(
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "onnx", "safetensors"):
             raise
-        raise UsageError(f"Exporting needs {error.name}, which is not installed.", "pip install 'reid-edge[export]'") from error
+        raise UsageError(f"Exporting needs {error.name}, which is not installed.", install_command("export")) from error
     import torch
 
     from reid_edge_export.weights import fill

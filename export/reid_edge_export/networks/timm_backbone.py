@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge.suggestions import similar
 from reid_edge_export.networks.checkpoint_keys import CLASSIFIERS, MARGIN_HEADS, read_unwrapped
 from reid_edge_export.networks.conditioning import Photos, settle
@@ -164,7 +165,7 @@ def import_timm() -> ModuleType:
     try:
         import timm
     except ModuleNotFoundError as error:
-        raise UsageError(f"This network needs {error.name}, which is not installed.", "pip install 'reid-edge[timm]'") from error
+        raise UsageError(f"This network needs {error.name}, which is not installed.", install_command("timm")) from error
     except Exception as error:  # a torchvision built for another torch fails while it is loaded, in more than one way
         raise UsageError(
             f"timm cannot be loaded: torchvision was built for another torch than the one installed ({error}).",

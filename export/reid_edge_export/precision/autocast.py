@@ -20,6 +20,7 @@ import onnx
 from numpy.typing import NDArray
 
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge_export.precision import nodes_kept
 
 # AutoCast holds every intermediate value of every input that it measures: gigabytes for a large photo, of which it is given one. Of
@@ -49,7 +50,7 @@ def to_float16(
         except ImportError as error:
             raise UsageError(
                 f"Exporting in fp16 needs NVIDIA ModelOpt, which cannot be imported ({str(error).splitlines()[0]}).",
-                "pip install 'reid-edge[export]'",
+                install_command("export"),
             ) from error
         with tempfile.TemporaryDirectory() as folder:
             onnx.save(model, Path(folder) / "network.onnx")

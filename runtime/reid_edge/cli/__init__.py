@@ -13,6 +13,8 @@ import click
 
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError, StorageError
+from reid_edge.installation import install_command
+from reid_edge.processes import leave_out_current_folder
 from reid_edge.suggestions import similar
 
 # name: (module:attribute, one line for --help). Those of the desktop come with the desktop extras and are found by name only, so that the
@@ -65,7 +67,7 @@ class _LazyGroup(click.Group):
                 raise
             raise ReidEdgeError(
                 f"reid-edge {name} needs the package {error.name}, which is not installed.",
-                f"On a desktop: pip install 'reid-edge[{extra}]'.",
+                f"On a desktop: {install_command(extra)}.",
             ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -87,6 +89,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 usage, 3 model or engine, 4 gallery, 5 storage, 130 interrupted."""
+    leave_out_current_folder()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop

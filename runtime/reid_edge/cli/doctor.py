@@ -12,6 +12,7 @@ import click
 from reid_edge import __version__
 from reid_edge.cli.options import pack_option
 from reid_edge.errors import ReidEdgeError
+from reid_edge.installation import install_command
 
 if TYPE_CHECKING:
     from reid_edge.pack import Pack
@@ -27,7 +28,7 @@ _TENSORRT_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
 def doctor(pack_name: str, as_json: bool) -> int:
     """Check the libraries, the pack and every device, with a self-test of each. Exit code 3 when nothing can run."""
     pack, devices = _pack(pack_name), _devices(pack_name)
-    findings = {"machine": _machine(), "libraries": _libraries(), "pack": pack, "devices": devices}
+    findings = {"machine": _machine(), "libraries": _libraries(), "notes": _notes(), "pack": pack, "devices": devices}
     if as_json:
         click.echo(json.dumps(findings, ensure_ascii=False, indent=2))
     else:
@@ -56,6 +57,13 @@ def _libraries() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _notes() -> list[str]:
+    """What is wrong with the installation, each with the commands that cure it."""
+    from reid_edge.engines.onnx_runtime import conflicting_builds
+
+    return [note for note in (conflicting_builds(),) if note]
 
 
 def _pack(name: str) -> dict[str, Any]:
@@ -119,9 +127,7 @@ def _how_to_build(provider: str, pack_name: str) -> str:
     from reid_edge.engines.provider_options import TENSORRT_PROVIDER
 
     if provider == TENSORRT_PROVIDER:
-        return (
-            "The first --device tensorrt builds it. Better: pip install 'reid-edge[tensorrt]', then reid-edge pack build-engines."
-        )
+        return f"The first --device tensorrt builds it. Better: {install_command('tensorrt')}, then reid-edge pack build-engines."
     return f"Run: reid-edge pack build-engines {pack_name}"
 
 
@@ -129,6 +135,8 @@ def _print(findings: dict[str, Any]) -> None:
     machine = findings["machine"]
     click.echo(f"{machine['system']}, Python {machine['python']} ({sys.executable}), {machine['threads']} threads")
     click.echo(", ".join(f"{name} {version}" for name, version in findings["libraries"].items()))
+    for note in findings["notes"]:
+        click.echo(click.style("note: ", fg="yellow") + note)
     for finding in (findings["pack"] | {"name": f"pack {findings['pack']['name']}"}, *findings["devices"]):
         mark = click.style("yes", fg="green") if finding["ok"] else click.style("no ", fg="yellow")
         click.echo(f"{mark} {finding['name']:<12} {finding['says']}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reid_edge.cli.gallery import gallery
-from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.options import device_options, gallery_option, pack_option, time_from_name_option
 from reid_edge.cli.printing import count_of, say
 from reid_edge.cli.progress import progress
+from reid_edge.installation import install_command
 
 if TYPE_CHECKING:
     from reid_edge.identify.enrolment import EnrolmentResult
@@ -26,6 +28,7 @@ _SHOWN = 20
 @click.option("--viewpoint", default="", help="Side shown (such as left) by the photos for which SOURCE gives none.")
 @click.option("--split", help="Enrol only the rows of a metadata.csv with this split, such as database.")
 @click.option("--fold", help="Enrol only the rows of a metadata.csv with this fold.")
+@time_from_name_option
 @gallery_option
 @pack_option
 @device_options
@@ -36,6 +39,7 @@ def add(
     viewpoint: str,
     split: str | None,
     fold: str | None,
+    time_from_name: str | None,
     gallery_path: Path,
     pack_name: str,
     device: str,
@@ -51,9 +55,14 @@ def add(
     from reid_edge.gallery.enrolment_list import read_source
     from reid_edge.identify.enrolment import enrol
     from reid_edge.identify.identifier import Identifier
+    from reid_edge.name_time import NameTime
     from reid_edge.pack import find_pack, open_pack
+    from reid_edge.photo.noted_time import noted_time
 
     enrolments = read_source(source, identity, species, viewpoint, split, fold)
+    if time_from_name:
+        pattern = NameTime(time_from_name)
+        enrolments = [replace(each, taken_at=each.taken_at or noted_time(each.path, None, pattern) or "") for each in enrolments]
     say_photos_to_convert(source)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     try:
@@ -69,12 +78,13 @@ def add(
 def say_photos_to_convert(source: Path) -> None:
     """Report the photos of a folder that are skipped because they have to be converted first."""
     from reid_edge.photo import list_photos_to_convert
-    from reid_edge.photo.optional import INSTALL
 
     skipped = list_photos_to_convert(source) if source.is_dir() else []
     if skipped:
         which = "a HEIC or raw photo" if len(skipped) == 1 else f"{len(skipped)} HEIC or raw photos"
-        say(f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first, or run: {INSTALL}")
+        say(
+            f"note: skipped {which} of {source}, such as {skipped[0].name}; save them as JPEG first, or run: {install_command('formats')}"
+        )
 
 
 def _report(result: EnrolmentResult, gallery_path: Path) -> None:

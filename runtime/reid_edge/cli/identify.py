@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.options import device_options, gallery_option, pack_option, time_from_name_option
 from reid_edge.cli.printing import printable
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
@@ -40,6 +40,7 @@ _SHOWN = 20
     type=click.Path(path_type=Path, readable=False),
     help="Who is on the photos: a metadata.csv, or a folder per individual. Prints beside each answer whether it is right, and a summary.",
 )
+@time_from_name_option
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
@@ -54,6 +55,7 @@ def identify(
     as_csv: bool,
     explain: Path | None,
     truth: Path | None,
+    time_from_name: str | None,
     timings: bool,
 ) -> int:
     """Say which individual each photo (or each photo of a folder) shows.
@@ -66,6 +68,7 @@ def identify(
         raise UsageError("--json has no place for the truth.", "Leave --truth out, or give --csv.")
     from reid_edge.cli.answers import answers_for
     from reid_edge.describe.query import Query
+    from reid_edge.name_time import NameTime
     from reid_edge.report import Report
 
     if explain and not (explain.parent.is_dir() and os.access(explain.parent, os.W_OK)):
@@ -74,9 +77,11 @@ def identify(
         )
     paths = _photo_files(photos)
     query = Query(species, viewpoint, top=top, with_evidence=explain is not None)
+    name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
+        session.name_time = name_time
         session.candidates.check_species(species)
         answers = answers_for(style, timings, _truth(truth, session) if truth else None)
         report = Report(session.gallery) if explain else None

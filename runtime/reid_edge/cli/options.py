@@ -29,6 +29,15 @@ def gallery_option(command: F) -> F:
     )(command)
 
 
+def time_from_name_option(command: F) -> F:
+    """``--time-from-name PATTERN``."""
+    return click.option(
+        "--time-from-name",
+        metavar="PATTERN",
+        help="Where the time stands in the names of files that note none: IMG_%Y%m%d_%H%M%S.",
+    )(command)
+
+
 def pack_option(command: F) -> F:
     """``--pack NAME|PATH``."""
     return click.option(

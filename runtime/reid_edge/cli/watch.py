@@ -171,20 +171,22 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
 @click.option("--json-lines", is_flag=True, help="Write answers.jsonl.")
 @click.option("--camtrap-dp", is_flag=True, help="Write camtrap-dp, a Camtrap DP 1.0 package.")
 @click.option("--sidecar", is_flag=True, help="Write XMP files beside the photos.")
-def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, sidecar: bool) -> None:
-    """Write all answers of a ledger into another folder. The daemon may be running."""
+@click.option("--species", default="", help="The scientific name of all animals, for the Camtrap DP package.")
+def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, sidecar: bool, species: str) -> None:
+    """Write all answers of a ledger into another folder. The daemon may be running.
+
+    The Camtrap DP package uses deployments.csv and datapackage.json of the folder --to; of --out where that has none.
+    """
     from reid_edge.storage.errors import file_errors
+    from reid_edge.watch import outputs
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
-    from reid_edge.watch.outputs import open_sinks
 
     if not (csv or json_lines or camtrap_dp or sidecar):
         raise UsageError("No output to export is selected.", "Give --csv, --json-lines, --camtrap-dp or --sidecar.")
     with file_errors(to):
         to.mkdir(parents=True, exist_ok=True)
-    wanted = Configuration(folders=(), out=to, csv=csv, json_lines=json_lines, camtrap_dp=camtrap_dp, sidecar=sidecar)
+    wanted = Configuration(
+        folders=(), out=out, csv=csv, json_lines=json_lines, camtrap_dp=camtrap_dp, sidecar=sidecar, species=species
+    )
     with Ledger.read(out / LEDGER_NAME) as ledger:
-        for sink in open_sinks(wanted, to, ledger):
-            last = 0
-            while messages := ledger.messages_after(last):
-                last = messages[sink.deliver(messages) - 1].id
-            sink.close()
+        outputs.export(wanted, to, ledger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from reid_edge.engines.contract import Provenance, TensorSpec, check_inputs
 from reid_edge.errors import EngineError
+from reid_edge.installation import install_command
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,6 +30,26 @@ _DTYPES = {
 _WARM_UP_AXIS = 64
 
 
+# Builds of ONNX Runtime, best first. All are the module onnxruntime: the one that pip installed last has overwritten the others.
+_BUILDS = ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-rocm", "onnxruntime-directml", "onnxruntime")
+
+
+def conflicting_builds() -> str:
+    """What to do where several builds of ONNX Runtime are installed over one another, with the two commands; else ''."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    found = []
+    for name in _BUILDS:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(distribution(name).metadata["Name"] or name)
+    if len(found) < 2:
+        return ""
+    return (
+        f"{' and '.join(found)} are installed over one another, and only the last one works. "
+        f"Run: pip uninstall -y {' '.join(found)}; then: pip install {found[0]}"
+    )
+
+
 def require_onnxruntime() -> Any:
     """Import onnxruntime, or say how to get it.
 
@@ -39,7 +61,7 @@ def require_onnxruntime() -> Any:
     except ImportError as error:
         raise EngineError(
             f"ONNX Runtime cannot be imported ({error}).",
-            "Install it: pip install 'reid-edge[cpu]' (or 'reid-edge[gpu]' on a machine with an NVIDIA GPU).",
+            f"Install it: {install_command('cpu')}; on a machine with an NVIDIA GPU: {install_command('gpu')}.",
         ) from error
     return onnxruntime
 

@@ -12,30 +12,23 @@ from itertools import chain
 
 from reid_edge.engines.contract import DeviceAbsentError, Engine
 from reid_edge.engines.gpu import find_gpu
-from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, require_onnxruntime
+from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, conflicting_builds, require_onnxruntime
 from reid_edge.engines.profiles import AxisRanges, ranges_of_file
 from reid_edge.engines.provider_options import CPU_PROVIDER, TENSORRT_PROVIDER, has_built, providers
 from reid_edge.engines.self_test import canonical_inputs, check_numbers, compare_engines, usual_sizes
 from reid_edge.engines.tensorrt_engine import is_built, missing_for_tensorrt, open_tensorrt
 from reid_edge.errors import EngineError, UsageError
+from reid_edge.installation import install_command
 from reid_edge.threads import default_threads
 
-# Best first. Each: the name on the command line, ONNX Runtime's provider, what to install when it is missing.
+# Best first. Each: the name on the command line, ONNX Runtime's provider, what to install when it is missing, and the extra that has it.
 _DEVICES = (
-    (
-        "tensorrt",
-        TENSORRT_PROVIDER,
-        "Install TensorRT and the CUDA bindings: pip install 'reid-edge[tensorrt]'.",
-    ),
-    (
-        "cuda",
-        "CUDAExecutionProvider",
-        "Install the GPU build of ONNX Runtime instead of the CPU one: pip install 'reid-edge[gpu]'.",
-    ),
-    ("openvino", "OpenVINOExecutionProvider", "Install it: pip install onnxruntime-openvino (in place of onnxruntime)."),
-    ("cpu", CPU_PROVIDER, "Install it: pip install 'reid-edge[cpu]'."),
+    ("tensorrt", TENSORRT_PROVIDER, "Install TensorRT and the CUDA bindings: {}.", "tensorrt"),
+    ("cuda", "CUDAExecutionProvider", "Install the GPU build of ONNX Runtime instead of the CPU one: {}.", "gpu"),
+    ("openvino", "OpenVINOExecutionProvider", "Install it: pip install onnxruntime-openvino (in place of onnxruntime).", ""),
+    ("cpu", CPU_PROVIDER, "Install it: {}.", "cpu"),
 )
-DEVICE_NAMES = ("auto", *(name for name, _, _ in _DEVICES))
+DEVICE_NAMES = ("auto", *(name for name, *_ in _DEVICES))
 
 _INDEXED = ("tensorrt", "cuda")
 
@@ -71,7 +64,7 @@ def available_devices(threads: int | None = None) -> list[Device]:
 def _devices_of_onnx_runtime(threads: int | None) -> list[Device]:
     present = require_onnxruntime().get_available_providers()
     count = threads or default_threads()
-    return [Device(name, provider, 0, count) for name, provider, _ in _DEVICES if provider in present]
+    return [Device(name, provider, 0, count) for name, provider, *_ in _DEVICES if provider in present]
 
 
 def select_device(requested: str, probe: bytes, threads: int | None = None, networks: Iterable[NetworkFile] = ()) -> Device:
@@ -199,7 +192,8 @@ def self_test(device: Device, probe: bytes) -> None:
 def _absent(requested: str, base: str) -> DeviceAbsentError:
     """The error for a device that this machine lacks: everything that is missing, and what to install."""
     if base != "tensorrt":
-        hint = next(hint for name, _, hint in _DEVICES if name == base)
+        hint = next(hint.format(install_command(extra)) for name, _, hint, extra in _DEVICES if name == base)
+        hint = conflicting_builds() or hint
         return DeviceAbsentError(f"The device {requested} was asked for, but this ONNX Runtime has no provider for it.", hint)
     missing = missing_for_tensorrt()
     return DeviceAbsentError(

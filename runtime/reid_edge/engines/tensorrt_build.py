@@ -16,6 +16,7 @@ from reid_edge.engines.build_progress import Report
 from reid_edge.engines.contract import TensorSpec
 from reid_edge.engines.profiles import AxisRanges, SizeRange
 from reid_edge.errors import EngineError, UsageError
+from reid_edge.installation import install_command
 
 LibraryName = Literal["tensorrt", "tensorrt_rtx"]
 
@@ -23,11 +24,6 @@ LibraryName = Literal["tensorrt", "tensorrt_rtx"]
 OPTIONS = {"revision": 1, "tf32": False}
 
 _OLDEST = 10
-_INSTALL = {
-    "tensorrt": "Install it: pip install 'reid-edge[tensorrt]' (on a Jetson it comes with JetPack: make the environment with "
-    "python3 -m venv --system-site-packages).",
-    "tensorrt_rtx": "Install it: pip install 'reid-edge[tensorrt-rtx]'.",
-}
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,17 @@ def load_library(name: LibraryName) -> Library:
     try:
         module: Any = importlib.import_module(name)
     except (ImportError, OSError) as error:
-        raise EngineError(f"{name} cannot be imported ({error}).", _INSTALL[name]) from error
+        raise EngineError(f"{name} cannot be imported ({error}).", _how_to_install(name)) from error
     version = str(module.__version__)
     if name == "tensorrt" and int(version.split(".")[0]) < _OLDEST:
-        raise EngineError(f"TensorRT {version} is too old; reid-edge needs {_OLDEST} or newer.", _INSTALL[name])
+        raise EngineError(f"TensorRT {version} is too old; reid-edge needs {_OLDEST} or newer.", _how_to_install(name))
     return Library(name, version, module)
+
+
+def _how_to_install(name: LibraryName) -> str:
+    command = install_command(name.replace("_", "-"))
+    on_jetson = " On a Jetson it comes with JetPack: make the environment with python3 -m venv --system-site-packages."
+    return f"Install it: {command}." + on_jetson * (name == "tensorrt")
 
 
 def parse_targets(text: str, library: Library) -> list[str]:

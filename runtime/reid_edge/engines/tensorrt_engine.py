@@ -22,11 +22,15 @@ from reid_edge.engines.profiles import AxisRanges
 from reid_edge.engines.self_test import compare_engines
 from reid_edge.engines.tensorrt_build import Library, build_engine, dtype_name, load_library, sizes_of
 from reid_edge.errors import EngineError
+from reid_edge.installation import install_command
 
 _CUDA = "cuda.bindings.runtime"
-_INSTALL_CUDA = "Install it: pip install 'reid-edge[tensorrt]' (for CUDA 12, as on JetPack 6: pip install 'cuda-bindings==12.*')."
 _INSUFFICIENT_DRIVER = 35
 _NON_BLOCKING_STREAM = 1
+
+
+def _how_to_install_cuda() -> str:
+    return f"Install it: {install_command('tensorrt')} (for CUDA 12, as on JetPack 6: pip install 'cuda-bindings==12.*')."
 
 
 def missing_for_tensorrt(index: int = 0) -> list[EngineError]:
@@ -41,9 +45,7 @@ def missing_for_tensorrt(index: int = 0) -> list[EngineError]:
         missing.append(error)
     for package, module in (("tensorrt", "tensorrt"), ("cuda-bindings", _CUDA)):
         if not _is_installed(module):
-            missing.append(
-                EngineError(f"The package {package} is not installed.", "Install it: pip install 'reid-edge[tensorrt]'.")
-            )
+            missing.append(EngineError(f"The package {package} is not installed.", f"Install it: {install_command('tensorrt')}."))
     if missing:
         return missing
     try:
@@ -276,7 +278,7 @@ def _load_cuda() -> Any:
     try:
         return importlib.import_module(_CUDA)
     except (ImportError, OSError) as error:
-        raise EngineError(f"cuda-bindings cannot be imported ({error}).", _INSTALL_CUDA) from error
+        raise EngineError(f"cuda-bindings cannot be imported ({error}).", _how_to_install_cuda()) from error
 
 
 def _is_installed(module: str) -> bool:
@@ -294,7 +296,10 @@ def _call(cuda: Any, answer: tuple[Any, ...]) -> Any:
     """
     status, *values = answer
     if int(status) == _INSUFFICIENT_DRIVER:
-        raise EngineError("The NVIDIA driver is too old for the installed cuda-bindings, or there is none.", _INSTALL_CUDA)
+        raise EngineError(
+            "The NVIDIA driver is too old for the installed cuda-bindings, or there is none.",
+            _how_to_install_cuda(),
+        )
     if int(status):
         _, text = cuda.cudaGetErrorString(status)
         raise EngineError(f"CUDA fails: {text.decode('utf-8', 'replace')}.", "Run: reid-edge doctor")

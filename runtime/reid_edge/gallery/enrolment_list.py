@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError, StorageError, UsageError
 from reid_edge.gallery.records import identity_name
 from reid_edge.photo import PHOTO_EXTENSIONS
+from reid_edge.photo.spelling import find_file
+from reid_edge.storage.table import read_table
 
 PHOTO_SUFFIXES = tuple(sorted(PHOTO_EXTENSIONS))
 METADATA = "metadata.csv"
@@ -119,39 +120,28 @@ def _photos_below(folder: Path) -> Iterator[Path]:
 
 def _rows(table: Path, species: str, viewpoint: str, split: str | None, fold: str | None) -> Iterator[Enrolment]:
     seen: dict[Path, int] = {}
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            wanted = {"split": split, "fold": fold}
-            for column in ("identity", "path", *(column for column, value in wanted.items() if value)):
-                if column not in (reader.fieldnames or ()):
-                    raise UsageError(
-                        f"{table} has no column {column!r} in row 1; it has {', '.join(reader.fieldnames or ()) or 'none'}.",
-                        "Name the columns as AnimalCLEF does: identity, path, and optionally orientation, date, species, split.",
-                    )
-            for number, cells in enumerate(reader, start=2):
-                if None in cells or None in cells.values():
-                    raise UsageError(
-                        f"Row {number} of {table} has another number of cells than its header.", "Quote cells with a comma."
-                    )
-                row = {column: value.strip() for column, value in cells.items()}
-                if any(value and row[column] != value for column, value in wanted.items()):
-                    continue
-                enrolment = _enrolment(table, number, row, species, viewpoint)
-                if enrolment.path in seen:
-                    raise UsageError(
-                        f"Row {number} of {table} names the same photo as row {seen[enrolment.path]}: {row['path']}.",
-                        "Keep one of them.",
-                    )
-                seen[enrolment.path] = number
-                yield enrolment
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{table} is not UTF-8 text.", "Save it as CSV in UTF-8.") from error
-    except csv.Error as error:
-        raise UsageError(f"{table} cannot be read as CSV: {error}.", "Save it as CSV in UTF-8.") from error
+    content = read_table(table)
+    wanted = {"split": split, "fold": fold}
+    for column in ("identity", "path", *(column for column, value in wanted.items() if value)):
+        if column not in content.columns:
+            raise UsageError(
+                f"{table} has no column {column!r} in row {content.header_line}; it has {', '.join(content.columns) or 'none'}.",
+                "Name the columns as AnimalCLEF does: identity, path, and optionally orientation, date, species, split.",
+            )
+    for number, row in content.rows:
+        if any(value and row[column] != value for column, value in wanted.items()):
+            continue
+        enrolment = _enrolment(table, number, row, species, viewpoint)
+        if enrolment.path in seen:
+            raise UsageError(
+                f"Row {number} of {table} names the same photo as row {seen[enrolment.path]}: {row['path']}.",
+                "Keep one of them.",
+            )
+        seen[enrolment.path] = number
+        yield enrolment
 
 
-def _enrolment(table: Path, number: int, row: dict[str, str], species: str, viewpoint: str) -> Enrolment:
+def _enrolment(table: Path, number: int, row: Mapping[str, str], species: str, viewpoint: str) -> Enrolment:
     if not row["path"] or "\0" in row["path"]:
         raise UsageError(f"Row {number} of {table} has no path.", "Fill it in, or delete the row.")
     if not row["identity"]:
@@ -164,7 +154,7 @@ def _enrolment(table: Path, number: int, row: dict[str, str], species: str, view
         raise UsageError(f"Row {number} of {table}: {error.message}", error.hint) from None
     orientation = row.get("orientation", "")
     return Enrolment(
-        path=table.parent / row["path"],
+        path=find_file(table.parent, row["path"]),
         identity=identity,
         species=row.get("species") or species,
         viewpoint="" if orientation.lower() == "unknown" else orientation.lower() or viewpoint,
@@ -176,7 +166,7 @@ def _enrolment(table: Path, number: int, row: dict[str, str], species: str, view
     )
 
 
-def _degrees(table: Path, number: int, row: dict[str, str], column: str, most: float) -> float | None:
+def _degrees(table: Path, number: int, row: Mapping[str, str], column: str, most: float) -> float | None:
     text = row.get(column, "")
     if not text:
         return None

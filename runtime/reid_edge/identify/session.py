@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.photo_input import PhotoInput, to_photo
+from reid_edge.name_time import NameTime
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
 from reid_edge.timings import Timings
@@ -40,9 +42,11 @@ class Session:
 
     Attributes:
         gallery: the catalogue, open for reading.
+        name_time: finds the time of a photo file that notes none in its name; may be set.
     """
 
     def __init__(self, gallery: Gallery, identifier: Identifier) -> None:
+        self.name_time: NameTime | None = None
         self.gallery = gallery
         self.identifier = identifier
         self.candidates = identifier.candidates(gallery)
@@ -177,6 +181,8 @@ class Session:
         timings = Timings()
         with timings.stage("decode"):
             photo = to_photo(source)
+            if self.name_time is not None and photo.taken_at is None and photo.path is not None:
+                photo = replace(photo, taken_at=self.name_time.of(photo.path.name))
         return _Described(photo, self.identifier.describe(photo, selection.query, timings), timings)
 
     def _answer(self, described: _Described, selection: Selection) -> Answered:

@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.errors import PhotoError
+from reid_edge.installation import install_command
 
 HEIC, RAW = "HEIC", "raw"
 EXTENSIONS = {
     HEIC: frozenset({".heic", ".heif"}),
     RAW: frozenset({".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"}),
 }
-INSTALL = "pip install 'reid-edge[formats]'"
 _PACKAGES = {HEIC: "pillow_heif", RAW: "rawpy"}
 _WAY_OUT = "Copy the file again from the card, or use the JPEG that the camera saved beside it."
 
@@ -115,7 +115,7 @@ def _package(kind: str, name: str, called: str) -> ModuleType:
         missing = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be loaded: {error}"
         raise MissingReaderError(
             f"{name} is {called}, which cannot be read: the package {_PACKAGES[kind].replace('_', '-')} {missing}.",
-            f"Run: {INSTALL}; or save it as JPEG first.",
+            f"Run: {install_command('formats')}; or save it as JPEG first.",
         ) from None
 
 

@@ -88,16 +88,23 @@ class TagDirectory:
             raise BrokenTagsError(f"tag {tag} is empty")
         return numbers[0]
 
+    def numerators(self, tag: int) -> tuple[int, ...]:
+        """At most the first 16 numerators of a tag of rational numbers. Raises BrokenTagsError."""
+        return self._fraction_numbers(tag)[0::2]
+
     def fractions(self, tag: int) -> tuple[float, ...]:
         """At most the first 16 rational numbers of a tag. Raises BrokenTagsError, also for a denominator of zero."""
+        numbers = self._fraction_numbers(tag)
+        if 0 in numbers[1::2]:
+            raise BrokenTagsError(f"tag {tag} divides by zero")
+        return tuple(top / bottom for top, bottom in zip(numbers[0::2], numbers[1::2], strict=True))
+
+    def _fraction_numbers(self, tag: int) -> tuple[int, ...]:
         entry = self._entry(tag)
         if entry.type not in (_RATIONAL, _SRATIONAL):
             raise BrokenTagsError(f"tag {tag} holds no fractions")
         layout = ("I" if entry.type == _RATIONAL else "i") * (2 * min(entry.count, _MOST_NUMBERS))
-        numbers = self._block.unpack(layout, self._value_offset(entry, 8))
-        if 0 in numbers[1::2]:
-            raise BrokenTagsError(f"tag {tag} divides by zero")
-        return tuple(top / bottom for top, bottom in zip(numbers[0::2], numbers[1::2], strict=True))
+        return self._block.unpack(layout, self._value_offset(entry, 8))
 
     def text(self, tag: int) -> str:
         """At most the first 64 characters of a text tag, up to its closing zero, trimmed. Raises BrokenTagsError."""

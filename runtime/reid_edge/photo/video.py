@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo
+from reid_edge.photo.video_time import video_taken_at
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".mts", ".3gp", ".webm"})
 _MOST_BYTES = 20_000_000_000
@@ -27,7 +29,7 @@ class VideoFrame:
     Attributes:
         seconds: from the beginning of the video.
         photo: the frame, upright. Its sha256 is made of the video's and of the frame's place in it, so that it is the same whenever it
-            is read; its `taken_at` is None, because a video's own clock has no agreed zone.
+            is read; its `taken_at` is that of the video's beginning (`video_taken_at`) and `seconds`.
     """
 
     seconds: float
@@ -46,7 +48,7 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
     """
     if not every_seconds > 0:
         raise UsageError(f"Frames cannot be taken every {every_seconds:g} seconds.", "Give a number above 0.")
-    sha256 = _sha256(path)
+    sha256, began = _sha256(path), video_taken_at(path)
     name = path.name.encode("utf-8", "replace").decode()
     if str(path).encode("utf-8", "replace").decode() != str(path):
         raise PhotoError(f"{name} cannot be opened as a video: its path is not UTF-8.", "Rename it.")
@@ -57,7 +59,8 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
         _refuse_too_many_pixels(video, name, limits)
         for seconds, index, rgb in _wanted_frames(video, name, every_seconds):
             frame_sha256 = hashlib.sha256(f"{sha256}:{index}".encode()).hexdigest()
-            yield VideoFrame(seconds, Photo(rgb, frame_sha256, f"{name}, {seconds:.1f} s", path))
+            taken_at = (datetime.fromisoformat(began) + timedelta(seconds=int(seconds))).isoformat() if began else None
+            yield VideoFrame(seconds, Photo(rgb, frame_sha256, f"{name}, {seconds:.1f} s", path, taken_at))
     finally:
         video.release()
 

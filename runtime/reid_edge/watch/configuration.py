@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from reid_edge.errors import UsageError
+from reid_edge.name_time import NameTime
 from reid_edge.plain_data import InvalidValue, Range, decode
 from reid_edge.threads import MOST_THREADS
 from reid_edge.watch.configuration_values import (
@@ -22,6 +23,7 @@ from reid_edge.watch.configuration_values import (
     Headers,
     HttpAddress,
     Line,
+    NamePattern,
     PackName,
     Seconds,
     Timeout,
@@ -131,6 +133,12 @@ class Configuration:
     camera: Literal["folder", "exif"] = _setting(
         "folder", "--camera folder|exif", "What identifies a camera: the first folder below the watched one, or the EXIF data."
     )
+    time_from_name: NamePattern = _setting(
+        "",
+        "--time-from-name PATTERN",
+        "Where the time stands in the names of files that note none: IMG_%Y%m%d_%H%M%S.",
+        unset="none",
+    )
     json_lines: bool = _setting(True, "--json-lines/--no-json-lines", "Write OUT/answers.jsonl.")
     csv: bool = _setting(True, "--csv/--no-csv", "Write OUT/answers.csv.")
     camtrap_dp: bool = _setting(False, "--camtrap-dp", "Write OUT/camtrap-dp, a Camtrap DP 1.0 package.")
@@ -170,6 +178,11 @@ class Configuration:
     stuck_seconds: Annotated[float, seconds(1.0)] = _setting(
         300.0, "", "/healthz reports a problem when the loop or a delivery makes no progress for this time.", live=True
     )
+
+    @property
+    def name_time(self) -> NameTime | None:
+        """The pattern of times in names; None where there is none."""
+        return NameTime(self.time_from_name) if self.time_from_name else None
 
     @property
     def makes_reports(self) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+from reid_edge.errors import UsageError
+from reid_edge.name_time import NameTime
 from reid_edge.plain_data import Convert, InvalidValue, Pattern, decode, must_be
 
 T = TypeVar("T")
@@ -113,6 +115,15 @@ def _read_topic(value: Any, folder: Path) -> str:
     return str(value)
 
 
+def _read_name_pattern(value: Any, folder: Path) -> str:
+    if value == "":
+        return ""
+    try:
+        return NameTime(value).pattern if isinstance(value, str) else _read_name_pattern("%", folder)
+    except UsageError as error:
+        raise must_be("a pattern with %Y %m %d %H %M, such as IMG_%Y%m%d_%H%M%S", value) from error
+
+
 def address_or_table(kind: Callable[..., T]) -> Convert:
     """A table as the dataclass `kind`, or its `url` alone; what is neither is not shown in errors."""
 
@@ -136,4 +147,5 @@ FilledLine = Annotated[str, Pattern(r"[^\n\t]+", "text in one line that is not e
 ByteCount = Annotated[int, Convert(_read_bytes)]
 HttpAddress = Annotated[str, Convert(_read_http)]
 Headers = Annotated[Mapping[str, str], Convert(_read_headers)]
+NamePattern = Annotated[str, Convert(_read_name_pattern)]
 Topic = Annotated[str, Convert(_read_topic)]

@@ -56,6 +56,7 @@ _IDLE_SECONDS = 0.2
 _STATUS_SECONDS = 10.0
 _LONGEST_GALLERY_WAIT = 15.0
 _ONCE_DELIVERY_SECONDS = 30.0
+_ENOUGH_PHOTOS = 20  # of which a fitting MegaDetector file would have some
 _ONCE_ENGINE_FAILURES = 6  # in a row, over a quarter of a minute
 
 _Item = TypeVar("_Item")
@@ -193,6 +194,11 @@ class Daemon:
     def _exit_code(self) -> int:
         unanswered = self.configuration.once and not (self._finished and self._folders.all_present)
         waiting = "What is not answered"
+        with self._tolerant("The ledger cannot be asked what is written"):
+            behind = [name for name in self._files.names if self.ledger.delivered(name) < self.ledger.last_message()]
+            if self.configuration.once and behind:
+                log.warning("Not everything is written to %s; the next run writes the rest.", ", ".join(behind))
+                unanswered = True
         with self._tolerant("The ledger cannot be asked how far it is"):
             counts = self.ledger.counts()
             log.info(
@@ -203,6 +209,7 @@ class Daemon:
             )
             waiting = f"{counts.waiting} photos"
             unanswered |= self.configuration.once and counts.quarantined > 0
+        self._report_boxes(is_last=True)
         if self._engine_failed is not None:
             error = self._engine_failed
             raise EngineError(
@@ -210,6 +217,16 @@ class Daemon:
                 f"{waiting} not answered wait in {self.ledger.path}; the next run goes on with them.",
             )
         return int(unanswered)
+
+    def _report_boxes(self, is_last: bool = False) -> None:
+        """Log for how many photos the MegaDetector file had boxes: none of the first ones is a warning."""
+        boxes, path = self._boxes, self.configuration.megadetector
+        if boxes is None or not boxes.asked or not (is_last or boxes.asked == _ENOUGH_PHOTOS):
+            return
+        if not boxes.found:
+            log.warning("%s has none of the %d photos so far: its paths are of other files.", path, boxes.asked)
+        elif is_last:
+            log.info("%s gave the boxes of %d of %d photos.", path, boxes.found, boxes.asked)
 
     def _open(self, configuration: Configuration) -> None:
         with file_errors(configuration.out):
@@ -285,7 +302,9 @@ class Daemon:
         if self._boxes is None:
             return None
         root = self._folders.root_of(path)
-        return self._boxes.boxes(Path(os.fsdecode(path)), Path(os.fsdecode(root)), photo.width, photo.height)
+        boxes = self._boxes.boxes(Path(os.fsdecode(path)), Path(os.fsdecode(root)), photo.width, photo.height)
+        self._report_boxes()
+        return boxes
 
     def _sink_names(self) -> list[str]:
         return [*self._files.names, *(state.sink for state in self._deliveries.states())]

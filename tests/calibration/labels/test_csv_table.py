@@ -87,3 +87,11 @@ def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes("identity,path\nÄda,a.jpg\n".encode("latin-1"))
     with pytest.raises(UsageError, match="not UTF-8"):
         read_csv_table(path)
+
+
+def test_a_table_with_semicolons_blank_rows_and_backslashes_is_read(tmp_path):
+    (tmp_path / "img").mkdir()
+    (tmp_path / "img" / "a.JPG").write_bytes(b"")
+    (tmp_path / "metadata.csv").write_text("identity;path\n\n;\nAda;IMG\\a.jpg\n")
+    (photo,) = read_csv_table(tmp_path / "metadata.csv")
+    assert (photo.where, photo.enrolment.path) == ("row 4", tmp_path / "img" / "a.JPG")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+
+import pytest
 
 from reid_edge.engines.selection import DEVICE_NAMES
 
@@ -34,3 +37,16 @@ def test_without_a_sound_pack_it_exits_3_and_still_tells_the_rest(run_cli):
     assert "no  pack feild" in done.stdout
     assert "There is no pack 'feild'" in done.stdout
     assert "Python" in done.stdout
+
+
+@pytest.mark.parametrize("other", ["onnxruntime-gpu", "onnxruntime-openvino"])
+def test_two_builds_of_onnx_runtime_are_reported_with_the_two_commands_that_cure_it(run_cli, environment, tmp_path, other):
+    for name in ("onnxruntime", other):
+        folder = tmp_path / "installed" / f"{name.replace('-', '_')}-1.20.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.20.0\n")
+    path = os.pathsep.join([str(tmp_path / "installed"), environment.get("PYTHONPATH", "")])
+    (note,) = json.loads(run_cli("doctor", "--json", "--pack", "none", PYTHONPATH=path).stdout)["notes"]
+    assert f"pip uninstall -y {other} onnxruntime" in note
+    assert f"pip install {other}" in note
+    assert note in run_cli("doctor", "--pack", "none", PYTHONPATH=path).stdout

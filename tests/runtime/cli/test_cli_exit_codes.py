@@ -81,7 +81,7 @@ def test_a_missing_device_exits_3_and_says_what_to_install(run_cli, small_galler
     photo = samples / "photos" / "trail_1.jpg"
     said = refused(run_cli("identify", photo, "--gallery", small_gallery, "--device", "cuda"), 3)
     assert "The device cuda was asked for, but this ONNX Runtime has no provider for it." in said
-    assert "pip install 'reid-edge[gpu]'" in said
+    assert "pip install '.[gpu]'" in said
 
 
 def test_a_missing_or_broken_pack_exits_3(run_cli, small_gallery, samples, field_pack, tmp_path):

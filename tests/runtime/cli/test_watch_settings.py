@@ -47,7 +47,8 @@ def test_every_option_is_a_setting_of_the_file_and_reads_as_one(tmp_path: Path) 
     values = {
         "--gallery": "g.sqlite", "--out": "o", "--pack": "other", "--device": "cpu", "--threads": "2", "--species": "zebra",
         "--settle": "3s", "--rescan": "1min", "--flat": None, "--once": None, "--enrol-new": "auto", "--move": None, "--event": "5s",
-        "--camera": "exif", "--no-json-lines": None, "--no-csv": None, "--camtrap-dp": None, "--sidecar": None,
+        "--camera": "exif", "--time-from-name": "%Y%m%d_%H%M", "--no-json-lines": None, "--no-csv": None, "--camtrap-dp": None,
+        "--sidecar": None,
         "--sidecar-dir": "xmp", "--reports": None, "--megadetector": "boxes.json", "--video": "2s", "--webhook": "http://x/",
         "--mqtt": "mqtt://x", "--http": "9464", "--log": "json",
     }  # fmt: skip

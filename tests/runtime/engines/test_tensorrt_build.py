@@ -84,4 +84,4 @@ def test_a_generation_that_cannot_be_built_for_is_refused_with_those_that_can(li
 def test_without_the_package_the_error_says_what_to_install():
     with pytest.raises(EngineError, match="tensorrt cannot be imported") as refused:
         load_library("tensorrt")
-    assert "pip install 'reid-edge[tensorrt]'" in refused.value.hint
+    assert "pip install '.[tensorrt]'" in refused.value.hint

@@ -68,7 +68,7 @@ def test_positions_and_places_are_read_where_the_table_has_them(folder):
     ("text", "message"),
     [
         ("", "no column 'identity' in row 1"),
-        ("identity;path\nZoe;1.jpg\n", "no column 'identity' in row 1; it has identity;path"),
+        ("identity:path\nZoe:1.jpg\n", "no column 'identity' in row 1; it has identity:path"),
         ("identity,file\nZoe,1.jpg\n", "no column 'path'"),
         ("identity,path\n,1.jpg\n", "Row 2 of .* has no identity"),
         ("identity,path\nZoe,1.jpg\nZoe,\n", "Row 3 of .* has no path"),
@@ -128,3 +128,19 @@ def test_the_tables_beside_the_project_are_read_whole(shared):
         enrolments = read_source(shared / "data" / species, split="database")
         assert len(enrolments) > 50
         assert all(enrolment.path.is_file() for enrolment in enrolments)
+
+
+def test_a_table_of_excel_on_windows_is_read(tmp_path):
+    (tmp_path / "Images").mkdir()
+    photos = [tmp_path / "Images" / name for name in ("a.jpg", "b.JPG")]
+    for photo in photos:
+        photo.write_bytes(b"")
+    text = "identity;path;date\r\nAsha;images\\a.jpg;\r\n;;\r\nBela;images\\b.jpg;2024-05-01\r\n;;\r\n"
+    (tmp_path / "metadata.csv").write_bytes(text.encode("utf-16"))
+    assert [(each.identity, each.path) for each in read_source(tmp_path)] == [("Asha", photos[0]), ("Bela", photos[1])]
+
+
+def test_an_error_names_the_line_of_the_file(tmp_path):
+    (tmp_path / "metadata.csv").write_text("identity,path,latitude\n\n,,\nAsha,a.jpg,95\n")
+    with pytest.raises(UsageError, match="Row 4 of"):
+        read_source(tmp_path)

@@ -154,7 +154,7 @@ def test_without_its_package_a_file_is_named_with_what_to_install(monkeypatch, s
     assert refused.value.message.startswith(f"a.jpg is {FIRST_BYTES[start]}")
     if (package == "rawpy") == ("raw" in FIRST_BYTES[start]):
         assert f"the package {package.replace('_', '-')} is not installed" in refused.value.message
-        assert "pip install 'reid-edge[formats]'" in refused.value.hint
+        assert "pip install '.[formats]'" in refused.value.hint
 
 
 def test_folders_list_what_can_be_read_here_and_what_cannot(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from reid_edge.processes import find_program
 from reid_edge_benchmarks.reliability.arriving import lay
 from reid_edge_benchmarks.reliability.conservation import prove
 from reid_edge_benchmarks.reliability.daemon import Daemon
@@ -180,7 +180,7 @@ class _Broker:
     name = "mqtt"
 
     def __init__(self, place: Place) -> None:
-        self._program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+        self._program = find_program("mosquitto", "/usr/sbin:/usr/local/sbin")
         if self._program is None:
             raise Skipped("an MQTT broker, because mosquitto is not installed")
         try:

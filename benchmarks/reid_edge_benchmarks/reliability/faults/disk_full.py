@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reid_edge.errors import StorageError
+from reid_edge.processes import find_program
 from reid_edge_benchmarks.reliability.arriving import lay
 from reid_edge_benchmarks.reliability.conservation import Conservation, prove
 from reid_edge_benchmarks.reliability.daemon import running
@@ -74,7 +75,10 @@ def _small_disk(place: Place, most: int, tally: Tally) -> None:
     """A real disk of a few megabytes: filled to the last byte while the daemon works, and freed after a while; the daemon stays up."""
     disk = place.fresh("small-disk")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, text=True, check=False
+        [find_program("mount") or "mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mounted.returncode:
         raise Skipped("a small disk, because only root may mount one")
@@ -97,7 +101,7 @@ def _small_disk(place: Place, most: int, tally: Tally) -> None:
             tally.expect(daemon.stop() == 0, "The daemon did not end well.")
         _all_answered(prove(disk / "out", put_in), "small disk", tally)
     finally:
-        subprocess.run(["umount", "-l", disk], check=False)
+        subprocess.run([find_program("umount") or "umount", "-l", disk], check=False)
 
 
 def _decided(photos: int) -> Callable[[LedgerState], bool]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reid_edge.processes import find_program
 from reid_edge_benchmarks.reliability.arriving import lay
 from reid_edge_benchmarks.reliability.conservation import prove
 from reid_edge_benchmarks.reliability.daemon import Daemon, running
@@ -83,14 +84,14 @@ def _unmounted(place: Place, times: int, photos: int, undisturbed: dict[str, str
                 daemon.until(lambda found: any(found.decided), _PATIENCE)
                 for _ in range(times):
                     time.sleep(chance.uniform(0.0, 0.5))
-                    subprocess.run(["umount", "-l", folder], check=True)
+                    subprocess.run([find_program("umount") or "umount", "-l", folder], check=True)
                     tally.add("unmounted")
                     _absent_then_back(daemon, lambda: _mount("--bind", disk, folder), tally)
                 daemon.until(lambda found: len(found.decided) == photos, _PATIENCE)
                 daemon.stop()
             _compare(out, put_in, undisturbed, times, "unmounted", tally)
         finally:
-            subprocess.run(["umount", "-l", folder], check=False)
+            subprocess.run([find_program("umount") or "umount", "-l", folder], check=False)
 
 
 def _absent_then_back(daemon: Daemon, put_back: Callable[[], None], tally: Tally) -> None:
@@ -143,11 +144,11 @@ def _mounted(place: Path, *options: object) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", place], check=False)
+        subprocess.run([find_program("umount") or "umount", "-l", place], check=False)
 
 
 def _mount(*options: object) -> None:
-    done = subprocess.run(["mount", *map(str, options)], capture_output=True, text=True, check=False)
+    done = subprocess.run([find_program("mount") or "mount", *map(str, options)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Skipped("unmounting, because only root may mount")
 

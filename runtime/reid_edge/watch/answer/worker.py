@@ -9,6 +9,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from reid_edge.decide.decision import Decision
 from reid_edge.errors import EngineError, GalleryError, ReidEdgeError, StorageError
@@ -199,6 +201,8 @@ class Worker:
 
     def _answer(self, read: ReadFile, photo: Photo) -> None:
         file, is_frame, began = read.file, isinstance(read.reading, Frame), time.monotonic()
+        if photo.taken_at is None and self.configuration.name_time is not None:
+            photo = replace(photo, taken_at=self.configuration.name_time.of(Path(os.fsdecode(file.path)).name))
         if self._ledger.is_decided(photo.sha256):  # by another file that was read at the same time
             self._already_answered(file, photo.sha256, is_frame)
             return

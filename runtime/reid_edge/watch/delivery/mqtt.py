@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from reid_edge.errors import UsageError
+from reid_edge.installation import install_command
 from reid_edge.watch.configuration import Mqtt
 from reid_edge.watch.delivery.payload import payload
 from reid_edge.watch.delivery.sending import DeliveryError, deliver_in_order
@@ -48,9 +49,7 @@ class MqttSink:
         try:
             import paho.mqtt.client  # noqa: F401 (a missing library is an error now, not at the first message)
         except ModuleNotFoundError as error:
-            raise UsageError(
-                "mqtt needs the package paho-mqtt, which is not installed.", "pip install 'reid-edge[watch]'"
-            ) from error
+            raise UsageError("mqtt needs the package paho-mqtt, which is not installed.", install_command("watch")) from error
         parts = urlsplit(mqtt.url)
         self._mqtt = mqtt
         self._secure = parts.scheme == "mqtts"

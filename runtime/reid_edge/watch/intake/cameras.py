@@ -1,4 +1,4 @@
-"""Which camera took a photo, and when by its own clock: read cheaply from the first bytes of the file, for the order of answering."""
+"""Which camera took a photo: from its folder, or from the first bytes of the file, for the order of answering."""
 
 # File names are bytes here, which pathlib does not take.
 # ruff: noqa: PTH119, PTH120
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 
-from reid_edge.errors import PhotoError
-from reid_edge.photo.exif import read_exif
-from reid_edge.photo.header import read_header
+from reid_edge.photo.noted_time import exif_of_head
 from reid_edge.photo.tags import BrokenTagsError, TagBlock
 from reid_edge.watch.ledger.ledger import shown
 
-_HEAD_BYTES = 1 << 18
 _DCIM = b"DCIM"
 _MAKE, _MODEL, _EXIF_DIRECTORY, _SERIAL = 0x010F, 0x0110, 0x8769, 0xA431  # Exif 2.32, 4.6.4 and 4.6.5
 
@@ -30,24 +27,9 @@ def camera_of_folder(root: bytes, path: bytes) -> str:
     return shown(parts[0] if len(parts) > 1 and parts[0].upper() != _DCIM else os.path.basename(root) or b"/")
 
 
-def read_head(path: bytes) -> bytes:
-    """The first bytes of a file; none where it cannot be read, which reading the whole of it will tell."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:
-        return b""
-
-
-def taken_at(head: bytes) -> str | None:
-    """`YYYY-MM-DDTHH:MM:SS` by the camera's clock; None where the first bytes do not say."""
-    return read_exif(_exif(head)).taken_at
-
-
 def camera_of_exif(head: bytes) -> str:
     """Make, model and serial number as far as they are noted; '' where none is."""
-    block = _exif(head)
+    block = exif_of_head(head)
     if not block:
         return ""
     try:
@@ -60,10 +42,3 @@ def camera_of_exif(head: bytes) -> str:
     except BrokenTagsError:
         return ""
     return "".join(character for character in " ".join(text for text in texts if text) if character.isprintable())
-
-
-def _exif(head: bytes) -> bytes:
-    try:
-        return read_header(head, "photo").exif
-    except PhotoError:
-        return b""

@@ -1,8 +1,11 @@
 """Decoding in a process of its own: a file that crashes, hangs or exhausts a decoder cannot take the daemon down.
 
-The worker (`python -m reid_edge.watch.intake.decoding_worker`) reads a file once and sends its hash; only what is not answered yet is
+The worker (`reid_edge.watch.intake.decoding_worker`) reads a file once and sends its hash; only what is not answered yet is
 decoded, and the pixels come back through a pipe, so that a kill leaves nothing behind. It ends when the daemon does.
 """
+
+# File names are bytes here, which pathlib does not take.
+# ruff: noqa: PTH100
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import json
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.photo import Photo
+from reid_edge.processes import ROOT, python_command
 from reid_edge.watch.ledger.records import FileStamp
 from reid_edge.watch.ledger.states import Reason
 
@@ -93,7 +96,7 @@ class Decoder:
         """
         try:
             worker = self._started()
-            asked = {"path": path.hex(), "stamp": astuple(stamp)}
+            asked = {"path": os.path.abspath(path).hex(), "stamp": astuple(stamp)}
             self._send(worker, {**asked, "video": video_seconds, "first": first})
             answer = self._line(worker, 1 if video_seconds is None else _VIDEO_TIMES)
             if "sha256" in answer:
@@ -126,13 +129,13 @@ class Decoder:
         if self._worker is not None and self._worker.poll() is None:
             return self._worker
         self._end()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", "reid_edge.watch.intake.decoding_worker", str(self._memory), str(os.getpid())],
+            python_command("reid_edge.watch.intake.decoding_worker", str(self._memory), str(os.getpid())),
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             bufsize=0,
         )
         return self._worker

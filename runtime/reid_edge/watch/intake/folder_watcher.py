@@ -14,9 +14,10 @@ from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.photo import PHOTO_EXTENSIONS, optional
+from reid_edge.photo.noted_time import noted_time, read_head
 from reid_edge.photo.video import VIDEO_EXTENSIONS
 from reid_edge.watch.configuration import Configuration
-from reid_edge.watch.intake.cameras import camera_of_exif, camera_of_folder, read_head, taken_at
+from reid_edge.watch.intake.cameras import camera_of_exif, camera_of_folder
 from reid_edge.watch.intake.folders import WatchedFolder, check_presence, is_still_present, watched_folder
 from reid_edge.watch.intake.scanning import Scanner
 from reid_edge.watch.intake.settling import Settling
@@ -158,15 +159,19 @@ class FolderWatcher:
         found = self._settling.settled(time.monotonic(), self.configuration.settle_seconds, _SETTLED_AT_ONCE)
         if not found:
             return False
-        heads = [read_head(path) for _, path, _ in found]
+        heads = [read_head(Path(os.fsdecode(path))) for _, path, _ in found]
+        times = [self._taken_at(path, head) for (_, path, _), head in zip(found, heads, strict=True)]
         try:
             with self._ledger.transaction():
-                for (file_id, path, stamp), head in zip(found, heads, strict=True):
-                    self._ledger.settle_file(file_id, stamp, self._camera(path, head), taken_at(head))
+                for (file_id, path, stamp), head, time_text in zip(found, heads, times, strict=True):
+                    self._ledger.settle_file(file_id, stamp, self._camera(path, head), time_text)
         except ReidEdgeError:
             self.hint()  # the next scan gives them to settle again
             raise
         return True
+
+    def _taken_at(self, path: bytes, head: bytes) -> str | None:
+        return noted_time(Path(os.fsdecode(path)), head, self.configuration.name_time)
 
     def _camera(self, path: bytes, head: bytes) -> str:
         camera = camera_of_exif(head) if self.configuration.camera == "exif" else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -26,18 +27,28 @@ Relative = tuple[float, float, float, float]
 class MegaDetectorBoxes:
     """The animals' boxes of a result file.
 
-    A photo is found by its absolute path, or by its path below the watched folder or below the result file's own folder; nothing is
-    guessed from the file's name alone, because every camera has an IMG_0001.JPG. Videos and photos that MegaDetector could not read
-    are treated as missing.
+    A photo is found by its absolute path, or by its path below the watched folder or below the result file's own folder. Where the file
+    is of another machine, the entry with the longest common end of both paths is taken, if there is one, it is more than the file's
+    name, and it holds all of the photo's path below the watched folder or all of the entry's below the folder that all entries share: every
+    camera has an IMG_0001.JPG. Case is ignored then. Videos and photos that MegaDetector could not read are treated as missing.
 
     Attributes:
         threshold: a detection counts from this confidence on, 0..1.
+        asked, found: photos asked for so far, and those that the file had.
     """
 
     def __init__(self, boxes: Mapping[str, tuple[Relative, ...]], threshold: float, folder: Path) -> None:
         self.threshold = threshold
         self._boxes = boxes
         self._folder = folder
+        self.asked = self.found = 0
+        self._by_name: dict[str, list[tuple[str, ...]]] = {}
+        self._names_of: dict[tuple[str, ...], str] = {}
+        for name in boxes:
+            parts = _plain_parts(name)
+            self._by_name.setdefault(parts[-1], []).append(parts)
+            self._names_of[parts] = name
+        self._shared = _common_start([parts[:-1] for parts in self._names_of])
 
     def __len__(self) -> int:
         return len(self._boxes)
@@ -53,10 +64,22 @@ class MegaDetectorBoxes:
         Returns:
             None where the file does not tell about this photo.
         """
-        for name in self._names(path, root):
-            if name in self._boxes:
-                return [(x * width, y * height, (x + w) * width, (y + h) * height) for x, y, w, h in self._boxes[name]]
-        return None
+        self.asked += 1
+        name = next((name for name in self._names(path, root) if name in self._boxes), None) or self._by_tail(path, root)
+        if name is None:
+            return None
+        self.found += 1
+        return [(x * width, y * height, (x + w) * width, (y + h) * height) for x, y, w, h in self._boxes[name]]
+
+    def _by_tail(self, path: Path, root: Path) -> str | None:
+        photo = _plain_parts(os.fspath(path))
+        below = len(path.relative_to(root).parts) if path.is_relative_to(root) else len(photo)
+        tails = [(_common_tail(photo, entry), entry) for entry in self._by_name.get(photo[-1], ())]
+        longest = max((length for length, _ in tails), default=0)
+        best = [entry for length, entry in tails if length == longest]
+        if len(best) != 1 or longest < 2 or not (longest >= below or longest >= len(best[0]) - self._shared):
+            return None
+        return self._names_of[best[0]]
 
     def _names(self, path: Path, root: Path) -> list[str]:
         below = [path.relative_to(folder) for folder in (root, self._folder) if path.is_relative_to(folder)]
@@ -116,6 +139,25 @@ def _box(values: Sequence[float]) -> Relative:
 def _normal(name: str) -> str:
     """A path as it is compared: forward slashes, without `.` and doubled slashes."""
     return PurePath(str(name).replace("\\", "/")).as_posix()
+
+
+def _plain_parts(name: str) -> tuple[str, ...]:
+    """The folders and the name of a file as they are compared between machines: without a root or drive, case and Unicode form."""
+    parts = PurePath(_normal(unicodedata.normalize("NFC", name)).casefold()).parts
+    return tuple(part for part in parts if part != "/" and not part.endswith(":")) or ("",)
+
+
+def _common_start(paths: Sequence[tuple[str, ...]]) -> int:
+    """How many first parts all paths have in common."""
+    return next(
+        (at for at, parts in enumerate(zip(*paths, strict=False)) if len(set(parts)) > 1), min(map(len, paths), default=0)
+    )
+
+
+def _common_tail(one: Sequence[str], other: Sequence[str]) -> int:
+    return next(
+        (at for at, (a, b) in enumerate(zip(reversed(one), reversed(other), strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _in_words(error: Exception) -> str:

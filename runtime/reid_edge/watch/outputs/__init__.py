@@ -6,6 +6,7 @@ changed, or that belongs to another ledger, is kept under another name and writt
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -27,14 +28,37 @@ DEPLOYMENTS, PACKAGE = "deployments.csv", "datapackage.json"
 log = logging.getLogger(__name__)
 
 
-def open_sinks(configuration: Configuration, out: Path, ledger: Ledger) -> list[Sink]:
+def export(configuration: Configuration, to: Path, ledger: Ledger) -> None:
+    """Write everything that the ledger has into another folder, with the sinks of the daemon.
+
+    Args:
+        configuration: as for `open_sinks`; its `out` is the daemon's folder, whose `deployments.csv` and `datapackage.json` are used where
+            `to` has none.
+        to: the folder to write into.
+        ledger: is only read.
+
+    Raises:
+        StorageError, UsageError: as `open_sinks`. SinkError: not everything could be written.
+    """
+    for sink in open_sinks(configuration, to, ledger, whole=True):
+        with contextlib.closing(sink):
+            last = 0
+            while messages := ledger.messages_after(last):
+                taken = sink.deliver(messages)
+                if not taken:
+                    raise SinkError(f"The export {sink.name} is not complete.", "Run the same command again.")
+                last = messages[taken - 1].id
+
+
+def open_sinks(configuration: Configuration, out: Path, ledger: Ledger, whole: bool = False) -> list[Sink]:
     """The file sinks of the configuration, in `out`.
 
     Args:
         configuration: its `json_lines`, `csv`, `camtrap_dp`, `sidecar` and `sidecar_dir`.
         out: the daemon's folder. A user may put `deployments.csv` and `datapackage.json` there, see
-            `reid_edge.watch.outputs.camtrap_dp`.
+            `reid_edge.watch.outputs.camtrap_dp`; where there is none, the one in the configuration's `out` is used.
         ledger: the source of all outputs.
+        whole: every delivery is complete when it returns, for an export.
 
     Raises:
         StorageError: a file cannot be opened. UsageError: the user's `deployments.csv` or `datapackage.json` cannot be used.
@@ -51,13 +75,19 @@ def open_sinks(configuration: Configuration, out: Path, ledger: Ledger) -> list[
     if configuration.camtrap_dp:
         from reid_edge.watch.outputs.camtrap_dp import CamtrapDp
 
-        sinks.append(CamtrapDp(out / CAMTRAP_DP, ledger, out / DEPLOYMENTS, out / PACKAGE, configuration.species))
+        deployments, package = (_given(name, out, configuration.out) for name in (DEPLOYMENTS, PACKAGE))
+        sinks.append(CamtrapDp(out / CAMTRAP_DP, ledger, deployments, package, configuration.species, whole))
     if configuration.sidecar or configuration.sidecar_dir:
         from reid_edge.watch.outputs.sidecar import Sidecars
 
         beside = configuration.sidecar_dir is None
         sinks.append(Sidecars(ledger, configuration.sidecar_dir or out / SIDECARS, beside))
     return sinks
+
+
+def _given(name: str, *folders: Path) -> Path:
+    """The user's file of this name in the first folder that has one."""
+    return next((folder / name for folder in folders if (folder / name).exists()), folders[0] / name)
 
 
 def _opened(sink: Callable[[Path, Ledger], Sink], path: Path, ledger: Ledger) -> Sink:

@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +47,9 @@ class CamtrapDp:
 
     name = "camtrap-dp"
 
-    def __init__(self, folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str = "") -> None:
+    def __init__(
+        self, folder: Path, ledger: Ledger, given_deployments: Path, given_package: Path, species: str = "", whole: bool = False
+    ) -> None:
         """Check the user's files; nothing is written yet.
 
         Args:
@@ -54,6 +57,7 @@ class CamtrapDp:
             ledger: the source of the package.
             given_deployments, given_package: the user's files, which need not exist; read again for every package.
             species: the scientific name of all animals; empty where it is not known.
+            whole: write the package now, and at each delivery a whole one, for an export.
 
         Raises:
             UsageError: one of the user's files cannot be used. StorageError: the folder cannot be written.
@@ -75,8 +79,10 @@ class CamtrapDp:
             folder.mkdir(exist_ok=True)
             for left in folder.glob(f"*{TEMPORARY}"):  # by a killed process
                 left.unlink()
-        if ledger.delivered(self.name) and not (folder / PACKAGE).exists():  # it was deleted
-            write_package(folder, ledger, given_deployments, given_package, species)
+        self._step_seconds = math.inf if whole else _STEP_SECONDS
+        was_deleted = ledger.delivered(self.name) and not (folder / PACKAGE).exists()
+        if whole or was_deleted:
+            self._go_on(math.inf)
 
     def deliver(self, messages: Sequence[Message]) -> int:
         """Continue with the package when it is due; 0 until it is finished.
@@ -86,7 +92,7 @@ class CamtrapDp:
         """
         if messages[-1].id > self._included:
             self._behind = True
-            if not self._go_on(_STEP_SECONDS):
+            if not self._go_on(self._step_seconds):
                 return 0
         return len(messages) if messages[-1].id <= self._included else 0
 
@@ -102,7 +108,7 @@ class CamtrapDp:
         """Work on the package for about this time; returns whether it is finished."""
         began = time.monotonic()
         if self._steps is None:
-            if began < self._due:
+            if began < self._due and seconds < math.inf:
                 return False
             self._newest, self._worked = self._ledger.last_message(), 0.0
             self._steps = _steps(self._folder, self._ledger, *self._given, self._species)
@@ -198,7 +204,7 @@ def _gather(ledger: Ledger, gathered: _Gathered) -> Iterator[None]:
     while photos := ledger.photo_summaries(gathered.last_photo, _PAGE):
         for photo in photos:
             deployment, when = gathered.place(photo.camera, photo.taken_at, photo.answered_at)
-            deployment.note(when, photo.latitude, photo.longitude)
+            deployment.note(when, photo.taken_at is not None, photo.latitude, photo.longitude)
             if photo.event_id is not None:
                 event = gathered.events.setdefault(photo.event_id, _Event(deployment.id, when, when))
                 event.start, event.end = min(event.start, when), max(event.end, when)

@@ -6,7 +6,6 @@ of `deploymentStart` in the user's table is used. Without one, times are written
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from reid_edge.errors import UsageError
 from reid_edge.storage.errors import file_errors
+from reid_edge.storage.table import read_table
 from reid_edge.suggestions import nearest
 
 COLUMNS = (
@@ -27,21 +27,22 @@ COLUMNS = (
 NO_PLACE = "The place is not known: neither deployments.csv nor the photos tell it."
 NO_ZONE = "The time zone is not known; times are the camera's own, written as UTC."
 FROM_PHOTOS = "The beginning and the end are those of the photos."
+OUTSIDE = "The photos lie outside every period that deployments.csv has for this camera: its clock or the table is wrong."
+NO_TIME = "Some photos have no time: theirs is when they were answered."
 PLACE_FROM_PHOTOS = "The place is the mean of the photos' positions."
 
 
 @dataclass(frozen=True)
 class Given:
-    """One row of the user's table: its cells by column, and its start and end where it has them."""
+    """One row of the user's table: its cells by column, and its start and end where it has them.
+
+    `zone` is that of the camera's clock; None where the table has none.
+    """
 
     cells: Mapping[str, str]
     start: datetime | None
     end: datetime | None
-
-    @property
-    def zone(self) -> tzinfo | None:
-        """The zone of the camera's clock; None where the table has none."""
-        return self.start.tzinfo if self.start else None
+    zone: tzinfo | None = None
 
     def covers(self, taken_at: datetime) -> bool:
         """Whether a time of the camera's clock is in the period; a missing start or end is no limit."""
@@ -57,6 +58,7 @@ class Deployment:
         id: its `deploymentID`.
         given: the row of the user's table; None where there is none.
         first, last: times of its photos, ISO 8601 with a zone.
+        is_outside: its photos lie outside the periods of the user's table.
         places: sum of latitudes, sum of longitudes, and the number of photos that have both.
     """
 
@@ -64,13 +66,21 @@ class Deployment:
     given: Given | None
     first: str = ""
     last: str = ""
+    is_outside: bool = False
+    has_untimed: bool = False
     places: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    _is_timed: bool = False
 
-    def note(self, timestamp: str, latitude: float | None, longitude: float | None) -> None:
-        """Add the facts of one photo."""
-        self.first = min(self.first or timestamp, timestamp)
-        self.last = max(self.last, timestamp)
-        if latitude is not None and longitude is not None:
+    def note(self, timestamp: str, is_timed: bool, latitude: float | None, longitude: float | None) -> None:
+        """Add the facts of one photo; the time of one that has none (`is_timed`) counts only where no photo has one."""
+        if is_timed and not self._is_timed:
+            self.first = self.last = ""
+        if is_timed or not self._is_timed:
+            self.first = min(self.first or timestamp, timestamp)
+            self.last = max(self.last, timestamp)
+        self._is_timed |= is_timed
+        self.has_untimed |= not is_timed
+        if latitude is not None and longitude is not None and (latitude or longitude):  # 0, 0: a receiver without a fix
             for index, value in enumerate((latitude, longitude, 1.0)):
                 self.places[index] += value
 
@@ -96,6 +106,10 @@ class Deployment:
         if self.given is None or self.given.zone is None:
             cells["timestampIssues"] = "true"
             comments.append(NO_ZONE)
+        for is_wrong, comment in ((self.is_outside, OUTSIDE), (self.has_untimed, NO_TIME)):
+            if is_wrong:
+                cells["timestampIssues"] = "true"
+                comments.append(comment)
         cells["deploymentComments"] = " ".join(comments)
         return cells
 
@@ -113,14 +127,35 @@ class Deployments:
 
     def of(self, camera: str, taken_at: str | None) -> Deployment:
         """The deployment of a photo: the row with the camera's name as `deploymentID`, `cameraID` or `locationName`, of several rows the
-        one whose period covers the photo; a new deployment where the table has no such row."""
+        one whose period covers the photo. A new deployment where the table has no such row, or the photo lies outside all of them; a
+        photo without a time is of the only row, else of a new deployment as well."""
         rows = [
             row for row in self._given if camera in (row.cells.get(name) for name in ("deploymentID", "cameraID", "locationName"))
         ]
         when = datetime.fromisoformat(taken_at) if taken_at else None
-        row = next((row for row in rows if when is not None and row.covers(when)), rows[0] if rows else None)
+        row = next((row for row in rows if (len(rows) == 1 if when is None else row.covers(when))), None)
+        if row is None and rows:
+            return self._outside(camera, rows, when is not None)
         name = row.cells["deploymentID"] if row else camera
         return self.found.setdefault(name, Deployment(name, row))
+
+    def _outside(self, camera: str, rows: Sequence[Given], is_timed: bool) -> Deployment:
+        """The deployment of a camera's photos that are in no row; it has the cells in which all rows of the camera agree."""
+        taken = {row.cells["deploymentID"] for row in self._given}
+        name = next(
+            each for each in (camera, *(f"{camera}-outside{number}" for number in ("", *range(2, 1000)))) if each not in taken
+        )
+        cells = {
+            column: text
+            for column, text in rows[0].cells.items()
+            if column not in ("deploymentID", "deploymentStart", "deploymentEnd", "deploymentComments")
+            and all(row.cells.get(column) == text for row in rows)
+        }
+        zones = {row.zone for row in rows}
+        given = Given(cells, None, None, zones.pop() if len(zones) == 1 else None)
+        deployment = self.found.setdefault(name, Deployment(name, given))
+        deployment.is_outside |= is_timed
+        return deployment
 
 
 def read_deployments(path: Path) -> list[Given]:
@@ -131,23 +166,17 @@ def read_deployments(path: Path) -> list[Given]:
     """
     if not path.exists():
         return []
-    try:
-        with file_errors(path), path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as CSV: {error}.", "Save it as CSV in UTF-8.") from error
-    return [_given(path, number, row) for number, row in enumerate(rows, 2)]
-
-
-def _given(path: Path, number: int, row: Mapping[str | None, str | None]) -> Given:
-    cells = {}
-    for column, value in row.items():
-        if column not in COLUMNS:
-            name = str(column or "")
+    with file_errors(path):
+        table = read_table(path)
+    for name in table.columns:
+        if name not in COLUMNS:
             raise UsageError(
                 f"{path} has the unknown column {name!r}; {nearest(name, COLUMNS)}.", "Use the columns of Camtrap DP 1.0."
             )
-        cells[column] = (value or "").strip()
+    return [_given(path, number, dict(row)) for number, row in table.rows]
+
+
+def _given(path: Path, number: int, cells: dict[str, str]) -> Given:
     if not cells.get("deploymentID"):
         raise UsageError(
             f"Row {number} of {path} has no deploymentID.",
@@ -155,7 +184,8 @@ def _given(path: Path, number: int, row: Mapping[str | None, str | None]) -> Giv
         )
     for column, most in (("latitude", 90.0), ("longitude", 180.0)):
         _check_degrees(path, number, column, cells.get(column, ""), most)
-    return Given(cells, *(_time(path, number, column, cells.get(column, "")) for column in ("deploymentStart", "deploymentEnd")))
+    start, end = (_time(path, number, column, cells.get(column, "")) for column in ("deploymentStart", "deploymentEnd"))
+    return Given(cells, start, end, start.tzinfo if start else None)
 
 
 def _check_degrees(path: Path, number: int, column: str, text: str, most: float) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from reid_edge.decide.wording import wording_of_json
 from reid_edge.storage.durable import make_folder, replacing
@@ -27,6 +28,7 @@ _DC, _DWC = "http://purl.org/dc/elements/1.1/", "http://rs.tdwg.org/dwc/index.ht
 _OURS = "urn:reid-edge:xmp:1.0#"
 _PREFIXES = {"x": _META, "rdf": _RDF, "dc": _DC, "dwc": _DWC, "reidEdge": _OURS}
 _MOST_BYTES = 16_000_000
+_DEEPEST = 200
 _WRITTEN = f"{{{_OURS}}}keywords"  # the keywords of this program, so that a later answer removes only these
 
 log = logging.getLogger(__name__)
@@ -165,14 +167,40 @@ def _read(path: Path) -> bytes:
 
 
 def _parsed(data: bytes) -> ElementTree.Element:
-    # XMP has no document type, and entities can expand without limit.
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise UnknownSidecarError("it declares a document type")
     try:
+        _refuse_document_type(data)
         builder = ElementTree.TreeBuilder(insert_comments=True, insert_pis=True)
         return ElementTree.fromstring(data, ElementTree.XMLParser(target=builder))
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
+    except UnknownSidecarError:
+        raise
+    except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError) as error:
         raise UnknownSidecarError(f"it is not XML ({error})") from None
+
+
+def _refuse_document_type(data: bytes) -> None:
+    """Raise UnknownSidecarError for XML with a document type or entities, which can expand without limit and read files; XMP has neither.
+
+    The parser itself reports them, in whatever encoding they are written. Elements that lie too deep for Python are refused as well.
+    """
+    depth = 0
+
+    def refuse(*_: object) -> None:
+        raise UnknownSidecarError("it declares a document type")
+
+    def begin(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise UnknownSidecarError(f"its elements lie more than {_DEEPEST} deep")
+
+    def end(*_: object) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.Parse(data, True)
 
 
 def _namespaces(data: bytes) -> dict[str, str]:

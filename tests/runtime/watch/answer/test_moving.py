@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reid_edge.watch.answer import moving
 from reid_edge.watch.answer.moving import move_decided
 from reid_edge.watch.intake.settling import stamp_of
 from reid_edge.watch.ledger.ledger import Ledger
@@ -106,3 +107,78 @@ def test_whether_a_name_is_taken_is_asked_of_an_index(ledger: Ledger) -> None:
     """With 100,000 files each question took 11 ms without it and 0.04 ms with it, and a name that 200 cards use takes 200 questions."""
     plan = ledger.database.rows("EXPLAIN QUERY PLAN SELECT 1 FROM file WHERE moved_to = ? OR path = ?", (b"a", b"a"))
     assert not any("SCAN" in str(row[-1]) for row in plan), plan
+
+
+def _card(tmp_path: Path, *names: str) -> Path:
+    folder = tmp_path / "card"
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def test_the_companions_of_a_photo_travel_with_it(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    companions = {"IMG_0001.JPG.xmp", "IMG_0001.xmp", "img_0001.JSON", "IMG_0001.wav"}
+    card = _card(tmp_path, *companions, "IMG_0002.xmp", "IMG_00010.xmp", "IMG_0001.txt")
+    move_decided(ledger, _decided(ledger, card / "IMG_0001.JPG", b"photo"), out)
+    assert _names(card) == {"IMG_0002.xmp", "IMG_00010.xmp", "IMG_0001.txt"}
+    asha = out / "done" / "Asha"
+    assert _names(asha) == {"IMG_0001.JPG", "IMG_0001.JPG.xmp", "IMG_0001.xmp", "IMG_0001.JSON", "IMG_0001.wav"}
+    assert (asha / "IMG_0001.wav").read_bytes() == b"IMG_0001.wav"
+
+
+def test_a_free_name_is_free_for_the_companions_too(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    asha = out / "done" / "Asha"
+    asha.mkdir(parents=True)
+    (asha / "a.xmp").write_bytes(b"of another photo")
+    card = _card(tmp_path, "a.xmp")
+    move_decided(ledger, _decided(ledger, card / "a.jpg", b"photo"), out)
+    assert _names(asha) == {"a.xmp", "a-2.jpg", "a-2.xmp"}
+    assert (asha / "a.xmp").read_bytes() == b"of another photo"
+
+
+def test_a_companion_of_several_photos_goes_with_the_last_of_them(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    card = _card(tmp_path, "a.xmp", "a.NEF", "a.jpg.xmp")
+    move_decided(ledger, _decided(ledger, card / "a.jpg", b"photo"), out)
+    assert _names(card) == {"a.xmp", "a.NEF"}
+    move_decided(ledger, _decided(ledger, card / "a.NEF", b"raw"), out)
+    assert _names(card) == set()
+    assert _names(out / "done" / "Asha") == {"a.jpg", "a.jpg.xmp", "a.NEF", "a.xmp"}
+
+
+def test_all_of_them_move_or_none(ledger: Ledger, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = _card(tmp_path, "a.jpg.xmp", "a.wav")
+    file = _decided(ledger, card / "a.jpg", b"photo")
+    give_name, given = moving._give_name, []
+
+    def fail_at_the_last(path: bytes, target: bytes) -> None:
+        if len(given) == 2:
+            raise OSError(28, "No space left on device")
+        given.append(path)
+        give_name(path, target)
+
+    monkeypatch.setattr(moving, "_give_name", fail_at_the_last)
+    with pytest.raises(OSError, match="No space"):
+        move_decided(ledger, file, out)
+    assert _names(card) == {"a.jpg", "a.jpg.xmp", "a.wav"}
+    assert _names(out / "done" / "Asha") == set()
+    monkeypatch.undo()
+    assert move_decided(ledger, file, out) == os.fsencode(out / "done" / "Asha" / "a.jpg")
+    assert _names(out / "done" / "Asha") == {"a.jpg", "a.jpg.xmp", "a.wav"}
+
+
+def test_a_kill_between_the_names_is_continued(ledger: Ledger, tmp_path: Path, out: Path) -> None:
+    card = _card(tmp_path, "a.jpg.xmp")
+    file = _decided(ledger, card / "a.jpg", b"photo")
+    asha = out / "done" / "Asha"
+    asha.mkdir(parents=True)
+    ledger.plan_move(file, os.fsencode(asha / "a.jpg"))
+    (asha / "a.jpg").write_bytes(b"photo")  # verified copies, and the companion's first name is gone already
+    (asha / "a.jpg.xmp").write_bytes(b"a.jpg.xmp")
+    assert move_decided(ledger, file, out) == os.fsencode(asha / "a.jpg")
+    assert _names(card) == set()
+    assert _names(asha) == {"a.jpg", "a.jpg.xmp"}

@@ -123,3 +123,27 @@ def test_a_file_that_is_not_megadetectors_is_refused(tmp_path, text):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_megadetector(tmp_path / "no.json")
+
+
+def test_a_file_of_another_machine_is_matched_by_the_longest_common_end_of_the_paths(results):
+    found = read_megadetector(
+        results(
+            [
+                {"file": f"D:\\Card\\cam{cam}\\IMG_{n}.JPG", "detections": [detection((0, 0, cam / 10, n / 10))]}
+                for cam in (1, 2)
+                for n in (1, 2)
+            ]
+        )
+    )
+    assert found.boxes(Path("/media/me/card/cam1/IMG_1.JPG"), Path("/media/me/card"), 10, 10) == [pytest.approx((0, 0, 1, 1))]
+    assert found.boxes(Path("/media/me/card/CAM2/img_2.jpg"), Path("/media/me/card"), 10, 10) == [pytest.approx((0, 0, 2, 2))]
+    assert found.boxes(Path("/media/cam2/IMG_1.JPG"), Path("/media/cam2"), 10, 10) == [pytest.approx((0, 0, 2, 1))]
+    assert found.boxes(Path("/archive/2024/cam1/IMG_2.JPG"), Path("/archive"), 10, 10) == [pytest.approx((0, 0, 1, 2))]
+    assert found.boxes(Path("/media/me/card/cam3/IMG_1.JPG"), Path("/media/me/card"), 10, 10) is None
+    assert found.boxes(Path("/media/me/IMG_1.JPG"), Path("/media/me"), 10, 10) is None
+    assert (found.asked, found.found) == (6, 4)
+
+
+def test_two_entries_that_fit_equally_well_give_nothing(results):
+    found = read_megadetector(results([{"file": f"/{card}/x/DCIM/1.jpg", "detections": []} for card in "ab"]))
+    assert found.boxes(Path("/w/DCIM/1.jpg"), Path("/w"), 10, 10) is None

@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 
 from reid_edge.errors import StorageError, UsageError
+from reid_edge.watch import outputs
+from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.outputs import camtrap_dp
 from reid_edge.watch.outputs.camtrap_dp import CamtrapDp, write_package
 from reid_edge.watch.outputs.sinks import deliver_waiting
@@ -243,3 +245,65 @@ def test_a_full_disk_leaves_the_package_before_it_and_the_next_one_comes_when_th
     assert {path.name for path in (disk / "c").iterdir()} == before.keys()
     # The places that nobody gave are the only findings, as above.
     assert {line[:40] for line in map(str, problems(disk / "c"))} == {'The cell "" in row at position "2" and f'}
+
+
+def test_photos_outside_every_period_are_in_a_deployment_of_their_own_with_timestamp_issues(ledger, commit, answer_for, write):
+    for number, taken_at in enumerate(("2024-05-02T07:00:00", "2019-01-01T00:00:00", "2024-07-01T07:00:00", None)):
+        commit(ledger, f"/cards/north/{number}.jpg".encode(), [], "north", taken_at=taken_at)
+    folder, unplaced = write(DEPLOYMENTS.replace("-12.6,-69.35", "-12.5,-69.25"))
+    assert [row["deploymentID"] for row in table(folder, "media")] == ["north-1", "north", "north", "north"]
+    inside, outside = table(folder, "deployments")
+    assert inside["timestampIssues"] == ""
+    assert (outside["deploymentID"], outside["latitude"], outside["timestampIssues"]) == ("north", "-12.5", "true")
+    assert "outside every period" in outside["deploymentComments"]
+    assert (outside["deploymentStart"], outside["deploymentEnd"]) == ("2019-01-01T00:00:00-05:00", "2024-07-01T07:00:00-05:00")
+    assert (problems(folder), unplaced) == ([], [])
+
+
+def test_a_deployment_outside_does_not_take_the_name_of_a_row(ledger, commit, answer_for, write):
+    commit(ledger, b"/cards/north/1.jpg", [], "north", taken_at="2019-01-01T00:00:00")
+    folder, _ = write("deploymentID,deploymentStart,deploymentEnd\nnorth,2024-05-01T00:00:00Z,2024-05-10T00:00:00Z\n")
+    assert [row["deploymentID"] for row in table(folder, "deployments")] == ["north-outside"]
+
+
+def test_a_photo_without_a_time_is_of_the_only_row_and_does_not_widen_its_period(ledger, commit, answer_for, write):
+    commit(ledger, b"/cards/north/1.jpg", [], "north", taken_at="2024-05-02T07:00:00")
+    commit(ledger, b"/cards/north/2.jpg", [], "north")
+    folder, _ = write("deploymentID,latitude,longitude\nnorth,1,2\n")
+    (row,) = table(folder, "deployments")
+    assert row["deploymentStart"] == row["deploymentEnd"] == "2024-05-02T07:00:00Z"
+    assert "Some photos have no time" in row["deploymentComments"]
+
+
+def test_a_position_of_zeros_is_not_part_of_the_mean(ledger, commit, answer_for, write):
+    commit(ledger, b"/cards/south/1.jpg", [], "south", latitude=-12.0, longitude=-69.0)
+    commit(ledger, b"/cards/south/2.jpg", [], "south", latitude=0.0, longitude=0.0)
+    folder, _ = write()
+    assert table(folder, "deployments")[0]["latitude"] == "-12.00000"
+
+
+def test_an_export_is_the_live_output_and_complete_however_long_a_delivery_takes(season, memory_folder, monkeypatch):
+    out, to = memory_folder / "out", memory_folder / "to"
+    out.mkdir()
+    to.mkdir()
+    (out / "deployments.csv").write_text(DEPLOYMENTS)
+    (out / "datapackage.json").write_text('{"title": "Jaguars"}')
+    monkeypatch.setattr(camtrap_dp, "_STEP_SECONDS", 0.0)
+    monkeypatch.setattr(camtrap_dp, "_CLOSING_SECONDS", 0.0)
+    configuration = Configuration(out=out, csv=False, json_lines=False, camtrap_dp=True, species="Panthera onca")
+    outputs.export(configuration, to, season)
+    assert problems(to / "camtrap-dp") == []
+    monkeypatch.undo()
+    (live,) = outputs.open_sinks(configuration, out, season)
+    while deliver_waiting(season, live):
+        pass
+    for name in ("deployments.csv", "media.csv", "observations.csv"):
+        assert (to / "camtrap-dp" / name).read_bytes() == (out / "camtrap-dp" / name).read_bytes()
+    (to / "deployments.csv").write_text(DEPLOYMENTS.replace("-12.5", "-13.5"))  # the table in the export's own folder goes first
+    outputs.export(configuration, to, season)
+    assert table(to / "camtrap-dp", "deployments")[0]["latitude"] == "-13.5"
+
+
+def test_the_export_of_a_ledger_without_answers_is_a_package_too(ledger, memory_folder):
+    outputs.export(Configuration(out=memory_folder / "out", csv=False, json_lines=False, camtrap_dp=True), memory_folder, ledger)
+    assert problems(memory_folder / "camtrap-dp") == []

@@ -113,6 +113,13 @@ def test_only_the_last_answer_counts_whatever_came_before(answers):
     assert sorted(filter(None, keywords(data))) == sorted(filter(None, clean))
 
 
+# A byte search for "<!DOCTYPE" finds nothing in UTF-16.
+ENTITIES = (
+    '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]>'
+    "<x:xmpmeta xmlns:x='adobe:ns:meta/'><r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>&c;</r:RDF></x:xmpmeta>"
+)
+
+
 @pytest.mark.parametrize(
     "there",
     [
@@ -121,6 +128,10 @@ def test_only_the_last_answer_counts_whatever_came_before(answers):
         LIGHTROOM[:-200],
         b'<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]>' + LIGHTROOM[56:],
         b"\xff\xfe\x00\x01",
+        ENTITIES.encode("utf-16"),
+        ENTITIES.replace("utf-16", "utf-16-be").encode("utf-16-be"),
+        ENTITIES.replace("utf-16", "iso-8859-1").replace("<!DOCTYPE", "<!-- a comment --><!DOCTYPE").encode("latin-1"),
+        b"<a>" * 10_000 + b"</a>" * 10_000,
     ],
 )
 def test_a_side_car_that_cannot_be_understood_is_left_alone(tmp_path, there):
