@@ -1,4 +1,4 @@
-"""``reid-edge bench``: measure accuracy, latency, scaling, parity, start-up, enrolment and embedders, and write the pages of figures."""
+"""``reid-edge bench``: measure accuracy, trust, latency, scaling, parity, start-up, enrolment and embedders, and write the pages."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from reid_edge_benchmarks.reliability.cli import reliability
 from reid_edge_benchmarks.report.cli import report
 from reid_edge_benchmarks.results import ResultFile, kept_folder, refuse_missing_folders
 from reid_edge_benchmarks.systems.cli import systems
+from reid_edge_benchmarks.trust.cli import trust
 from reid_edge_calibration.labels.options import label_options
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ _metadata = click.argument("metadata", nargs=-1, required=True, type=PATH)
 
 @click.group(short_help="Desktop: measure accuracy, latency and memory.")
 def bench() -> None:
-    """Measure accuracy, latency, scaling, parity, start-up, enrolment and embedders.
+    """Measure accuracy, trust, latency, scaling, parity, start-up, enrolment and embedders.
 
     Each command can write its figures as JSON; `report` makes docs/benchmarks.md from these files.
     """
 
 
-for command in (latency, scaling, folder, steps, parity, systems, report, reliability):
+for command in (latency, scaling, folder, steps, parity, systems, report, reliability, trust):
     bench.add_command(command)
 
 

@@ -273,8 +273,8 @@ def test_masks_without_an_ablation_is_refused(few_samples: Path) -> None:
 
 
 def test_two_sets_of_one_folder_name_are_told_apart_by_species() -> None:
-    from reid_edge_benchmarks.accuracy.command import _distinct
+    from reid_edge_benchmarks.accuracy.command import distinct
 
     zebra = LabelledSet("photos", "all", (), (), "zebra")
     sets = (zebra, replace(zebra, species="tiger"), replace(zebra, name="nyala", species="nyala"))
-    assert [labelled.name for labelled in _distinct(sets)] == ["photos zebra", "photos tiger", "nyala"]
+    assert [labelled.name for labelled in distinct(sets)] == ["photos zebra", "photos tiger", "nyala"]

@@ -62,7 +62,7 @@ def measure_accuracy(
     Raises:
         UsageError, PhotoError, EngineError, GalleryError, StorageError: see `measure`, `ablate` and `write_page`.
     """
-    sets = _distinct(request.sets)
+    sets = distinct(request.sets)
     fitted = list(zip(request.fitting, sets, strict=True)) if request.fitting else []
     measured = []
     for labelled in sets:
@@ -132,7 +132,7 @@ def _set_as_json(measured: Measured, figures: Figures, rungs: Sequence[Rung]) ->
     }
 
 
-def _distinct(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
+def distinct(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
     """Sets of folders with the same name get their species as a second name."""
     count = Counter(labelled.name for labelled in sets)
     return [replace(each, name=f"{each.name} {each.species}") if count[each.name] > 1 else each for each in sets]

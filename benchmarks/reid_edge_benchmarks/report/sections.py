@@ -19,6 +19,7 @@ from reid_edge_benchmarks.machine import describe_machine
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
 from reid_edge_benchmarks.results import nan_for_null
 from reid_edge_benchmarks.startup import Startup
+from reid_edge_benchmarks.trust.tables import trust_text
 
 Results = Mapping[str, Any]
 
@@ -58,6 +59,10 @@ def _contributions(result: Any) -> str:
         for name, figures in each.get("contributions", {}).items()
     ]
     return markdown_table(("set", "row", *RUNG_TITLES), rows) if rows else _MISSING
+
+
+def _trust(result: Any) -> str:
+    return "\n\n".join((provenance(result), trust_text(result)))
 
 
 def _sets(result: Any) -> str:
@@ -189,6 +194,7 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "sets": (_sets, "accuracy"),
     "accuracy": (_accuracy, "accuracy"),
     "contributions": (_contributions, "accuracy"),
+    "trust": (_trust, "trust"),
     "parity": (_parity, ""),
     "latency": (_latency, "latency"),
     "stages": (_stages, "latency"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 
@@ -45,6 +46,7 @@ class Identifier:
         self.pack = pack
         self.recipe: Recipe = parse_recipe(pack.recipe, pack.manifest)
         self.networks = Networks(pack, self.recipe, device, threads)
+        self._comparer: Callable[[GalleryCandidates], Comparer] | None = None
         cv2.setNumThreads(self.networks.device.threads)
 
     @cached_property
@@ -70,6 +72,12 @@ class Identifier:
     def feature_key(self) -> str:
         """What a gallery's features are tied to: the networks and parameters that make them, not the calibration."""
         return self.pack.feature_key(self.recipe.feature_networks, self.recipe.feature_settings())
+
+    def comparing_with(self, comparer: Callable[[GalleryCandidates], Comparer]) -> Identifier:
+        """The same, with another comparer of a gallery: one that keeps matches, where one animal is asked about in many galleries."""
+        other = copy(self)
+        other._comparer = comparer
+        return other
 
     def candidates(self, gallery: Gallery) -> GalleryCandidates:
         """The gallery, seen through this pack: its features, and the viewpoints that this pack predicts of its photos.
@@ -138,7 +146,7 @@ class Identifier:
         quality = None if recipe.fuse else described.quality
         ranker = Ranker(candidates, entry, quality, recipe, query.species)
         may_stop = EarlyExitCheck(ranker, recipe.early_exit.tolerance) if recipe.early_exit else None
-        comparer = Comparer(recipe, self.networks, candidates)
+        comparer = self._comparer(candidates) if self._comparer else Comparer(recipe, self.networks, candidates)
         comparison = comparer.compare(described.features, selection, timings, may_stop)
         with timings.stage("decide"):
             ranking = ranker.rank(comparison)

@@ -73,6 +73,17 @@ def test_an_early_exit_matches_fewer_candidates_and_answers_the_same(answers, id
     assert min(seen) < matcher.best, seen
 
 
+def test_an_identifier_whose_comparer_keeps_matches_answers_the_same_and_the_other_one_is_as_it_was(
+    identifier, candidates, samples
+):
+    kept = {}
+    keeping = identifier.comparing_with(lambda source: Comparer(identifier.recipe, identifier.networks, source, kept))
+    photo = read_photo(samples / "photos" / "trail_1.jpg")
+    first, again, plain = (one.identify(photo, candidates)[0] for one in (keeping, keeping, identifier))
+    assert kept
+    assert replace(first, timings_ms={}) == replace(again, timings_ms={}) == replace(plain, timings_ms={})
+
+
 def test_an_answer_tells_where_from_and_what_with(answers, identifier, field_pack, samples):
     decision = answers["trail_1.jpg"]
     assert decision.photo.path == str(samples / "photos" / "trail_1.jpg")
