@@ -21,7 +21,7 @@ from reid_edge.suggestions import similar
 # runtime imports none of them.
 _COMMANDS = {
     "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
-    "gallery": ("reid_edge.cli.gallery_add:gallery", "Keep the catalogue of known individuals."),
+    "gallery": ("reid_edge.cli.gallery_commands:gallery", "Keep the catalogue of known individuals."),
     "watch": ("reid_edge.cli.watch:watch", "Answer photos as they arrive in folders, unattended."),
     "pack": ("reid_edge.cli.pack:pack", "List, check and import model packs."),
     "doctor": ("reid_edge.cli.doctor:doctor", "Say what this machine can run and what to install."),

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reid_edge.cli.describing import describe_missing
 from reid_edge.cli.options import device_options, gallery_option, pack_option, time_from_name_option
-from reid_edge.cli.printing import printable
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from reid_edge.cli.truth import Truth
     from reid_edge.identify.session import Session
-
-_SHOWN = 20
 
 
 @click.command(short_help="Say which individual each photo shows.")
@@ -117,28 +115,11 @@ def _truth(source: Path, session: Session) -> Truth:
 
 def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) -> Session:
     """Open the gallery and the pack; gallery photos that another pack described are described anew first."""
-    from reid_edge.gallery import Gallery
-    from reid_edge.identify.enrolment import describe_again
     from reid_edge.identify.session import Session
 
     session = Session.open(gallery_path, pack_name, device, threads)
     _ = session.identifier.calibration  # a pack that is not calibrated is refused before any photo is described
-    missing = session.gallery.sightings_without(session.identifier.feature_key)
-    if not missing:
-        return session
-    session.gallery.close()
-    click.echo(f"The pack {pack_name} has not described {len(missing)} photos of the gallery yet; describing them now.", err=True)
-    try:
-        with Gallery.open(gallery_path) as writable, closing(progress(missing, "Describing")) as sightings:
-            left_out = describe_again(writable, session.identifier, sightings)
-    except StorageError as error:
-        click.echo(f"note: they are left out, because the gallery cannot be written. {error.message}", err=True)
-        left_out = []
-    for sighting, reason in left_out[:_SHOWN]:
-        click.echo(printable(f"note: left out {sighting.photo_name} of {sighting.identity}: {reason}"), err=True)
-    if len(left_out) > _SHOWN:
-        click.echo(f"... and {len(left_out) - _SHOWN} more.", err=True)
-    return Session(Gallery.open(gallery_path, writable=False), session.identifier)
+    return describe_missing(session, gallery_path, pack_name)
 
 
 def _photo_files(arguments: tuple[Path, ...]) -> list[Path]:
