@@ -55,7 +55,7 @@ class Planted:
 
     path: Path
     double: tuple[str, str] = ("Asha", "Zawadi")
-    mixture: str = "Chipo"
+    mixture: str = "Imara"
     wrong: tuple[int, str, str] = (0, "Jabari", "Farida")
 
 
@@ -65,7 +65,7 @@ def planted(sample_gallery, tmp_path_factory) -> Planted:
     path = Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("planted") / "gallery.sqlite"))
     with Gallery.open(path) as gallery:
         gallery.split("Asha", [gallery.sightings(individual="Asha")[0].id], "Zawadi")
-        gallery.merge(["Baraka"], "Chipo")
+        gallery.merge(["Baraka"], "Imara")
         stray = gallery.sightings(individual="Farida")[0].id
         gallery.reassign([stray], "Jabari")
     return Planted(path, wrong=(stray, "Jabari", "Farida"))

@@ -25,7 +25,7 @@ def test_one_animal_under_two_names_two_under_one_and_a_stray_photo_are_found_an
     assert one.individuals[0] == "Asha"  # it has more photos, so it keeps its name
     assert two.individuals == (planted.mixture,)
     names = [{photo_name(planted, sighting).split("_")[0] for sighting in group} for group in two.groups]
-    assert sorted(map(sorted, names)) == [["baraka"], ["chipo"]]
+    assert sorted(map(sorted, names)) == [["baraka"], ["imara"]]
     sighting, wrong, right = planted.wrong
     assert stray.groups == ((sighting,),)
     assert stray.individuals == (wrong, right)
