@@ -1,10 +1,9 @@
-"""A pack with a verified score, and a catalogue of rendered animals with a double, a mixture and a photo under the wrong name."""
+"""A pack with a verified score, and catalogues of rendered animals with one mistake each."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,46 +42,41 @@ def verified(verified_pack) -> Identifier:
     return Identifier(open_pack(verified_pack), "cpu")
 
 
-@dataclass(frozen=True)
-class Planted:
-    """The mistakes of a catalogue.
-
-    Attributes:
-        double: two names of one animal.
-        mixture: a name of two animals.
-        wrong: the sighting that stands under the wrong name, that name, and the right one.
-    """
-
-    path: Path
-    double: tuple[str, str] = ("Asha", "Zawadi")
-    mixture: str = "Imara"
-    wrong: tuple[int, str, str] = (0, "Jabari", "Farida")
-
-
-@pytest.fixture(scope="session")
-def planted(sample_gallery, tmp_path_factory) -> Planted:
-    """For reading; a test that writes takes a copy."""
-    path = Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("planted") / "gallery.sqlite"))
-    with Gallery.open(path) as gallery:
-        gallery.split("Asha", [gallery.sightings(individual="Asha")[0].id], "Zawadi")
-        gallery.merge(["Baraka"], "Imara")
-        stray = gallery.sightings(individual="Farida")[0].id
-        gallery.reassign([stray], "Jabari")
-    return Planted(path, wrong=(stray, "Jabari", "Farida"))
+@pytest.fixture
+def doubled(own_gallery) -> Path:
+    """The sample gallery, one animal under two names: Asha and Zawadi."""
+    with Gallery.open(own_gallery) as gallery:
+        gallery.split("Asha", [sighting_of(gallery, "asha_1.jpg")], "Zawadi")
+    return own_gallery
 
 
 @pytest.fixture
-def own_planted(planted, tmp_path) -> Path:
-    """A copy to write to, without a cache."""
-    return Path(shutil.copy(planted.path, tmp_path / "gallery.sqlite"))
+def mixed(own_gallery) -> Path:
+    """The sample gallery, two animals under one name: Baraka is Asha, too."""
+    with Gallery.open(own_gallery) as gallery:
+        gallery.merge(["Asha"], "Baraka")
+    return own_gallery
 
 
 @pytest.fixture
-def audited(own_planted, verified) -> Iterator[Callable[..., Audit]]:
-    """audited(species=...): the audit of the copy, all photos compared."""
+def strayed(own_gallery) -> Path:
+    """The sample gallery, farida_1.jpg under Jabari."""
+    with Gallery.open(own_gallery) as gallery:
+        gallery.reassign([sighting_of(gallery, "farida_1.jpg")], "Jabari")
+    return own_gallery
+
+
+def sighting_of(gallery: Gallery, photo_name: str) -> int:
+    (found,) = [each.id for each in gallery.sightings() if each.photo_name == photo_name]
+    return found
+
+
+@pytest.fixture
+def audited(verified) -> Iterator[Callable[..., Audit]]:
+    """audited(path, species=...): the audit of a gallery, all photos compared."""
     opened = []
 
-    def audit(path: Path = own_planted, species: str = "") -> Audit:
+    def audit(path: Path, species: str = "") -> Audit:
         gallery = Gallery.open(path, writable=False)
         opened.append(gallery)
         made = Audit(gallery, verified, species)
