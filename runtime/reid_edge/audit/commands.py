@@ -19,8 +19,9 @@ def split_command(sightings: Sequence[Sighting], into: str, gallery: Path) -> st
     return _typed("split", [sightings[0].identity, *(str(each.id) for each in sightings)], into, gallery)
 
 
-def free_name(name: str, taken: Collection[str], number: int = 2) -> str:
-    """A name that no individual has: `name (2)`, `name (3)`, ... from `number` on."""
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name that no individual has: `name (2)`, `name (3)`, ..."""
+    number = 2
     while f"{name} ({number})" in taken:
         number += 1
     return f"{name} ({number})"

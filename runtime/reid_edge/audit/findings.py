@@ -129,9 +129,10 @@ class Findings:
         probability = max(sure for _, sure in apart)
         groups = [first, *(group for group, sure in apart if sure >= probability / 2)]
         resembled = [self._resembled(group) for group in groups[1:]]
-        commands = []
-        for number, (group, other) in enumerate(zip(groups[1:], resembled, strict=True), 2):
-            spare = free_name(name, self._table.photos, number)
+        commands, taken = [], set(self._table.photos)
+        for group, other in zip(groups[1:], resembled, strict=True):
+            spare = free_name(name, taken)
+            taken.add(spare)
             commands.append(split_command(group, spare, self._gallery))
             if other:
                 commands.append(merge_command(spare, other, self._gallery))

@@ -20,7 +20,7 @@ MISFIT_SHARE = 0.02
 """Before it is looked at, a photo stands under the wrong name with this probability."""
 
 UNLIKE_SHARE = 0.02
-"""So many photos of one individual match none of its others, however sure the margins are: another pose, a bad photo."""
+"""So many photos of one individual match none of its others, for other reasons than a wrong name: another pose, a bad photo."""
 
 # Where a catalogue has few pairs: about the values of plains zebras, Amur tigers and the rendered animals with the default pack.
 _SAME, _DIFFERENT, _SPREAD = 0.5, -0.7, 0.45
