@@ -192,12 +192,16 @@ class Findings:
 
 
 def _says_enough(surer: Finding, other: Finding) -> bool:
-    """Whether a finding is another view of a surer one: a misfit of a double, a photo of a mixture, or a double of a part of one."""
+    """Whether a finding is another view of a surer one: a misfit of a double, a photo of a mixture, a double of a part of one, or a photo
+    that resembles another individual because of a misfit there.
+    """
     if surer.kind == "may-be-two":
         photos = {sighting for group in surer.groups for sighting in group}
         of_its_photos = other.kind == "does-not-fit" and other.groups[0][0] in photos
         return of_its_photos or (other.kind == "may-be-one" and set(surer.individuals) >= set(other.individuals))
     same = set(surer.individuals) == set(other.individuals)
+    if surer.kind == other.kind == "does-not-fit":
+        return same and surer.groups[0][0] in {other.pairs[0].first.id, other.pairs[0].second.id}
     return same and {surer.kind, other.kind} == {"may-be-one", "does-not-fit"}
 
 
