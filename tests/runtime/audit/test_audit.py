@@ -77,7 +77,7 @@ def test_an_audit_changes_nothing_of_the_gallery_and_is_kept_until_the_gallery_c
         assert again.remaining == []
         assert again.report() == report
     with Gallery.open(doubled) as gallery:
-        gallery.rename("Duma", "Dume")
+        gallery.merge(["Zawadi"], "Asha")
     with Gallery.open(doubled, writable=False) as gallery:
         assert len(Audit(gallery, verified).remaining) == 24
 
