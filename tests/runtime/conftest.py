@@ -1,7 +1,8 @@
-"""The sample animals, the bundled pack, one gallery of them made once, and the command line as a process."""
+"""The sample animals, one gallery of them made once, and the command line as a process."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,6 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
-from reid_edge.pack import Pack, find_pack, open_pack
 from reid_edge.photo import Photo, decode_photo, read_photo
 from reid_edge.recipe import Extract
 
@@ -41,17 +41,6 @@ def samples() -> Path:
     return SAMPLES
 
 
-@pytest.fixture(scope="session")
-def field_pack() -> Pack:
-    return open_pack(find_pack("field"))
-
-
-@pytest.fixture(scope="session")
-def identifier(field_pack: Pack) -> Identifier:
-    """The bundled pack on the CPU."""
-    return Identifier(field_pack, "cpu")
-
-
 @dataclass(frozen=True)
 class SampleGallery:
     path: Path
@@ -59,12 +48,20 @@ class SampleGallery:
 
 
 @pytest.fixture(scope="session")
-def sample_gallery(identifier: Identifier, tmp_path_factory: pytest.TempPathFactory) -> SampleGallery:
+def sample_gallery(
+    request: pytest.FixtureRequest, made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> SampleGallery:
     """The 24 gallery photos of the samples, enrolled once. For reading; a test that writes takes `own_gallery`."""
-    path = tmp_path_factory.mktemp("samples") / "gallery.sqlite"
-    with Gallery.create(path) as gallery:
-        result = enrol(gallery, identifier, read_source(SAMPLES, split="database"))
-    return SampleGallery(path, result)
+
+    def make(folder: Path) -> None:
+        identifier: Identifier = request.getfixturevalue("identifier")
+        with Gallery.create(folder / "gallery.sqlite") as gallery:
+            result = enrol(gallery, identifier, read_source(SAMPLES, split="database"))
+        (folder / "result.json").write_text(json.dumps(asdict(result), default=str), encoding="utf-8")
+
+    made = made_once("sample-gallery", make)
+    result = EnrolmentResult(**json.loads((made / "result.json").read_text(encoding="utf-8")))
+    return SampleGallery(Path(shutil.copy(made / "gallery.sqlite", tmp_path_factory.mktemp("samples"))), result)
 
 
 @pytest.fixture
