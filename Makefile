@@ -13,7 +13,7 @@ demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos,
 	$(BIN)/reid-edge identify $(SAMPLES)/photos --gallery demo/gallery.sqlite --explain demo/report.html
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 fuzz: $(VENV)/.dev  ## the properties of the tests on fresh examples: make fuzz MINUTES=30
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)
