@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 import reid_edge
+from reid_edge.cli import main
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.matching import AffinePoints
 from reid_edge.decide.decision import Decision
@@ -31,6 +32,7 @@ from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import Photo, decode_photo, read_photo
 from reid_edge.recipe import Extract
+from reid_edge_benchmarks.sample_animals import Animal, render_photo
 
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
 
@@ -89,6 +91,12 @@ def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, 
 
 
 @pytest.fixture(scope="session")
+def two_animals(as_photo: Callable[[NDArray[np.uint8]], Photo]) -> Photo:
+    """Asha on the left and Enzi on the right, 1280 x 480 pixels."""
+    return as_photo(render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480)).rgb)
+
+
+@pytest.fixture(scope="session")
 def jpeg() -> Callable[[NDArray[np.uint8]], bytes]:
     """jpeg(rgb): the bytes of a JPEG file."""
 
@@ -142,8 +150,12 @@ def command() -> list[str]:
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """This process' environment without settings of reid-edge."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("REID_EDGE_")}
+    """This process' environment without settings of reid-edge, but for one thread: there is a process of tests for each core."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("REID_EDGE_")} | {"REID_EDGE_THREADS": "1"}
+
+
+def without_progress(stderr: str) -> str:
+    return re.sub(r"^[^\n:]+: \d+ of \d+, about \d+ s left\n", "", stderr, flags=re.MULTILINE)
 
 
 @pytest.fixture
@@ -162,8 +174,31 @@ def run_cli(command: list[str], environment: dict[str, str], tmp_path: Path) -> 
             check=False,
             errors="surrogateescape",
         )
-        done.stderr = re.sub(r"^[^\n:]+: \d+ of \d+, about \d+ s left\n", "", done.stderr, flags=re.MULTILINE)
+        done.stderr = without_progress(done.stderr)
         return done
+
+    return run
+
+
+@pytest.fixture
+def run_main(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run_main(argument..., variable=value...): what `run_cli` gives, without a process: for what no start, signal or encoding of the
+    streams has a part in."""
+
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in (environment | variables).items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as left:
+                main([*map(str, arguments)])
+        printed = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, left.value.code, printed.out, without_progress(printed.err))
 
     return run
 

@@ -93,6 +93,15 @@ def light(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
+def without_dalila(light: Light, tmp_path: Path) -> Path:
+    """A gallery to write to, in which one of the four is new."""
+    path = Path(shutil.copy(light.gallery, tmp_path / "gallery.sqlite"))
+    with Gallery.open(path) as gallery:
+        gallery.remove_individual("Dalila")
+    return path
+
+
+@pytest.fixture
 def watch_once(
     light: Light, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:

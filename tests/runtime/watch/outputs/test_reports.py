@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +10,6 @@ from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.outputs.reports import Reports
 
 Finished = subprocess.CompletedProcess[str]
-
-
-@pytest.fixture
-def gallery(light, tmp_path: Path, run_cli: Callable[..., Finished]) -> Path:
-    """Without Dalila, who is new then."""
-    place = tmp_path / "gallery.sqlite"
-    shutil.copy(light.gallery, place)
-    run_cli("gallery", "remove", "Dalila", "--yes", "--gallery", place)
-    return place
 
 
 @pytest.fixture
@@ -35,10 +25,10 @@ def folder(tmp_path: Path, photo: Callable[..., bytes]) -> Path:
 
 
 def test_an_event_that_a_person_should_look_at_has_a_page_with_its_photos_beside_the_candidates(
-    folder: Path, gallery: Path, tmp_path: Path, watch_once: Callable[..., Finished]
+    folder: Path, without_dalila: Path, tmp_path: Path, watch_once: Callable[..., Finished]
 ) -> None:
     out = tmp_path / "out"
-    done = watch_once(folder, out, "--gallery", gallery, "--reports")
+    done = watch_once(folder, out, "--gallery", without_dalila, "--reports")
     assert done.returncode == 0, done.stderr
     with Ledger.read(out / "ledger.sqlite") as ledger:
         unsure = [event.id for event in ledger.events() if any(a["verdict"] != "known" for a in event.body["animals"])]
@@ -51,33 +41,33 @@ def test_an_event_that_a_person_should_look_at_has_a_page_with_its_photos_beside
     assert "amani-0.jpg" not in page
     assert page.count("data:image/jpeg;base64,") >= 4  # two photos, their animals, and candidates
     assert len(list((out / "thumbnails").iterdir())) == 4
-    watch_once(folder, out, "--gallery", gallery, "--reports")
+    watch_once(folder, out, "--gallery", without_dalila, "--reports")
     assert sorted((out / "reports").iterdir()) == pages
 
 
 def test_reports_are_made_from_when_they_are_asked_for_and_not_of_the_whole_past(
-    folder: Path, gallery: Path, tmp_path: Path, photo: Callable[..., bytes], watch_once: Callable[..., Finished]
+    folder: Path, without_dalila: Path, tmp_path: Path, photo: Callable[..., bytes], watch_once: Callable[..., Finished]
 ) -> None:
     out = tmp_path / "out"
-    watch_once(folder, out, "--gallery", gallery)
+    watch_once(folder, out, "--gallery", without_dalila)
     assert not (out / "reports").exists()
-    watch_once(folder, out, "--gallery", gallery, "--reports")
+    watch_once(folder, out, "--gallery", without_dalila, "--reports")
     assert list((out / "reports").iterdir()) == []
     (folder / "later.jpg").write_bytes(photo(30, "Dalila", 20000))
-    watch_once(folder, out, "--gallery", gallery, "--reports")
+    watch_once(folder, out, "--gallery", without_dalila, "--reports")
     assert ["later.jpg" in page.read_text("utf-8") for page in (out / "reports").iterdir()] == [True]
 
 
 def test_a_photo_that_is_gone_when_its_page_is_due_is_left_out(
     folder: Path,
-    gallery: Path,
+    without_dalila: Path,
     tmp_path: Path,
     watch_once: Callable[..., Finished],
     start: Callable[..., subprocess.Popen[str]],
     wait_until,
 ) -> None:
     out = tmp_path / "out"
-    process = start(folder, out, "--gallery", gallery, "--reports", "--event", "3s")
+    process = start(folder, out, "--gallery", without_dalila, "--reports", "--event", "3s")
     wait_until(out, lambda ledger: ledger.counts().decided == 5)
     (folder / "dalila-0.jpg").unlink()
     wait_until(out, lambda ledger: ledger.counts().events_open == 0 and ledger.delivered("reports") == ledger.last_message())
@@ -89,9 +79,9 @@ def test_a_photo_that_is_gone_when_its_page_is_due_is_left_out(
 
 
 def test_side_cars_go_below_a_folder_of_their_own(
-    folder: Path, gallery: Path, tmp_path: Path, watch_once: Callable[..., Finished]
+    folder: Path, without_dalila: Path, tmp_path: Path, watch_once: Callable[..., Finished]
 ) -> None:
-    done = watch_once(folder, tmp_path / "out", "--gallery", gallery, "--sidecar-dir", tmp_path / "xmp")
+    done = watch_once(folder, tmp_path / "out", "--gallery", without_dalila, "--sidecar-dir", tmp_path / "xmp")
     assert done.returncode == 0, done.stderr
     assert {path.suffix for path in folder.iterdir()} == {".jpg"}
     beside = (tmp_path / "xmp").joinpath(*folder.parts[1:])
