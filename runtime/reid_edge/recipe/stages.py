@@ -140,6 +140,21 @@ class Extract:
 
 
 @dataclass(frozen=True)
+class Viewpoint:
+    """Predict which side of an animal is seen, where nobody stated it. It is not a score: it fills in the viewpoint, or leaves it unknown.
+
+    Attributes:
+        head: a head of the pack; its viewpoints stand in ``heads/HEAD.json``.
+        embedding: the embedder whose vectors of the animal's left and right half the head takes, laid end to end.
+        min_probability: from this probability on a predicted viewpoint is used as a stated one is; below it the viewpoint stays unknown.
+    """
+
+    head: str
+    embedding: str
+    min_probability: Share
+
+
+@dataclass(frozen=True)
 class Retrieve:
     """Shortlist the gallery animals that are nearest by the cosine of one embedding or concatenation.
 
