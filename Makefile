@@ -14,7 +14,7 @@ demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos,
 	  --truth $(SAMPLES)/metadata.csv
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 fuzz: $(VENV)/.dev  ## the properties of the tests on fresh examples: make fuzz MINUTES=30
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)

@@ -1,4 +1,5 @@
-"""What all tests share: a fixed search by Hypothesis, fixed seeds, the real photos, and programs that may be missing."""
+"""What all tests share: a fixed search by Hypothesis, fixed seeds, the cores, the bundled pack, what is made once for a whole run, the real
+photos, and programs that may be missing."""
 
 from __future__ import annotations
 
@@ -10,11 +11,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from reid_edge.threads import bound_blas_threads
+
+if TYPE_CHECKING:
+    from reid_edge.identify.identifier import Identifier
+    from reid_edge.pack import Pack
+
+# As the command line does it, before numpy is imported. One thread: the tests run in as many processes as there are cores, and threads of
+# OpenBLAS and OpenMP spin while they wait for one that another process keeps from its core.
+bound_blas_threads(1)
 
 # Tests do not time: a busy machine is no reason to fail. `make test` tries the same examples each time; `make fuzz` searches.
 BUSY = (HealthCheck.too_slow,)
@@ -69,10 +79,50 @@ def program() -> Callable[[str], str]:
 @pytest.fixture(autouse=True)
 def _fixed_seeds() -> None:
     """What a test draws without a seed of its own is the same each time."""
+    import numpy as np
+
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  # for libraries that draw from it
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """made_once(name, make): a folder that `make(folder)` fills, once for all processes of a test run. Not to be written to: copy it."""
+    from reid_edge.storage.locks import lock_file
+
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
+    place.mkdir(exist_ok=True)
+
+    def obtain(name: str, make: Callable[[Path], None]) -> Path:
+        folder, finished = place / name, place / f"{name}.finished"
+        with lock_file(place / f"{name}.lock"):
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what another process could not finish
+                folder.mkdir()
+                make(folder)
+                finished.touch()
+        return folder
+
+    return obtain
+
+
+@pytest.fixture(scope="session")
+def field_pack() -> Pack:
+    """The bundled pack, verified once."""
+    from reid_edge.pack import find_pack, open_pack
+
+    return open_pack(find_pack("field"))
+
+
+@pytest.fixture(scope="session")
+def identifier(field_pack: Pack) -> Identifier:
+    """The bundled pack on the CPU, one thread. It holds no gallery, so that all tests may ask it."""
+    from reid_edge.identify.identifier import Identifier
+
+    return Identifier(field_pack, "cpu", 1)
 
 
 @pytest.fixture(scope="session")

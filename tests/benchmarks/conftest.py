@@ -1,9 +1,10 @@
-"""A few of the sample photos as a labelled set, and the bundled pack with a gallery of them, made once."""
+"""A few of the sample photos as a labelled set, and a gallery of them, made once."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
-from reid_edge.pack import find_pack, open_pack
 
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
 # Three individuals by two photos, and queries of two of them and of Kito, whom the gallery does not know.
@@ -35,18 +35,16 @@ def few_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def identifier() -> Identifier:
-    """The bundled pack on the CPU, one thread."""
-    return Identifier(open_pack(find_pack("field")), "cpu", threads=1)
-
-
-@pytest.fixture(scope="session")
-def few_gallery(few_samples: Path, identifier: Identifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def few_gallery(
+    few_samples: Path, identifier: Identifier, made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The gallery of the 6 database photos."""
-    path = tmp_path_factory.mktemp("few-gallery") / "gallery.sqlite"
-    with Gallery.create(path) as gallery:
-        enrol(gallery, identifier, read_source(few_samples, split="database"))
-    return path
+
+    def make(folder: Path) -> None:
+        with Gallery.create(folder / "gallery.sqlite") as gallery:
+            enrol(gallery, identifier, read_source(few_samples, split="database"))
+
+    return Path(shutil.copy(made_once("few-gallery", make) / "gallery.sqlite", tmp_path_factory.mktemp("few-gallery")))
 
 
 @pytest.fixture(scope="session")

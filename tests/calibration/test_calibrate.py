@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from reid_edge.describe.quality import QUALITY
 from reid_edge.errors import UsageError
 from reid_edge.identify.identifier import Identifier
-from reid_edge.pack import find_pack, open_pack
+from reid_edge.pack import open_pack
 from reid_edge_calibration.cli import calibrate
 from reid_edge_calibration.labels.labelled_set import read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest
@@ -24,11 +24,6 @@ INDIVIDUALS, STRANGERS, PHOTOS = 8, 3, 2
 
 def silent(items, what):
     return items
-
-
-@pytest.fixture(scope="module")
-def identifier() -> Identifier:
-    return Identifier(open_pack(find_pack("field")), "cpu", 1)
 
 
 @pytest.fixture

@@ -30,6 +30,24 @@ def model(synthetic):
     return fit_calibration([synthetic(0), striped(synthetic)])
 
 
+@pytest.fixture(scope="module")
+def borrowing(synthetic):
+    """Of two species, one of which borrows from the other, and of a third with too few photos for an entry of its own."""
+    few = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
+    return fit_calibration([synthetic(0), synthetic(1, "nyala", known=20), few])
+
+
+@pytest.fixture(scope="module")
+def herd(synthetic):
+    """Many animals of one species."""
+    return synthetic(0, known=30, unknown=8)
+
+
+@pytest.fixture(scope="module")
+def of_one_herd(herd):
+    return fit_calibration([herd])
+
+
 def fuse_by_runtime(entry, table):
     """As the runtime does, one query at a time: float64 [2, P]."""
     fused = np.zeros((2, len(table.query)))
@@ -58,16 +76,15 @@ def test_it_has_an_entry_per_species_a_generic_one_and_says_what_it_was_fitted_o
     assert all(len(calibrator.x) < 60 for calibrator in model.generic.calibrators.values())
 
 
-def test_a_species_borrows_from_another_of_its_kind_and_says_so(synthetic):
-    model = fit_calibration([synthetic(0), synthetic(1, "nyala", known=20)])
-    entry = model.species["nyala"]
+def test_a_species_borrows_from_another_of_its_kind_and_says_so(borrowing):
+    entry = borrowing.species["nyala"]
     assert (entry.calibrators, entry.evidence, entry.threshold) == (
-        model.generic.calibrators,
-        model.generic.evidence,
-        model.generic.threshold,
+        borrowing.generic.calibrators,
+        borrowing.generic.evidence,
+        borrowing.generic.threshold,
     )
-    assert entry.identity != model.generic.identity
-    assert all(facts["borrows"] for facts in model.data["species"].values())
+    assert entry.identity != borrowing.generic.identity
+    assert all(facts["borrows"] for facts in borrowing.data["species"].values())
 
 
 def test_the_same_tables_and_seed_give_the_same_file(synthetic):
@@ -75,8 +92,8 @@ def test_the_same_tables_and_seed_give_the_same_file(synthetic):
     assert model_to_json(once) == model_to_json(again)
 
 
-def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_true(synthetic):
-    entry = fit_calibration([synthetic(0, known=30, unknown=8)]).generic
+def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_true(synthetic, of_one_herd):
+    entry = of_one_herd.generic
     fresh = [synthetic(seed, f"herd {seed}", known=30, unknown=8) for seed in range(50, 56)]
     pairs = Pairs.of(fresh)
     plan, fused = TrialPlan(pairs), np.concatenate([fuse_by_runtime(entry, table) for table in fresh], axis=1)
@@ -90,28 +107,24 @@ def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_t
     )  # 0.065 measured, of which sampling makes about 0.03
 
 
-def test_the_fused_score_ranks_better_than_any_of_its_scores_alone(synthetic):
-    table = synthetic(0, known=30)
-    entry = fit_calibration([table]).generic
-    plan = TrialPlan(Pairs.of([table]))
+def test_the_fused_score_ranks_better_than_any_of_its_scores_alone(herd, of_one_herd):
+    plan = TrialPlan(Pairs.of([herd]))
 
     def top(fused):
         trials = plan.run(fused)
         return trials.right[trials.known].mean()
 
-    views = np.stack([table.raw, table.raw_without]).astype(float)
+    views = np.stack([herd.raw, herd.raw_without]).astype(float)
     alone = [top(np.nan_to_num(score - np.nanmin(score), nan=0.0)) for score in np.moveaxis(views, 2, 0)]
-    assert top(fuse_by_runtime(entry, table)) > max(alone)
+    assert top(fuse_by_runtime(of_one_herd.generic, herd)) > max(alone)
 
 
-def test_a_species_with_few_positives_uses_the_generic_entry_and_is_told_how_many_more_it_needs(synthetic):
-    small = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
-    model = fit_calibration([synthetic(0), small])
-    assert set(model.species) == {"plains zebra"}
-    assert model.entry("okapi")[1] == "generic"
-    assert len(model.data["warnings"]) == 1
-    assert "okapi" in model.data["warnings"][0]
-    assert "8 more are needed" in model.data["warnings"][0]
+def test_a_species_with_few_positives_uses_the_generic_entry_and_is_told_how_many_more_it_needs(borrowing):
+    assert set(borrowing.species) == {"plains zebra", "nyala"}
+    assert borrowing.entry("okapi") == (borrowing.generic, "generic")
+    (warning,) = borrowing.data["warnings"]
+    assert "okapi" in warning
+    assert "8 more are needed" in warning
 
 
 def refuse(tables, message):
@@ -173,10 +186,9 @@ def test_the_file_is_strict_json_with_the_published_keys(model):
     }
 
 
-def test_the_target_that_the_user_names_bounds_what_goes_wrong_unattended(synthetic):
-    table = synthetic(0, known=30, unknown=8)
+def test_the_target_that_the_user_names_bounds_what_goes_wrong_unattended(herd):
     options = FitOptions(choose_weights=False)
-    strict, lax = (fit_with_facts([table], 0, dataclasses.replace(options, most_wrong=share)) for share in (0.02, 0.2))
+    strict, lax = (fit_with_facts([herd], 0, dataclasses.replace(options, most_wrong=share)) for share in (0.02, 0.2))
     for tight, loose in zip(strict.entries, lax.entries, strict=True):
         assert tight.entry.ask_low <= loose.entry.ask_low <= loose.entry.threshold <= loose.entry.ask_high <= tight.entry.ask_high
         assert tight.band.wrong <= 0.02
@@ -192,6 +204,6 @@ def test_one_calibrated_score_and_one_threshold_are_what_is_left_when_nothing_el
     assert [curve.y for curve in entry.calibrators.values()] == [(0.0, 1.0)] * 3
 
 
-def test_with_one_species_labelled_it_says_that_nothing_vouches_for_any_other(synthetic):
-    (warning,) = fit_calibration([synthetic(0)]).data["warnings"]
+def test_with_one_species_labelled_it_says_that_nothing_vouches_for_any_other(of_one_herd):
+    (warning,) = of_one_herd.data["warnings"]
     assert "Only plains zebra was labelled" in warning

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reid_edge.errors import EngineError, StorageError, UsageError
-from reid_edge_export.export import ExportedNetwork, export_network
+from reid_edge_export.export import ExportedNetwork, TracedNetwork, export_network, export_traced, trace_network
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -19,9 +19,13 @@ Weights = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def exported(weights: Weights, photos: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwork:
-    out = tmp_path_factory.mktemp("pack") / "networks" / "xfeat.onnx"
-    return export_network("xfeat", out, images=photos, weights=weights("xfeat"), storage="fp16", keypoints=128)
+def traced(weights: Weights, photos: list[np.ndarray]) -> TracedNetwork:
+    return trace_network("xfeat", images=photos, weights=weights("xfeat"), parameters={"keypoints": 128})
+
+
+@pytest.fixture(scope="module")
+def exported(traced: TracedNetwork, tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwork:
+    return export_traced(traced, tmp_path_factory.mktemp("pack") / "networks" / "xfeat.onnx", storage="fp16")
 
 
 def test_an_export_passes_its_comparison_and_leaves_a_file_and_its_report(exported: ExportedNetwork) -> None:
@@ -80,7 +84,7 @@ def test_an_impossible_export_is_refused_and_writes_nothing(
 
 
 def test_a_graph_that_answers_differently_is_not_written(
-    weights: Weights, photos: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    traced: TracedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The weights in the file are spoilt on their way to storage, as a broken conversion would."""
     from reid_edge_export import storage
@@ -93,9 +97,7 @@ def test_a_graph_that_answers_differently_is_not_written(
 
     monkeypatch.setattr(storage, "store_as_float16", spoil)
     with pytest.raises(EngineError, match="xfeat: the graph differs from PyTorch"):
-        export_network(
-            "xfeat", tmp_path / "xfeat.onnx", images=photos[:1], weights=weights("xfeat"), storage="fp16", keypoints=128
-        )
+        export_traced(traced, tmp_path / "xfeat.onnx", storage="fp16")
     assert not any(tmp_path.iterdir())
 
 

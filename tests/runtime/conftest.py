@@ -1,7 +1,8 @@
-"""The sample animals, the bundled pack, one gallery of them made once, and the command line as a process."""
+"""The sample animals, one gallery of them made once, and the command line as a process."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 import reid_edge
+from reid_edge.cli import main
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.matching import AffinePoints
 from reid_edge.decide.decision import Decision
@@ -28,9 +30,9 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
-from reid_edge.pack import Pack, find_pack, open_pack
 from reid_edge.photo import Photo, decode_photo, read_photo
 from reid_edge.recipe import Extract
+from reid_edge_benchmarks.sample_animals import Animal, render_photo
 
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
 
@@ -41,17 +43,6 @@ def samples() -> Path:
     return SAMPLES
 
 
-@pytest.fixture(scope="session")
-def field_pack() -> Pack:
-    return open_pack(find_pack("field"))
-
-
-@pytest.fixture(scope="session")
-def identifier(field_pack: Pack) -> Identifier:
-    """The bundled pack on the CPU."""
-    return Identifier(field_pack, "cpu")
-
-
 @dataclass(frozen=True)
 class SampleGallery:
     path: Path
@@ -59,12 +50,20 @@ class SampleGallery:
 
 
 @pytest.fixture(scope="session")
-def sample_gallery(identifier: Identifier, tmp_path_factory: pytest.TempPathFactory) -> SampleGallery:
+def sample_gallery(
+    request: pytest.FixtureRequest, made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> SampleGallery:
     """The 24 gallery photos of the samples, enrolled once. For reading; a test that writes takes `own_gallery`."""
-    path = tmp_path_factory.mktemp("samples") / "gallery.sqlite"
-    with Gallery.create(path) as gallery:
-        result = enrol(gallery, identifier, read_source(SAMPLES, split="database"))
-    return SampleGallery(path, result)
+
+    def make(folder: Path) -> None:
+        identifier: Identifier = request.getfixturevalue("identifier")
+        with Gallery.create(folder / "gallery.sqlite") as gallery:
+            result = enrol(gallery, identifier, read_source(SAMPLES, split="database"))
+        (folder / "result.json").write_text(json.dumps(asdict(result), default=str), encoding="utf-8")
+
+    made = made_once("sample-gallery", make)
+    result = EnrolmentResult(**json.loads((made / "result.json").read_text(encoding="utf-8")))
+    return SampleGallery(Path(shutil.copy(made / "gallery.sqlite", tmp_path_factory.mktemp("samples"))), result)
 
 
 @pytest.fixture
@@ -89,6 +88,12 @@ def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, 
             read_photo(path), candidates, Query(viewpoint="left", top=3, with_evidence=True)
         )
     return found
+
+
+@pytest.fixture(scope="session")
+def two_animals(as_photo: Callable[[NDArray[np.uint8]], Photo]) -> Photo:
+    """Asha on the left and Enzi on the right, 1280 x 480 pixels."""
+    return as_photo(render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480)).rgb)
 
 
 @pytest.fixture(scope="session")
@@ -145,8 +150,12 @@ def command() -> list[str]:
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """This process' environment without settings of reid-edge."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("REID_EDGE_")}
+    """This process' environment without settings of reid-edge, but for one thread: there is a process of tests for each core."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("REID_EDGE_")} | {"REID_EDGE_THREADS": "1"}
+
+
+def without_progress(stderr: str) -> str:
+    return re.sub(r"^[^\n:]+: \d+ of \d+, about \d+ s left\n", "", stderr, flags=re.MULTILINE)
 
 
 @pytest.fixture
@@ -165,8 +174,31 @@ def run_cli(command: list[str], environment: dict[str, str], tmp_path: Path) -> 
             check=False,
             errors="surrogateescape",
         )
-        done.stderr = re.sub(r"^[^\n:]+: \d+ of \d+, about \d+ s left\n", "", done.stderr, flags=re.MULTILINE)
+        done.stderr = without_progress(done.stderr)
         return done
+
+    return run
+
+
+@pytest.fixture
+def run_main(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run_main(argument..., variable=value...): what `run_cli` gives, without a process: for what no start, signal or encoding of the
+    streams has a part in."""
+
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in (environment | variables).items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as left:
+                main([*map(str, arguments)])
+        printed = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, left.value.code, printed.out, without_progress(printed.err))
 
     return run
 

@@ -104,10 +104,14 @@ def test_what_the_common_pipeline_would_take_with_features_kept_is_told_beside_i
 
 
 def test_without_labels_sample_animals_are_rendered_and_others_asked_about_than_enrolled(tmp_path: Path) -> None:
+    for number in range(1, 10):  # rendered by a run before, as far as this one can tell
+        (tmp_path / "rendered" / "animal-0000").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "rendered" / "animal-0000" / f"{number}.jpg").touch()
     photos = choose_photos((), None, 9, 1, tmp_path, lambda items, *_: items)
     assert (len(photos.database), len(photos.queries)) == (9, 1)
     assert photos.queries[0].path not in {row.path for row in photos.database}
     assert photos.queries[0].identity == photos.database[0].identity
+    assert photos.database[0].path.stat().st_size > 10_000  # the one that was not there is rendered
     assert photos.what.startswith("rendered")
 
 

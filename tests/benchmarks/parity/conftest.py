@@ -12,7 +12,6 @@ import reid_edge
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.errors import UsageError
 from reid_edge.identify.identifier import Identifier
-from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import read_photo
 
 pytest.importorskip("kornia")
@@ -32,18 +31,13 @@ class BothSides(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def field_runtime() -> Identifier:
-    return Identifier(open_pack(find_pack("field")), "cpu", threads=1)
-
-
-@pytest.fixture(scope="session")
-def field_reference(field_runtime: Identifier) -> ReferenceSystem:
-    return ReferenceSystem(field_runtime.pack, field_runtime.recipe, None, 1)
+def field_reference(identifier: Identifier) -> ReferenceSystem:
+    return ReferenceSystem(identifier.pack, identifier.recipe, None, 1)
 
 
 @pytest.fixture(scope="session")
 def imara(
-    field_runtime: Identifier, field_reference: ReferenceSystem, skip_as_missing: Callable[[str], NoReturn]
+    identifier: Identifier, field_reference: ReferenceSystem, skip_as_missing: Callable[[str], NoReturn]
 ) -> list[BothSides]:
     """Two photos of one animal; skips where weights or timm cannot be had."""
     described = []
@@ -53,5 +47,5 @@ def imara(
             mine = field_reference.describe(row)
         except UsageError as error:
             skip_as_missing(f"the reference cannot run here: {error.message}")
-        described.append(BothSides(mine, field_runtime.describe(read_photo(row.path), largest_only=True)[0]))
+        described.append(BothSides(mine, identifier.describe(read_photo(row.path), largest_only=True)[0]))
     return described

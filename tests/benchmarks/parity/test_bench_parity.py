@@ -47,9 +47,9 @@ SYSTEM = {
 
 
 @pytest.fixture(scope="module")
-def small_pack(field_runtime: Identifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_pack(identifier: Identifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A system of SIFT, AdaLAM, fginn, neighbours and agreement, with the embedder of the default pack, on whole frames."""
-    pack = field_runtime.pack
+    pack = identifier.pack
     wanted = {name: network for name, network in pack.manifest.networks.items() if name == "efficientnet-lite0"}
     kept = {network.file for network in wanted.values()}
     files = [NewFile(f.path, pack.read_bytes(f.path), f.licence, f.origin) for f in pack.manifest.files if f.path in kept]

@@ -64,9 +64,9 @@ embedding = "lite"
 
 
 @pytest.fixture
-def untrained(field_runtime: Identifier, tmp_path: Path) -> Pack:
+def untrained(identifier: Identifier, tmp_path: Path) -> Pack:
     """The system before its heads are trained, of the networks of the default pack."""
-    pack = field_runtime.pack
+    pack = identifier.pack
     network = pack.manifest.networks["efficientnet-lite0"]
     recipe = {
         "embed": [{"name": "lite", "network": "efficientnet-lite0"}],

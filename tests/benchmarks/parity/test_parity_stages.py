@@ -19,9 +19,9 @@ from reid_edge_benchmarks.parity.runtime_system import RuntimeAnswer
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
 
 
-def test_both_sides_find_the_same_animal_and_describe_it_alike(imara, field_runtime) -> None:
+def test_both_sides_find_the_same_animal_and_describe_it_alike(imara, identifier) -> None:
     runtime = [RuntimeAnswer("Imara", True, 1.0, {}, each.runtime) for each in imara]
-    found = description_differences(field_runtime.recipe, ("one", "two"), [each.reference for each in imara], runtime)
+    found = description_differences(identifier.recipe, ("one", "two"), [each.reference for each in imara], runtime)
     largest = {difference.stage: difference.largest for difference in found}
     # The pack holds weights in half precision, the reference in single.
     assert largest["mask"] < 0.002  # measured 1e-4
@@ -41,16 +41,16 @@ def on_the_runtimes_keypoints(described) -> Described:
     return Described(described.animal.box, described.animal.mask, 0, {}, {"xfeat": points}, {})
 
 
-def test_matchers_count_the_same_on_the_same_keypoints(imara, field_runtime) -> None:
-    pack = field_runtime.pack
+def test_matchers_count_the_same_on_the_same_keypoints(imara, identifier) -> None:
+    pack = identifier.pack
     query, candidate = (each.runtime.features.keypoints["xfeat"] for each in imara)
     mine = [on_the_runtimes_keypoints(each.runtime) for each in imara]
-    nearest, lightglue = field_runtime.recipe.match
+    nearest, lightglue = identifier.recipe.match
     matchers = PairMatchers(pack, TorchNetworks(pack))
     expected = len(match_mutual_nearest(query, [candidate], nearest.min_score)[0])
     assert expected > 20
     assert abs(matchers.score(nearest, *mine) - expected) <= 1  # at the limit the last bit decides; measured 0
-    engine = field_runtime.networks["lighterglue"].engine
+    engine = identifier.networks["lighterglue"].engine
     expected = len(match_lightglue(query, [candidate], engine, lightglue.min_score)[0])
     assert expected > 20
     assert abs(matchers.score(lightglue, *mine) - expected) <= max(2, 0.02 * expected)  # measured 0

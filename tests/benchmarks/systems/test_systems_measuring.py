@@ -58,6 +58,14 @@ def rows() -> Rows:
     return Rows(RECIPE, table(1), table(2), seed=0)
 
 
+@pytest.fixture(scope="module")
+def entry(rows: Rows) -> Entry:
+    """What is fitted on them."""
+    fitted, _ = fit_calibration([rows.fit], 0, None, RECIPE).entry("zebra")
+    assert isinstance(fitted, Entry)
+    return fitted
+
+
 def test_a_score_that_tells_all_is_always_right_and_one_that_tells_nothing_is_not(rows: Rows) -> None:
     all_of_it, nothing = rows.mean("first", ("first",)), rows.mean("wide", ("wide",))
     assert all_of_it.figures["R-1"] == all_of_it.figures["GeoMean"] == 1.0
@@ -88,9 +96,7 @@ def test_the_whole_frame_takes_the_first_steps_and_the_mask_has_its_own(rows: Ro
     assert steps["+ crop and mask"].figures == rows.mean("", ("first", "second")).figures
 
 
-def test_the_system_is_answered_as_the_device_answers(rows: Rows) -> None:
-    entry, _ = fit_calibration([rows.fit], 0, None, RECIPE).entry("zebra")
-    assert isinstance(entry, Entry)
+def test_the_system_is_answered_as_the_device_answers(rows: Rows, entry: Entry) -> None:
     answers = answer_table(rows.report, entry, RECIPE)
     assert rows.system().figures == figures(answers, entry.threshold)
     assert answers.truth == rows.report.query_identity
@@ -110,9 +116,8 @@ def test_what_cannot_be_measured_is_none() -> None:
     assert told["BAUS"] is told["GeoMean"] is told["GeoMean low"] is None
 
 
-def test_a_query_without_candidates_is_new(rows: Rows) -> None:
+def test_a_query_without_candidates_is_new(entry: Entry) -> None:
     report = table(2)
     report.raw[report.query == 0] = np.nan
-    entry, _ = fit_calibration([rows.fit], 0, None, RECIPE).entry("zebra")
     answers = answer_table(report, entry, RECIPE)
     assert (answers.top[0], answers.score[0]) == (NEW, 0.0)

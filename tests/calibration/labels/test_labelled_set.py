@@ -11,7 +11,6 @@ import pytest
 import reid_edge
 from reid_edge.errors import UsageError
 from reid_edge.identify.identifier import Identifier
-from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.labels.labelled_set import LabelledSet, of_the_same_species, read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest
 
@@ -133,8 +132,7 @@ def test_leaks_are_kept_and_noted_or_left_out_if_asked(draw: Draw) -> None:
     assert "near-duplicates of database photos" in dropped.notes[-1]
 
 
-def test_files_of_a_set_are_named_after_what_is_in_it(draw: Draw) -> None:
-    identifier = Identifier(open_pack(find_pack("field")), "cpu", 1)
+def test_files_of_a_set_are_named_after_what_is_in_it(draw: Draw, identifier: Identifier) -> None:
     path = folder(draw, "okapis", "ABCDEF", 0)
     stems = [read(path, split="photo", seed=seed, species=("a/b",))[0].stem(identifier) for seed in (1, 1, 2)]
     assert stems[0] == stems[1] != stems[2]

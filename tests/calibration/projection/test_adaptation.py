@@ -16,7 +16,7 @@ from reid_edge.errors import PackError, UsageError
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.identifier import CALIBRATION, Identifier
-from reid_edge.pack import find_pack, open_pack
+from reid_edge.pack import open_pack
 from reid_edge.photo import read_photo
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.projection.adaptation import Adaptation, adapt_pack, carry_features_over
@@ -25,11 +25,6 @@ from reid_edge_calibration.projection.network import projection_network
 
 EMBEDDING = "efficientnet-lite0"
 SAMPLES = Path(reid_edge.__file__).parent / "samples"
-
-
-@pytest.fixture(scope="module")
-def identifier() -> Identifier:
-    return Identifier(open_pack(find_pack("field")), "cpu", 1)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from reid_edge.describe.features import vector_array
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.pack import Pack, find_pack, open_pack
+from reid_edge.pack import Pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_export.heads.photos import LabelledPhotos
 
@@ -37,17 +37,12 @@ def photos() -> Callable[..., LabelledPhotos]:
     return drawn
 
 
-@pytest.fixture(scope="session")
-def field() -> Pack:
-    return open_pack(find_pack("field"))
-
-
 @pytest.fixture
-def gallery(tmp_path: Path, field: Pack) -> Path:
+def gallery(tmp_path: Path, field_pack: Pack) -> Path:
     """30 photos of 6 individuals, described with the pack `field` by drawn vectors of its width."""
     photos = drawn()
-    recipe = parse_recipe(field.recipe, field.manifest)
-    key = field.feature_key(recipe.feature_networks, recipe.feature_settings())
+    recipe = parse_recipe(field_pack.recipe, field_pack.manifest)
+    key = field_pack.feature_key(recipe.feature_networks, recipe.feature_settings())
     path = tmp_path / "gallery.sqlite"
     with Gallery.create(path) as opened:
         batch = opened.new_batch()

@@ -37,12 +37,12 @@ def test_the_new_pack_has_the_head_its_labels_and_its_stage_but_not_the_old_cali
     assert "Calibrate again" in result.output
 
 
-def test_a_projection_becomes_the_embeddings_and_changes_what_galleries_are_tied_to(gallery, field, tmp_path):
+def test_a_projection_becomes_the_embeddings_and_changes_what_galleries_are_tied_to(gallery, field_pack, tmp_path):
     pack = train_into_pack(gallery, "field", tmp_path / "out", HeadRequest("projection", epochs=2), None, None, lambda line: None)
     recipe = parse_recipe(pack.recipe, pack.manifest)
     assert recipe.embed[0].projection == "projection"
-    former = parse_recipe(field.recipe, field.manifest)
-    keys = [p.feature_key(r.feature_networks, r.feature_settings()) for p, r in ((pack, recipe), (field, former))]
+    former = parse_recipe(field_pack.recipe, field_pack.manifest)
+    keys = [p.feature_key(r.feature_networks, r.feature_settings()) for p, r in ((pack, recipe), (field_pack, former))]
     assert keys[0] != keys[1]
 
 

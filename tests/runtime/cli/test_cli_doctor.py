@@ -23,16 +23,16 @@ def test_it_names_libraries_the_pack_and_every_device(run_cli, field_pack):
     assert next(device["ok"] for device in said["devices"] if device["name"] == "cpu")
 
 
-def test_people_get_a_line_for_each_with_yes_or_no(run_cli):
-    done = run_cli("doctor")
+def test_people_get_a_line_for_each_with_yes_or_no(run_main):
+    done = run_main("doctor")
     assert done.returncode == 0
     assert "\nyes pack field " in done.stdout
     assert "\nyes cpu  " in done.stdout
     assert "\x1b" not in done.stdout
 
 
-def test_without_a_sound_pack_it_exits_3_and_still_tells_the_rest(run_cli):
-    done = run_cli("doctor", "--pack", "feild")
+def test_without_a_sound_pack_it_exits_3_and_still_tells_the_rest(run_main):
+    done = run_main("doctor", "--pack", "feild")
     assert done.returncode == 3
     assert "no  pack feild" in done.stdout
     assert "There is no pack 'feild'" in done.stdout

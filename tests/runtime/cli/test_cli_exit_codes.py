@@ -62,31 +62,31 @@ def test_a_command_line_that_asks_for_the_impossible_exits_2(capsys, monkeypatch
     assert said in capsys.readouterr().err
 
 
-def test_an_empty_folder_exits_2(run_cli, tmp_path, small_gallery):
+def test_an_empty_folder_exits_2(run_main, tmp_path, small_gallery):
     (tmp_path / "empty").mkdir()
-    assert "empty holds no photos." in refused(run_cli("identify", "empty", "--gallery", small_gallery), 2)
-    assert "empty holds no photo to enrol." in refused(run_cli("gallery", "add", "empty"), 2)
+    assert "empty holds no photos." in refused(run_main("identify", "empty", "--gallery", small_gallery), 2)
+    assert "empty holds no photo to enrol." in refused(run_main("gallery", "add", "empty"), 2)
 
 
-def test_a_number_of_threads_that_cannot_be_exits_2(run_cli, small_gallery):
-    done = run_cli("identify", "p.jpg", "--gallery", small_gallery, REID_EDGE_THREADS="many")
+def test_a_number_of_threads_that_cannot_be_exits_2(run_main, small_gallery):
+    done = run_main("identify", "p.jpg", "--gallery", small_gallery, REID_EDGE_THREADS="many")
     assert "REID_EDGE_THREADS=many is not a whole number" in refused(done, 2)
 
 
-def test_a_missing_device_exits_3_and_says_what_to_install(run_cli, small_gallery, samples):
+def test_a_missing_device_exits_3_and_says_what_to_install(run_main, small_gallery, samples):
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     photo = samples / "photos" / "trail_1.jpg"
-    said = refused(run_cli("identify", photo, "--gallery", small_gallery, "--device", "cuda"), 3)
+    said = refused(run_main("identify", photo, "--gallery", small_gallery, "--device", "cuda"), 3)
     assert "The device cuda was asked for, but this ONNX Runtime has no provider for it." in said
     assert "pip install '.[gpu]'" in said
 
 
-def test_a_missing_or_broken_pack_exits_3(run_cli, small_gallery, samples, field_pack, tmp_path):
+def test_a_missing_or_broken_pack_exits_3(run_main, small_gallery, samples, field_pack, tmp_path):
     photo = samples / "photos" / "trail_1.jpg"
-    said = refused(run_cli("identify", photo, "--gallery", small_gallery, "--pack", "feild"), 3)
+    said = refused(run_main("identify", photo, "--gallery", small_gallery, "--pack", "feild"), 3)
     assert "There is no pack 'feild'" in said
     assert "field" in said
     broken = shutil.copytree(field_pack.source, tmp_path / "broken")
@@ -95,19 +95,19 @@ def test_a_missing_or_broken_pack_exits_3(run_cli, small_gallery, samples, field
         file.seek(1000)
         file.write(b"\0\1\2\3")
     for command in (("identify", photo, "--gallery", small_gallery), ("gallery", "add", photo, "--identity", "Imara")):
-        said = refused(run_cli(*command, "--pack", "./broken"), 3)
+        said = refused(run_main(*command, "--pack", "./broken"), 3)
         assert "The pack broken is refused: 'u2netp.onnx' has the sha256" in said
     assert not (tmp_path / "gallery.sqlite").exists()
 
 
-def test_a_missing_gallery_or_one_that_is_none_exits_4(run_cli, samples, tmp_path):
+def test_a_missing_gallery_or_one_that_is_none_exits_4(run_main, samples, tmp_path):
     photo = samples / "photos" / "trail_1.jpg"
-    assert "There is no gallery at gallery.sqlite." in refused(run_cli("identify", photo), 4)
+    assert "There is no gallery at gallery.sqlite." in refused(run_main("identify", photo), 4)
     text = tmp_path / "notes.txt"
     text.write_text("Not a gallery, but long enough to be read as the beginning of one. " * 20)
     for command in (("identify", photo), ("gallery", "add", photo, "--identity", "Imara"), ("gallery", "list")):
-        assert "notes.txt is not a gallery." in refused(run_cli(*command, "--gallery", text), 4)
-    assert "folder, not a gallery" in refused(run_cli("identify", photo, "--gallery", tmp_path), 4)
+        assert "notes.txt is not a gallery." in refused(run_main(*command, "--gallery", text), 4)
+    assert "folder, not a gallery" in refused(run_main("identify", photo, "--gallery", tmp_path), 4)
     assert text.read_text().startswith("Not a gallery")
 
 
@@ -136,8 +136,8 @@ def test_a_gallery_that_another_process_holds_exits_4_after_a_while(command, env
         assert len(gallery.sightings()) == 24
 
 
-def test_a_report_that_cannot_be_written_exits_5_before_any_work(run_cli, small_gallery, samples):
-    done = run_cli("identify", samples / "photos", "--gallery", small_gallery, "--explain", "/nonexistent/out.html")
+def test_a_report_that_cannot_be_written_exits_5_before_any_work(run_main, small_gallery, samples):
+    done = run_main("identify", samples / "photos", "--gallery", small_gallery, "--explain", "/nonexistent/out.html")
     assert "/nonexistent/out.html" in refused(done, 5)
 
 

@@ -60,7 +60,7 @@ def wait_for(count: int, path: Path, process: subprocess.Popen[str]) -> None:
     raise AssertionError(f"it ended with {process.poll()} before it had enrolled {count}: {process.stderr.read()}")
 
 
-def test_a_folder_for_each_individual_is_enrolled_once_and_what_is_wrong_is_told(run_cli, samples, tmp_path):
+def test_a_folder_for_each_individual_is_enrolled_once_and_what_is_wrong_is_told(run_main, samples, tmp_path):
     source = tmp_path / "animals"
     for name in ("Asha", "🦓"):
         (source / name).mkdir(parents=True)
@@ -69,7 +69,7 @@ def test_a_folder_for_each_individual_is_enrolled_once_and_what_is_wrong_is_told
     shutil.copy(samples / "gallery" / "Enzi" / "enzi_1.jpg", source / "🦓")
     (source / "🦓" / "text.jpg").write_text("not a photo")
     (source / "🦓" / "zero.jpg").touch()
-    first = run_cli("gallery", "add", "animals")
+    first = run_main("gallery", "add", "animals")
     assert (first.returncode, first.stdout) == (1, "")
     *failed, summary = first.stderr.splitlines()
     assert [line.split("(")[-1] for line in failed] == ["animals/🦓/text.jpg)", "animals/🦓/zero.jpg)"]
@@ -80,17 +80,17 @@ def test_a_folder_for_each_individual_is_enrolled_once_and_what_is_wrong_is_told
     shutil.copy(source / "Asha" / "asha_1.jpg", source / "🦓")
     (source / "🦓" / "text.jpg").unlink()
     (source / "🦓" / "zero.jpg").unlink()
-    second = run_cli("gallery", "add", "animals")
+    second = run_main("gallery", "add", "animals")
     assert second.returncode == 1
     assert "kept as Asha: animals/🦓/asha_1.jpg was given as 🦓, but the same photo is already enrolled as Asha." in second.stderr
     assert "Enrolled 0 photos in gallery.sqlite, skipped 3 that were enrolled already" in second.stderr
     assert len(sightings(tmp_path / "gallery.sqlite")) == 2
 
 
-def test_a_name_is_a_name_and_never_a_path(run_cli, samples, tmp_path):
+def test_a_name_is_a_name_and_never_a_path(run_main, samples, tmp_path):
     inside = tmp_path / "inside"
     inside.mkdir()
-    done = run_cli(
+    done = run_main(
         "gallery", "add", samples / "photos" / "trail_3.jpg", "--identity", "../x", "--gallery", inside / "gallery.sqlite"
     )
     assert done.returncode == 0
@@ -99,7 +99,7 @@ def test_a_name_is_a_name_and_never_a_path(run_cli, samples, tmp_path):
     with Gallery.open(inside / "gallery.sqlite", writable=False) as gallery:
         assert [individual.name for individual in gallery.individuals()] == ["../x"]
     for name in ("", "a\nb", "x" * 300):
-        refused = run_cli("gallery", "add", samples / "photos" / "trail_3.jpg", "--identity", name)
+        refused = run_main("gallery", "add", samples / "photos" / "trail_3.jpg", "--identity", name)
         assert refused.returncode == 2
         assert refused.stderr.startswith("reid-edge: The name ")
 
@@ -154,17 +154,17 @@ def test_a_kill_at_any_moment_leaves_a_whole_gallery_with_all_that_was_kept_befo
     assert len(sightings(path)) == len(kept) + 4
 
 
-def test_a_read_only_disk_is_told_before_and_a_gallery_on_it_still_answers(run_cli, small_disk, own_gallery, samples, tmp_path):
+def test_a_read_only_disk_is_told_before_and_a_gallery_on_it_still_answers(run_main, small_disk, own_gallery, samples, tmp_path):
     disk = small_disk("size=16m")
     shutil.copy(own_gallery, disk / "gallery.sqlite")
     small_disk("ro")
     photo = samples / "photos" / "trail_3.jpg"
     for path in (disk / "gallery.sqlite", disk / "new.sqlite"):
-        refused = run_cli("gallery", "add", photo, "--identity", "Kito", "--gallery", path)
+        refused = run_main("gallery", "add", photo, "--identity", "Kito", "--gallery", path)
         assert refused.returncode == 5
         assert str(path) in refused.stderr
         assert "Traceback" not in refused.stderr
-    answered = run_cli("identify", samples / "photos" / "trail_2.jpg", "--gallery", disk / "gallery.sqlite")
+    answered = run_main("identify", samples / "photos" / "trail_2.jpg", "--gallery", disk / "gallery.sqlite")
     assert answered.returncode == 0
     assert "known Chipo" in answered.stdout
 

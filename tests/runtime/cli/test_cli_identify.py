@@ -1,4 +1,4 @@
-"""`reid-edge identify` as a process: answers on stdout, the rest on stderr, whatever the photos are."""
+"""`reid-edge identify`: answers on stdout, the rest on stderr, whatever the photos are."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def lines_of(stdout: str) -> list[dict]:
     return lines
 
 
-def test_text_answers_say_who_how_sure_who_else_and_why(run_cli, small_gallery, samples):
+def test_text_answers_say_who_how_sure_who_else_and_why(run_main, small_gallery, samples):
     photos = [samples / "photos" / f"trail_{number}.jpg" for number in (2, 5)]
-    done = run_cli("identify", *photos, "--gallery", small_gallery, "--timings", "--viewpoint", "left")
+    done = run_main("identify", *photos, "--gallery", small_gallery, "--timings", "--viewpoint", "left")
     assert (done.returncode, done.stderr) == (0, "")
     known, asked = re.split(r"^(?=trail)", done.stdout, flags=re.MULTILINE)[1:]
     assert re.search(r"^  known Chipo, (> )?\d\d %$", known, re.MULTILINE)
@@ -63,10 +63,10 @@ def test_json_lines_follow_the_schema_and_bad_photos_are_told_on_stderr(run_cli,
     assert told[3:] == ["3 of 5 photos could not be answered; see above."]
 
 
-def test_csv_has_a_row_for_each_animal_and_each_failure(run_cli, small_gallery, samples, tmp_path):
+def test_csv_has_a_row_for_each_animal_and_each_failure(run_main, small_gallery, samples, tmp_path):
     (tmp_path / "a,b.jpg").write_text("not a photo")
     photo = samples / "photos" / "trail_5.jpg"
-    done = run_cli("identify", "a,b.jpg", photo, "--gallery", small_gallery, "--csv", "--device", "cpu", "--viewpoint", "left")
+    done = run_main("identify", "a,b.jpg", photo, "--gallery", small_gallery, "--csv", "--device", "cpu", "--viewpoint", "left")
     assert done.returncode == 1
     bad, good = csv.DictReader(io.StringIO(done.stdout))
     assert bad["photo"] == "a,b.jpg"
@@ -83,8 +83,8 @@ def test_csv_has_a_row_for_each_animal_and_each_failure(run_cli, small_gallery, 
     assert 0 <= float(good["runner_up_probability"]) <= float(good["probability"]) < float(good["unknown_probability"]) <= 1
 
 
-def test_the_report_holds_the_evidence_that_the_json_names(run_cli, small_gallery, samples, tmp_path):
-    done = run_cli("identify", samples / "photos" / "trail_4.jpg", "--gallery", small_gallery, "--json", "--explain", "out.html")
+def test_the_report_holds_the_evidence_that_the_json_names(run_main, small_gallery, samples, tmp_path):
+    done = run_main("identify", samples / "photos" / "trail_4.jpg", "--gallery", small_gallery, "--json", "--explain", "out.html")
     assert done.returncode == 0
     assert done.stderr == "The evidence is in out.html.\n"
     (line,) = lines_of(done.stdout)
@@ -174,27 +174,27 @@ def test_a_photo_that_may_not_be_read_is_told_and_a_gallery_that_may_only_be_rea
     assert sorted(path.name for path in folder.iterdir()) == ["g.sqlite", "good.jpg", "secret.jpg"]
 
 
-def test_a_gallery_of_another_pack_is_described_again_first(run_cli, own_small_gallery, samples, field_pack, tmp_path):
+def test_a_gallery_of_another_pack_is_described_again_first(run_main, own_small_gallery, samples, field_pack, tmp_path):
     recipe = deepcopy(dict(field_pack.recipe))
     recipe["extract"][0]["mask_margin"] = 0.1
     files = [NewFile(f.path, field_pack.read_bytes(f.path), f.licence, f.origin) for f in field_pack.manifest.files]
     write_pack(tmp_path / "wider", replace(field_pack.manifest, name="wider", recipe=recipe), files)
     arguments = ("identify", samples / "photos" / "trail_4.jpg", "--gallery", own_small_gallery, "--json", "--pack", "./wider")
-    first = run_cli(*arguments)
+    first = run_main(*arguments)
     assert first.returncode == 0
     assert first.stderr == "The pack ./wider has not described 4 photos of the gallery yet; describing them now.\n"
-    second = run_cli(*arguments)
+    second = run_main(*arguments)
     assert second.stderr == ""
     for done in (first, second):
         (line,) = lines_of(done.stdout)
         assert (line["identity"], line["pack"]["name"], line["recipe"]) == ("Asha", "wider", "wider")
 
 
-def test_photos_of_every_format_are_answered_or_refused_by_name(run_cli, small_gallery, shared):
+def test_photos_of_every_format_are_answered_or_refused_by_name(run_main, small_gallery, shared):
     folder = shared / "data" / "camera_trap" / "formats"
     if not folder.is_dir():
         pytest.skip("the camera trap files are not among the real photos")
-    done = run_cli("identify", folder, "--gallery", small_gallery, "--json", "--viewpoint", "left")
+    done = run_main("identify", folder, "--gallery", small_gallery, "--json", "--viewpoint", "left")
     assert done.returncode == 1
     lines = lines_of(done.stdout)
     names = {path.name for path in folder.iterdir()}

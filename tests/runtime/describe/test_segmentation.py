@@ -20,7 +20,7 @@ from reid_edge.engines import Device, open_engine
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import Photo, read_photo
 from reid_edge.recipe import Segment
-from reid_edge_benchmarks.sample_animals import SAMPLE_PHOTOS, Animal, render_photo
+from reid_edge_benchmarks.sample_animals import SAMPLE_PHOTOS
 
 MAP = 64
 BRIGHTNESS = Preprocessing("stretch", MAP, MAP, "rgb", 1 / 255, (0.0,), (1.0,), "area")
@@ -152,11 +152,10 @@ def test_the_bundled_pack_outlines_a_sample_animal(identifier, samples, sample):
     assert (outlined.astype(bool) & mask).sum() / (outlined.astype(bool) | mask).sum() > 0.9  # measured 0.98
 
 
-def test_the_bundled_pack_finds_two_animals_side_by_side(identifier, as_photo):
-    rendered = render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480))
+def test_the_bundled_pack_finds_two_animals_side_by_side(identifier, two_animals):
     segment = identifier.recipe.segment
     network = identifier.networks[segment.network]
-    animals = find_animals(as_photo(rendered.rgb), network.engine, network.preprocessing, segment)
+    animals = find_animals(two_animals, network.engine, network.preprocessing, segment)
     assert len(animals) == 2
     left, right = sorted(animals, key=lambda animal: animal.box[0])
     assert left.box[2] < right.box[2]

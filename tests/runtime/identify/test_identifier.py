@@ -21,7 +21,7 @@ from reid_edge.identify.session import Session
 from reid_edge.pack import NewFile, write_pack
 from reid_edge.photo import read_photo
 from reid_edge.recipe import EarlyExit
-from reid_edge_benchmarks.sample_animals import Animal, render_animal, render_photo
+from reid_edge_benchmarks.sample_animals import render_animal
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +117,8 @@ def test_without_a_wish_for_evidence_there_is_none(identifier, candidates, sampl
     assert all(ranked.matches == () for ranked in decision.ranking)
 
 
-def test_two_animals_in_one_photo_have_an_answer_each(identifier, candidates, as_photo):
-    rendered = render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480))
-    decisions = identifier.identify(as_photo(rendered.rgb), candidates)
+def test_two_animals_in_one_photo_have_an_answer_each(identifier, candidates, two_animals):
+    decisions = identifier.identify(two_animals, candidates)
     assert [decision.animal.index for decision in decisions] == [0, 1]
     by_place = sorted(decisions, key=lambda decision: decision.animal.box[0])
     assert [decision.ranking[0].identity for decision in by_place] == ["Asha", "Enzi"]

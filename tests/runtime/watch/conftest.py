@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +13,11 @@ from pathlib import Path
 import pytest
 
 from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery import Gallery
+from reid_edge.gallery.enrolment_list import read_source
+from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.identifier import Identifier
+from reid_edge.pack import open_pack
 from reid_edge.watch.intake.folders import WatchedFolder, watched_folder
 from reid_edge.watch.intake.scanning import Scanner
 from reid_edge.watch.intake.settling import Settling
@@ -68,25 +73,32 @@ class Light:
 
 
 @pytest.fixture(scope="session")
-def light(tmp_path_factory: pytest.TempPathFactory) -> Light:
+def light(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Light:
     pytest.importorskip("onnx", reason="the light pack is made on a desktop")
     from reid_edge_benchmarks.reliability.light_pack import make_light_pack
     from reid_edge_benchmarks.reliability.photos import INDIVIDUALS, photo
 
-    place = tmp_path_factory.mktemp("light")
-    pack = make_light_pack(place / "pack")
-    for name in INDIVIDUALS:
-        for number in (1, 2):
-            path = place / "known" / name / f"{number}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(photo(10**6 + number, name))
-    gallery = place / "gallery.sqlite"
-    subprocess.run(
-        [sys.executable, "-m", "reid_edge", "gallery", "add", place / "known", "--gallery", gallery, "--pack", pack],
-        check=True,
-        capture_output=True,
-    )
-    return Light(pack, gallery)
+    def make(folder: Path) -> None:
+        pack = make_light_pack(folder / "pack")
+        for name in INDIVIDUALS:
+            for number in (1, 2):
+                path = folder / "known" / name / f"{number}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(photo(10**6 + number, name))
+        with Gallery.create(folder / "gallery.sqlite") as gallery:
+            enrol(gallery, Identifier(open_pack(pack), "cpu", 1), read_source(folder / "known"))
+
+    place = shutil.copytree(made_once("light", make), tmp_path_factory.mktemp("light"), dirs_exist_ok=True)
+    return Light(place / "pack", place / "gallery.sqlite")
+
+
+@pytest.fixture
+def without_dalila(light: Light, tmp_path: Path) -> Path:
+    """A gallery to write to, in which one of the four is new."""
+    path = Path(shutil.copy(light.gallery, tmp_path / "gallery.sqlite"))
+    with Gallery.open(path) as gallery:
+        gallery.remove_individual("Dalila")
+    return path
 
 
 @pytest.fixture

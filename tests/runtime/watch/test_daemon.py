@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
+from reid_edge.gallery import Gallery
 from reid_edge.watch.ledger.ledger import Ledger
 
 Finished = subprocess.CompletedProcess[str]
@@ -221,46 +222,53 @@ def test_a_slow_writer_is_waited_for(
 
 
 def test_a_new_individual_is_enrolled_once_per_event_and_no_matter_from_how_many_cameras(
-    light, tmp_path: Path, photo: Callable[..., bytes], watch_once: Callable[..., Finished], run_cli: Callable[..., Finished]
+    tmp_path: Path, photo: Callable[..., bytes], watch_once: Callable[..., Finished], without_dalila: Path
 ) -> None:
-    root, out, gallery = tmp_path / "photos", tmp_path / "out", tmp_path / "gallery.sqlite"
-    shutil.copy(light.gallery, gallery)
-    run_cli("gallery", "remove", "Dalila", "--yes", "--gallery", gallery)
-    before = run_cli("gallery", "list", "--gallery", gallery).stdout
+    root, out = tmp_path / "photos", tmp_path / "out"
+    enrolled = _individuals(without_dalila)
     for camera, numbers in (("A", range(50, 55)), ("B", (69, 83))):  # cosine of the two to A's: 1.00
         (root / camera).mkdir(parents=True)
         for at, number in enumerate(numbers):
             (root / camera / f"{at}.jpg").write_bytes(photo(number, "Dalila", 10 * at))
-    done = watch_once(root, out, "--gallery", gallery, "--enrol-new", "auto")
+    done = watch_once(root, out, "--gallery", without_dalila, "--enrol-new", "auto")
     assert done.returncode == 0, done.stderr
-    listed = run_cli("gallery", "list", "--gallery", gallery).stdout
-    (new,) = set(listed.splitlines()) - set(before.splitlines())
-    assert new.split()[:2] == ["new-2026-0001", "3"]  # the three photos on which it is largest
+    # The three photos on which it is largest.
+    assert _individuals(without_dalila) == {**enrolled, "new-2026-0001": 3}
     assert "is not enrolled: it may be new-2026-0001" in done.stderr
-    again = watch_once(root, out, "--gallery", gallery, "--enrol-new", "auto")
+    again = watch_once(root, out, "--gallery", without_dalila, "--enrol-new", "auto")
     assert again.returncode == 0, again.stderr
-    assert run_cli("gallery", "list", "--gallery", gallery).stdout == listed
-    assert run_cli("gallery", "undo", "--gallery", gallery).returncode == 0
-    assert run_cli("gallery", "list", "--gallery", gallery).stdout == before
+    assert _individuals(without_dalila) == {**enrolled, "new-2026-0001": 3}
+    with Gallery.open(without_dalila) as gallery:
+        gallery.undo()
+    assert _individuals(without_dalila) == enrolled
+
+
+def _individuals(gallery: Path) -> dict[str, int]:
+    """The number of photos of each."""
+    with Gallery.open(gallery, writable=False) as opened:
+        return {individual.name: individual.sightings for individual in opened.individuals()}
 
 
 def test_by_default_a_new_individual_waits_for_a_person(
-    light, tmp_path: Path, photo: Callable[..., bytes], watch_once: Callable[..., Finished], run_cli: Callable[..., Finished]
+    light,
+    tmp_path: Path,
+    photo: Callable[..., bytes],
+    watch_once: Callable[..., Finished],
+    without_dalila: Path,
+    run_main: Callable[..., Finished],
 ) -> None:
-    root, out, gallery = tmp_path / "photos", tmp_path / "out", tmp_path / "gallery.sqlite"
-    shutil.copy(light.gallery, gallery)
-    run_cli("gallery", "remove", "Dalila", "--yes", "--gallery", gallery)
+    root, out, gallery = tmp_path / "photos", tmp_path / "out", without_dalila
     root.mkdir()
     (root / "1.jpg").write_bytes(photo(1, "Dalila", 0))
     (root / "2.jpg").write_bytes(photo(2, "Amani", 500))
     watch_once(root, out, "--gallery", gallery)
-    listed = run_cli("watch", "list", "--new", "--json", "--out", out, "--gallery", gallery)
+    listed = run_main("watch", "list", "--new", "--json", "--out", out, "--gallery", gallery)
     (event,) = [json.loads(line) for line in listed.stdout.splitlines()]
     assert [Path(path).name for path in event["animals"][0]["files"]] == ["1.jpg"]
-    shown = run_cli("watch", "list", "--new", "--out", out, "--gallery", gallery).stdout
+    shown = run_main("watch", "list", "--new", "--out", out, "--gallery", gallery).stdout
     assert f"  {event['animals'][0]['verdict']:<5} {event['animals'][0]['headline']}; 1 photo:\n" in shown
-    run_cli("gallery", "add", root / "1.jpg", "--identity", "Dalila", "--gallery", gallery, "--pack", light.pack)
-    assert run_cli("watch", "list", "--new", "--json", "--out", out, "--gallery", gallery).stdout == ""
+    run_main("gallery", "add", root / "1.jpg", "--identity", "Dalila", "--gallery", gallery, "--pack", light.pack)
+    assert run_main("watch", "list", "--new", "--json", "--out", out, "--gallery", gallery).stdout == ""
 
 
 def test_what_a_person_enrols_is_known_to_the_running_daemon(
@@ -268,12 +276,11 @@ def test_what_a_person_enrols_is_known_to_the_running_daemon(
     tmp_path: Path,
     photo: Callable[..., bytes],
     start: Callable[..., subprocess.Popen[str]],
+    without_dalila: Path,
     run_cli: Callable[..., Finished],
     wait_until: Callable[[Path, Callable[[Ledger], bool]], None],
 ) -> None:
-    root, out, gallery = tmp_path / "photos", tmp_path / "out", tmp_path / "gallery.sqlite"
-    shutil.copy(light.gallery, gallery)
-    run_cli("gallery", "remove", "Dalila", "--yes", "--gallery", gallery)
+    root, out, gallery = tmp_path / "photos", tmp_path / "out", without_dalila
     root.mkdir()
     start(root, out, "--gallery", gallery)
     (root / "1.jpg").write_bytes(photo(1, "Dalila", 0))
@@ -313,16 +320,16 @@ def test_nothing_is_answered_beside_a_gallery_that_is_not_described(
 
 
 def test_outputs_are_made_again_from_the_ledger(
-    folder: Path, tmp_path: Path, watch_once: Callable[..., Finished], run_cli: Callable[..., Finished]
+    folder: Path, tmp_path: Path, watch_once: Callable[..., Finished], run_main: Callable[..., Finished]
 ) -> None:
     out = tmp_path / "out"
     watch_once(folder, out)
-    done = run_cli("watch", "export", "--out", out, "--to", tmp_path / "again", "--csv", "--json-lines")
+    done = run_main("watch", "export", "--out", out, "--to", tmp_path / "again", "--csv", "--json-lines")
     assert done.returncode == 0, done.stderr
     for name in ("answers.csv", "answers.jsonl"):
         assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
-    assert run_cli("watch", "export", "--out", out, "--to", tmp_path / "again").returncode == 2
-    assert "5 answered" in run_cli("watch", "status", "--out", out).stdout
+    assert run_main("watch", "export", "--out", out, "--to", tmp_path / "again").returncode == 2
+    assert "5 answered" in run_main("watch", "status", "--out", out).stdout
 
 
 def test_the_frames_of_a_video_are_answered_once(

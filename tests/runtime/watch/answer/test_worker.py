@@ -86,11 +86,11 @@ def test_a_photo_that_the_daemon_dies_of_three_times_goes_to_quarantine_and_the_
     slow_pack: Path,
     start: Callable[..., subprocess.Popen[str]],
     watch_once: Callable[..., Finished],
-    run_cli: Callable[..., Finished],
+    run_main: Callable[..., Finished],
     wait_until: Callable[..., None],
 ) -> None:
     root, out, gallery = tmp_path / "photos", tmp_path / "out", tmp_path / "gallery.sqlite"
-    run_cli("gallery", "init", "--gallery", gallery)
+    run_main("gallery", "init", "--gallery", gallery)
     root.mkdir()
     (root / "0.jpg").write_bytes(photo(0, "Amani", 0))
     for number in (1, 2):
@@ -126,10 +126,10 @@ def _at_work_on(out: Path, name: bytes) -> None:
 
 
 def test_a_stop_in_the_middle_of_a_photo_is_no_death_of_it(
-    tmp_path: Path, photo: Callable[..., bytes], slow_pack: Path, start: Callable[..., subprocess.Popen[str]], run_cli
+    tmp_path: Path, photo: Callable[..., bytes], slow_pack: Path, start: Callable[..., subprocess.Popen[str]], run_main
 ) -> None:
     root, out, gallery = tmp_path / "photos", tmp_path / "out", tmp_path / "gallery.sqlite"
-    run_cli("gallery", "init", "--gallery", gallery)
+    run_main("gallery", "init", "--gallery", gallery)
     root.mkdir()
     (root / "0.jpg").write_bytes(photo(0, "Amani", 0))
     process = start(root, out, "--gallery", gallery, "--pack", slow_pack)
@@ -140,10 +140,10 @@ def test_a_stop_in_the_middle_of_a_photo_is_no_death_of_it(
 
 
 def test_once_gives_up_an_engine_that_keeps_failing_and_what_is_not_answered_waits(
-    tmp_path: Path, photo: Callable[..., bytes], failing_pack: Path, watch_once: Callable[..., Finished], run_cli
+    tmp_path: Path, photo: Callable[..., bytes], failing_pack: Path, watch_once: Callable[..., Finished], run_main
 ) -> None:
     root, out, gallery = tmp_path / "photos", tmp_path / "out", tmp_path / "gallery.sqlite"
-    run_cli("gallery", "init", "--gallery", gallery)
+    run_main("gallery", "init", "--gallery", gallery)
     root.mkdir()
     (root / "empty.jpg").write_bytes(photo(0, None, 0))
     for number in range(1, 9):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 if sys.platform != "linux":
     pytest.skip("the faults can be made on Linux only", allow_module_level=True)
 
-from reid_edge_benchmarks.reliability.outcome import Outcome, Place, Skipped, temporary_place
+from reid_edge_benchmarks.reliability.outcome import Outcome, Place, Skipped
 from reid_edge_benchmarks.reliability.registry import FAULTS
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Place]:
-    with temporary_place() as made:
-        yield made
+def place(made_once: Callable[..., Path]) -> Iterator[Place]:
+    def make(folder: Path) -> None:
+        Place(folder).set_up()
+
+    made = made_once("place-of-faults", make)
+    with tempfile.TemporaryDirectory(prefix="reid-edge-reliability-", ignore_cleanup_errors=True) as folder:
+        yield Place(Path(shutil.copytree(made, folder, dirs_exist_ok=True)))
 
 
 @pytest.fixture

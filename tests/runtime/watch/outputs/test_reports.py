@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,12 +18,9 @@ Finished = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
-def gallery(light, tmp_path: Path, run_cli: Callable[..., Finished]) -> Path:
+def gallery(without_dalila: Path) -> Path:
     """Without Dalila, who is new then."""
-    place = tmp_path / "gallery.sqlite"
-    shutil.copy(light.gallery, place)
-    run_cli("gallery", "remove", "Dalila", "--yes", "--gallery", place)
-    return place
+    return without_dalila
 
 
 @pytest.fixture
@@ -158,9 +154,9 @@ def test_a_photo_that_is_gone_when_its_page_is_due_is_shown_by_its_thumbnail(
 
 
 def test_a_candidate_that_the_gallery_no_longer_has_is_reported_as_missing(
-    unreported: Path, gallery: Path, answerer: Answerer, run_cli: Callable[..., Finished]
+    unreported: Path, gallery: Path, answerer: Answerer, run_main: Callable[..., Finished]
 ) -> None:
-    done = run_cli("gallery", "remove", "Amani", "--yes", "--gallery", gallery)
+    done = run_main("gallery", "remove", "Amani", "--yes", "--gallery", gallery)
     assert done.returncode == 0, done.stderr
     with Ledger.open(unreported / "ledger.sqlite") as ledger:
         make_all(Reports(ledger, answerer, unreported, 10**8))
