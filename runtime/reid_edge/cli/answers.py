@@ -68,7 +68,7 @@ class _CsvAnswers:
         self._row(
             (
                 decision.photo.path,
-                decision.animal.index,
+                decision.animal.number,
                 decision.verdict,
                 decision.identity or "",
                 f"{decision.probability:.4f}",
@@ -97,7 +97,7 @@ class _TextAnswers:
         self._timings = timings
 
     def answer(self, decision: Decision) -> None:
-        which = f", animal {decision.animal.index + 1}" if decision.animal.index else ""
+        which = f", animal {decision.animal.number}" if decision.animal.index else ""
         _write(printable(f"{decision.photo.name}{which}"))
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
         guess = f"{decision.identity}  {_percent(decision.probability)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reid_edge.cli.options import device_options, gallery_option, pack_option
+from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option
 from reid_edge.cli.printing import printable
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
@@ -28,6 +28,7 @@ _SHOWN = 20
 @device_options
 @click.option("--species", default="", help="Compare with this species only, as the gallery spells it.")
 @click.option("--viewpoint", default="", help="The side that the photos show, such as left: compare with the same side only.")
+@animal_option("Answer only for this animal of each photo: 1 is the largest.")
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Identities in the ranking.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per animal and line (docs/decision.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
@@ -43,6 +44,7 @@ def identify(
     threads: int | None,
     species: str,
     viewpoint: str,
+    animal: int | None,
     top: int,
     as_json: bool,
     as_csv: bool,
@@ -64,11 +66,12 @@ def identify(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
     paths = _photo_files(photos)
-    query = Query(species, viewpoint, top=top, with_evidence=explain is not None)
+    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal)
     answers = answers_for("json" if as_json else "csv" if as_csv else "text", timings)
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
         session.candidates.check_species(species)
+        session.candidates.check_viewpoint(viewpoint)
         report = Report(session.gallery) if explain else None
         # On a terminal the answers themselves show how far it is.
         with (
