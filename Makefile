@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINUTES ?= 10
 SAMPLES := runtime/reid_edge/samples
 
-.PHONY: demo test fuzz lint format clean
+.PHONY: demo test fuzz mutants lint format clean
 
 demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos, print the answers
 	rm -rf demo && mkdir demo
@@ -17,6 +17,10 @@ test: $(VENV)/.dev  ## all tests
 
 fuzz: $(VENV)/.dev  ## the properties of the tests on fresh examples: make fuzz MINUTES=30
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)
+
+mutants: $(VENV)/.dev  ## small changes to the modules that decide, which their tests should notice: make mutants MODULE=verdict
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
+	$(BIN)/python tests/mutants.py $(MODULE)
 
 lint: $(VENV)/.dev  ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

@@ -14,11 +14,13 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Tests do not time: a busy machine is no reason to fail. `make test` tries the same examples each time; `make fuzz` searches.
-settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
-settings.register_profile("fuzz", deadline=None, max_examples=300, print_blob=True)
+BUSY = (HealthCheck.too_slow,)
+settings.register_profile("fixed", deadline=None, derandomize=True, database=None, suppress_health_check=BUSY)
+settings.register_profile("fuzz", deadline=None, max_examples=300, print_blob=True, suppress_health_check=BUSY)
+settings.register_profile("mutants", settings.get_profile("fixed"), max_examples=10)
 settings.load_profile("fixed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent

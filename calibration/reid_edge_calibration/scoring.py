@@ -16,6 +16,7 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import Features
 from reid_edge.describe.quality import QUALITY
 from reid_edge.describe.query import Query
+from reid_edge.describe.viewpoint import completed
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment
@@ -65,7 +66,7 @@ def score_labelled_set(
     with Gallery.open_or_create(gallery_path) as gallery:
         result = enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
         refuse_incomplete(labelled, result)
-        candidates = GalleryCandidates(gallery, identifier.feature_key)
+        candidates = identifier.candidates(gallery)
         return _score(labelled, identifier, gallery, candidates, progress, open_set_trials)
 
 
@@ -88,6 +89,7 @@ def _score(
     for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
         described = describe_query(query, labelled, identifier)
         quality[row] = described.quality
+        query = replace(query, viewpoint=completed(Query(viewpoint=query.viewpoint), described.viewpoint).viewpoint)
         comparisons = _comparisons(described.features, query, identifier, candidates, identities, list(column_of))
         scored = [
             dict(zip(map(int, comparison.sighting_ids), comparison.raw, strict=True))

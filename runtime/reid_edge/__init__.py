@@ -15,6 +15,7 @@ _HOMES = {
     "reid_edge.describe.description": ("DescribedAnimal",),
     "reid_edge.describe.segmentation": ("Animal",),
     "reid_edge.describe.features": ("Features",),
+    "reid_edge.describe.viewpoint": ("PredictedViewpoint",),
     "reid_edge.describe.keypoints": ("Keypoints",),
     "reid_edge.identify.enrolment": ("EnrolmentResult",),
     "reid_edge.gallery": ("Gallery",),

@@ -12,6 +12,7 @@ from reid_edge.describe.features import Features as Features
 from reid_edge.describe.keypoints import Keypoints as Keypoints
 from reid_edge.describe.query import Query as Query
 from reid_edge.describe.segmentation import Animal as Animal
+from reid_edge.describe.viewpoint import PredictedViewpoint as PredictedViewpoint
 from reid_edge.errors import EngineError as EngineError
 from reid_edge.errors import GalleryError as GalleryError
 from reid_edge.errors import PackError as PackError

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery
@@ -192,7 +191,7 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
     answers, decisions = [], []
     with Gallery.open_or_create(gallery_path) as gallery:
         refuse_incomplete(labelled, enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}")))
-        candidates = GalleryCandidates(gallery, identifier.feature_key)
+        candidates = identifier.candidates(gallery)
         known = frozenset(individual.name for individual in gallery.individuals())
         for query in progress(labelled.queries, f"Identifying {labelled.name}"):
             timings = Timings()

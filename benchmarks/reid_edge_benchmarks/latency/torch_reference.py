@@ -131,7 +131,13 @@ class TorchReference:
         if identifier.networks.device.provider != "CPUExecutionProvider":
             raise UsageError("PyTorch is measured on the processor, and so must the runtime be.", "Add --device cpu.")
         unknown = sorted({match.matcher for match in identifier.recipe.match} - _MATCHERS)
-        if unknown or identifier.recipe.rerank or identifier.recipe.head or identifier.recipe.orient:
+        if (
+            unknown
+            or identifier.recipe.rerank
+            or identifier.recipe.head
+            or identifier.recipe.orient
+            or identifier.recipe.viewpoint
+        ):
             raise UsageError(
                 "The timed PyTorch reference has mutual nearest neighbours and LightGlue only, no turning, re-ranking or heads"
                 + (f"; the recipe wants {', '.join(unknown)}." if unknown else "."),

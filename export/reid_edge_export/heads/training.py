@@ -104,10 +104,10 @@ def train_head(photos: LabelledPhotos, order: TrainingOptions, say: Say | None =
     """
     start = time.monotonic()
     train, held = photos.hold_out(order.seed)
-    with _one_thread():
+    with one_thread():
         outcome = _KINDS[order.kind](photos, train, held, order, say)
     task: Literal["head", "projection"] = "projection" if order.kind == "projection" else "head"
-    parity = _compare(order.name, outcome.expected, run_network(outcome.content, task, outcome.rows))
+    parity = compare_outputs(order.name, outcome.expected, run_network(outcome.content, task, outcome.rows))
     report = {
         "kind": order.kind,
         "network": order.name,
@@ -257,8 +257,8 @@ _KINDS: Mapping[Kind, Callable[[LabelledPhotos, LabelledPhotos, LabelledPhotos, 
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """The sums of several threads differ in the last digit from machine to machine, and at these sizes threads gain nothing."""
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: sums of several threads differ in the last digit between machines, and gain nothing at these sizes."""
     import torch
 
     before = torch.get_num_threads()
@@ -275,8 +275,12 @@ def _safetensors(name: str, network: nn.Module) -> dict[str, bytes]:
     return {f"{name}.safetensors": save({key: value.contiguous() for key, value in network.state_dict().items()})}
 
 
-def _compare(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> dict[str, float]:
-    """The file's answers against the trainer's, on all photos."""
+def compare_outputs(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> dict[str, float]:
+    """The file's answers against the trainer's, float32 [N, C] each, on all photos.
+
+    Raises:
+        EngineError: they differ by more than rounding does.
+    """
     difference = np.abs(found - expected) / max(1.0, float(np.abs(expected).max()))
     same = float((found.argmax(axis=1) == expected.argmax(axis=1)).mean())
     if not difference.max() <= _LARGEST_DIFFERENCE:

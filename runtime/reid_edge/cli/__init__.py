@@ -25,7 +25,7 @@ _COMMANDS = {
     "doctor": ("reid_edge.cli.doctor:doctor", "Say what this machine can run and what to install."),
     "export": ("reid_edge_export.cli:export", "Desktop: turn PyTorch networks into a pack."),
     "recipe": ("reid_edge_export.recipe_cli:recipe", "Desktop: list, show and check recipes."),
-    "train-head": ("reid_edge_export.heads.cli:train_head", "Desktop: train a pack's heads on a gallery."),
+    "train-head": ("reid_edge_export.heads.cli:train_head", "Desktop: train a pack's heads."),
     "calibrate": ("reid_edge_calibration.cli:calibrate", "Desktop: fit a pack's calibrators and thresholds."),
     "bench": ("reid_edge_benchmarks.cli:bench", "Desktop: measure accuracy and latency."),
 }

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.compare.selection import Selection, agrees, select
-from reid_edge.describe.features import keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
+from reid_edge.compare.shortlist import most_different
+from reid_edge.describe.features import halves_array, keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.describe.query import Query
+from reid_edge.describe.viewpoint import ViewpointPredictor
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.search import VectorIndex
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
 
+_PREDICTED_AT_A_TIME = 1000
+"""Photos whose vectors are read at a time to predict viewpoints: 10 MB where an embedding has 1280 values."""
+
 
 class GalleryCandidates:
     """The sightings of a gallery that have features under one key. Made anew when the gallery changes."""
 
-    def __init__(self, gallery: Gallery, feature_key: str) -> None:
+    def __init__(self, gallery: Gallery, feature_key: str, predictor: ViewpointPredictor | None = None) -> None:
         """Read who each sighting is; features are read when asked for.
+
+        Args:
+            gallery: the catalogue.
+            feature_key: of the features to compare.
+            predictor: of the viewpoints that the gallery does not state; None to leave these unknown.
 
         Raises:
             GalleryError: the gallery cannot be read.
         """
         self._gallery = gallery
         self._key = feature_key
+        self._predictor = predictor
         without = {sighting.id for sighting in gallery.sightings_without(feature_key)}
         self._undescribed = len(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
         self._ids = np.array(sorted(self._sightings), np.int64)
         self._indexes: dict[str, tuple[VectorIndex, NDArray[np.int64] | None]] = {}
+        self._differing: dict[tuple[str, int, frozenset[int]], frozenset[int]] = {}
 
     def __len__(self) -> int:
         return len(self._sightings)
@@ -58,13 +71,22 @@ class GalleryCandidates:
         refuse_mistyped_viewpoint(viewpoint, {seen.viewpoint for seen in self._gallery.sightings() if seen.viewpoint})
 
     def select(self, query: Query) -> Selection:
-        """Which gallery animals the query is compared with, see `reid_edge.compare.selection.select`."""
-        return select(self._sightings.values(), self._undescribed, query)
+        """Which gallery animals the query is compared with, see `reid_edge.compare.selection.select`.
+
+        Raises:
+            GalleryError, EngineError, PackError: viewpoints are predicted, and the vectors or the head cannot be read.
+        """
+        selection = select(self._seen, self._undescribed, query)
+        if not (query.viewpoint and self._predicted):
+            return selection
+        count = len(self._predicted)
+        note = f"The viewpoint of {count} gallery photo{'' if count == 1 else 's'} was predicted."
+        return replace(selection, warnings=(*selection.warnings, note))
 
     def nearest(
         self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
-        """See `reid_edge.compare.comparison.CandidateSource`."""
+        """See `reid_edge.compare.source.CandidateSource`."""
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
         if embedding not in self._indexes:
@@ -75,8 +97,21 @@ class GalleryCandidates:
         ids, _ = index.search(vector, count, named if allowed is None else allowed)
         return ids
 
+    def differing(self, embedding: str, sighting_ids: Sequence[int], count: int) -> list[int]:
+        """See `reid_edge.compare.source.CandidateSource`; ties go by the photo's hash, not by its place."""
+        if len(sighting_ids) <= count:
+            return list(sighting_ids)
+        key = (embedding, count, frozenset(sighting_ids))
+        if key not in self._differing:
+            ordered = sorted(
+                sighting_ids, key=lambda each: (self._sightings[each].photo_sha256, self._sightings[each].animal_index)
+            )
+            rows = most_different(self.vectors(embedding, np.array(ordered, np.int64)), count)
+            self._differing[key] = frozenset(ordered[row] for row in rows)
+        return [sighting for sighting in sighting_ids if sighting in self._differing[key]]
+
     def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See `reid_edge.compare.comparison.CandidateSource`."""
+        """See `reid_edge.compare.source.CandidateSource`."""
         name = vector_array(embedding)
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
         with self._complete():
@@ -85,7 +120,7 @@ class GalleryCandidates:
             )
 
     def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
-        """See `reid_edge.compare.comparison.CandidateSource`."""
+        """See `reid_edge.compare.source.CandidateSource`."""
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, keypoint_arrays(extraction))
         with self._complete():
             return [keypoints_from_arrays(arrays.get(int(sighting), {}), extraction) for sighting in sighting_ids]
@@ -96,6 +131,34 @@ class GalleryCandidates:
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
         with self._complete():
             return [np.asarray(arrays.get(int(sighting), {})[name], np.uint8) for sighting in sighting_ids]
+
+    @cached_property
+    def _seen(self) -> list[Sighting]:
+        """The sightings as a query is held against them: with the predicted viewpoint where none is stated and the prediction is used."""
+        return [
+            replace(seen, viewpoint=self._predicted[number]) if number in self._predicted else seen
+            for number, seen in self._sightings.items()
+        ]
+
+    @cached_property
+    def _predicted(self) -> dict[int, str]:
+        """By sighting, the predicted viewpoints that are used.
+
+        A gallery stores the vectors that they are predicted from, beside what people stated, of photos that a pack with a viewpoint head
+        enrolled. Of others without a stated viewpoint it stays unknown.
+        """
+        predictor = self._predictor
+        if predictor is None:
+            return {}
+        unstated = [number for number, seen in self._sightings.items() if not seen.viewpoint]
+        name, used = halves_array(predictor.stage.embedding), dict[int, str]()
+        for start in range(0, len(unstated), _PREDICTED_AT_A_TIME):
+            arrays = self._gallery.features(unstated[start : start + _PREDICTED_AT_A_TIME], self._key, [name])
+            for number, stored in arrays.items():
+                if name in stored:
+                    (predicted,) = predictor.predict(np.asarray(stored[name], np.float32)[None])
+                    used |= {number: predicted.name} if predicted.used else {}
+        return used
 
     @contextmanager
     def _complete(self) -> Iterator[None]:

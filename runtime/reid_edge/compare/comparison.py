@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
-from reid_edge.compare.matching.pair_scores import highest_score, match_pairs, pair_score, pairs_at_a_time
+from reid_edge.compare.matching.distinctive import distinctive_scores
+from reid_edge.compare.matching.pair_scores import Comparable, highest_score, match_pairs, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
 from reid_edge.compare.selection import Selection
+from reid_edge.compare.shortlist import rows_to_match, shortlist
+from reid_edge.compare.source import CandidateSource
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
@@ -22,26 +25,8 @@ from reid_edge.recipe.species import applies_to
 from reid_edge.recipe.stages import Head
 from reid_edge.timings import Timings
 
-
-class CandidateSource(Protocol):
-    """Where candidates come from: a gallery, seen through one pack."""
-
-    def identity_of(self, sighting_id: int) -> str:
-        """The individual's name."""
-
-    def nearest(
-        self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
-    ) -> NDArray[np.int64]:
-        """The sighting ids of the nearest `count` animals by cosine, nearest first, among the allowed ids (None: all)."""
-
-    def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [N, D], in the order of the ids."""
-
-    def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
-        """One set per id, in their order."""
-
-    def pictures(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
-        """One picture uint8 [S, S] per id, in their order."""
+MatchKey: TypeAlias = tuple[str, str, str, float, int, int]
+"""Keypoints, matcher, network, least score, points and sighting: what the matches of one query depend on."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +39,14 @@ class Comparison:
         raw: float64 [B, S], cosines, match counts, shares of neighbours in common, probabilities; NaN where a matcher was not run on a
             candidate, or a head does not know its individual or the species.
         matches: by matcher name, by row of the shortlist.
+        owners: B names, whom each candidate shows.
     """
 
     sighting_ids: NDArray[np.int64]
     score_names: tuple[str, ...]
     raw: NDArray[np.float64]
     matches: dict[str, dict[int, Matches]] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
 
 
 class MayStop(Protocol):
@@ -77,11 +64,18 @@ class Comparer:
         recipe: how many candidates, which matchers.
         networks: for the matchers that are networks, and for the heads with their labels.
         source: the gallery.
+        kept: the matches of one query by matcher and sighting, so that comparing it with a part of the gallery again costs little; None
+            where each comparison starts anew.
     """
 
     recipe: Recipe
     networks: Networks
     source: CandidateSource
+    kept: MutableMapping[MatchKey, Matches] | None = None
+
+    def keeping_matches(self) -> Comparer:
+        """For one query that is compared with several parts of the gallery."""
+        return replace(self, kept={})
 
     def compare(self, features: Features, selection: Selection, timings: Timings, may_stop: MayStop | None = None) -> Comparison:
         """Shortlist and score.
@@ -99,10 +93,10 @@ class Comparer:
         recipe, names = self.recipe, self.recipe.score_names
         with timings.stage("retrieve"):
             retrieve = recipe.retrieve
-            vector = features.vectors[retrieve.embedding]
-            ids = self.source.nearest(retrieve.embedding, vector, retrieve.candidates, selection.ids)
+            ids = shortlist(self.source, retrieve, features.vectors[retrieve.embedding], selection.ids)
             raw = np.full((len(ids), len(names)), np.nan)
-            comparison = Comparison(ids, names, raw)
+            owners = tuple(self.source.identity_of(int(sighting)) for sighting in ids)
+            comparison = Comparison(ids, names, raw, owners=owners)
             if not len(ids):
                 return comparison
             vectors = {name: self.source.vectors(name, ids) for name in recipe.embedding_names}
@@ -110,26 +104,28 @@ class Comparer:
                 raw[:, names.index(name)] = each @ features.vectors[name]
         with timings.stage("load"):
             stored = _Stored.of(ids, self.source, recipe)
+        comparer = self if self.kept is not None else self.keeping_matches()  # matchers of one setting share their matches
         for match in recipe.match:
             with timings.stage(match.name):
-                self._match(match, features, stored, comparison, may_stop)
+                comparer._match(match, features, stored, comparison, may_stop)
         for rerank in recipe.rerank:
             with timings.stage(rerank.name):
                 vector = features.vectors[rerank.embedding]
                 distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
                 raw[:, names.index(rerank.name)] = 1 - distances
-        owners = [self.source.identity_of(int(sighting)) for sighting in ids] if recipe.head else []
         for head in recipe.head:
             if applies_to(head.species, selection.query.species):
                 with timings.stage(head.name):
                     probabilities = self._classify(head, features, selection)
-                    raw[:, names.index(head.name)] = of_candidates(probabilities, self.networks.labels[head.name], owners)
+                    raw[:, names.index(head.name)] = of_candidates(
+                        probabilities, self.networks.labels[head.name], comparison.owners
+                    )
         return comparison
 
     def _match(self, match: Match, features: Features, stored: _Stored, comparison: Comparison, may_stop: MayStop | None) -> None:
         """Run one matcher, batch by batch where it may stop between."""
         early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
-        rows = _rows_to_match(match, comparison)
+        rows = self._rows_to_match(match, comparison)
         size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))
         for start in range(0, len(rows), size):
             self._score(match, rows[start : start + size], features, stored, comparison)
@@ -145,10 +141,35 @@ class Comparer:
         query = (features.pictures if of_pictures else features.keypoints)[match.keypoints]
         shortlisted = (stored.pictures if of_pictures else stored.keypoints)[match.keypoints]
         candidates = [shortlisted[row] for row in rows]
-        found = match_pairs(match, query, candidates, self.recipe, self.networks)
-        scores = [pair_score(match, query, *pair) for pair in zip(candidates, found, strict=True)]
+        found = self._matches(match, query, candidates, [int(comparison.sighting_ids[row]) for row in rows])
+        if match.count == "distinctive":
+            scores = list(distinctive_scores(len(query), found, [comparison.owners[row] for row in rows]))
+        else:
+            scores = [pair_score(match, query, *pair) for pair in zip(candidates, found, strict=True)]
         comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
         comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+
+    def _matches(self, match: Match, query: Comparable, candidates: list[Comparable], sighting_ids: list[int]) -> list[Matches]:
+        """The matches with these candidates, computed where they are not kept."""
+        kept = self.kept if self.kept is not None else {}
+        keys = [
+            (match.keypoints, match.matcher, match.network, match.min_score, match.points, sighting) for sighting in sighting_ids
+        ]
+        missing = [place for place, key in enumerate(keys) if key not in kept]
+        if missing:
+            some = [_best_points(candidates[place], match.points) for place in missing]
+            found = match_pairs(match, _best_points(query, match.points), some, self.recipe, self.networks)
+            kept.update(zip((keys[place] for place in missing), found, strict=True))
+        return [kept[key] for key in keys]
+
+    def _rows_to_match(self, match: Match, comparison: Comparison) -> list[int]:
+        """Rows of the shortlist that this matcher sees: all, or the best by an earlier score."""
+        if not match.best:
+            return list(range(len(comparison.sighting_ids)))
+        scores = comparison.raw[:, comparison.score_names.index(match.order)]
+        photos = self.recipe.retrieve.unit == "photos"
+        owners = [str(sighting) for sighting in comparison.sighting_ids] if photos else comparison.owners
+        return rows_to_match(scores, owners, match.best, match.photos)
 
     def _classify(self, head: Head, features: Features, selection: Selection) -> NDArray[np.float64]:
         """A head's probabilities; the neighbours of boosting are the nearest of all that the query may be compared with, on the shortlist
@@ -190,9 +211,6 @@ def _ceilings(match: Match, highest: dict[int, float], early: EarlyExit, compari
     return {row: min(most, early.per_match * float(orders[row]) + early.spare) for row, most in highest.items()}
 
 
-def _rows_to_match(match: Match, comparison: Comparison) -> list[int]:
-    """Rows of the shortlist that this matcher sees: all, or the best by an earlier score, of equal ones the nearest."""
-    if not match.best:
-        return list(range(len(comparison.sighting_ids)))
-    score = np.nan_to_num(comparison.raw[:, comparison.score_names.index(match.order)], nan=-np.inf)
-    return [int(row) for row in np.argsort(-score, kind="stable")[: match.best]]
+def _best_points(candidate: Comparable, points: int) -> Comparable:
+    """Its first `points` keypoints, which are the detector's best; all where 0, and of pictures."""
+    return candidate.first(points) if points and isinstance(candidate, Keypoints) else candidate

@@ -131,6 +131,7 @@ class Decision:
         recipe, pack, engine: what computed it.
         timings_ms: per stage, of the whole photo.
         warnings: what a person should know.
+        same_as: names of the gallery that may be one animal, this one; empty where there is no such reason.
     """
 
     verdict: Verdict
@@ -148,6 +149,7 @@ class Decision:
     engine: EngineFacts
     timings_ms: Mapping[str, float]
     warnings: tuple[str, ...]
+    same_as: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data that follows docs/decision.schema.json."""
@@ -168,6 +170,7 @@ class Decision:
             "engine": asdict(self.engine),
             "timings_ms": {stage: round(value, _TIMING_DIGITS) for stage, value in self.timings_ms.items()},
             "warnings": list(self.warnings),
+            **({"same_as": list(self.same_as)} if self.same_as else {}),
         }
 
     @classmethod
@@ -187,7 +190,7 @@ class Decision:
             fields["animal"] = AnimalFacts.from_json(plain["animal"])
             fields["pack"] = PackFacts(**plain["pack"])
             fields["engine"] = EngineFacts(**plain["engine"])
-            fields["warnings"] = tuple(plain["warnings"])
+            fields["warnings"], fields["same_as"] = tuple(plain["warnings"]), tuple(plain.get("same_as", ()))
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"This is not a decision of the format {SCHEMA}.", "Identify the photo again.") from error

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reid_edge.decide.calibration import Entry
-from reid_edge.describe.segmentation import Animal
+from reid_edge.describe.description import DescribedAnimal
+from reid_edge.describe.viewpoint import PredictedViewpoint
 from reid_edge.engines import Provenance
 from reid_edge.pack import Pack
 from reid_edge.photo import Photo
@@ -47,7 +48,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class AnimalFacts:
-    """Where the animal is in the photo.
+    """Where the animal is in the photo, and from which side it is seen, where that was predicted.
 
     Attributes:
         index: 0 for the largest animal of the photo, 1 for the next.
@@ -55,6 +56,7 @@ class AnimalFacts:
         area: share of the photo that the animal covers, 0..1.
         found: False where no animal stood out and the whole frame was used.
         outline: polygons around the animal; None where no evidence was asked for.
+        viewpoint: predicted; None where it was stated, no animal stood out, or the pack predicts none.
     """
 
     index: int
@@ -62,6 +64,7 @@ class AnimalFacts:
     area: float
     found: bool
     outline: tuple[Polygon, ...] | None = None
+    viewpoint: PredictedViewpoint | None = None
 
     @property
     def number(self) -> int:
@@ -69,10 +72,12 @@ class AnimalFacts:
         return self.index + 1
 
     @classmethod
-    def of(cls, animal: Animal, with_outline: bool) -> AnimalFacts:
+    def of(cls, described: DescribedAnimal, with_outline: bool) -> AnimalFacts:
         """The facts of an animal."""
+        animal = described.animal
         outline = tuple(tuple(polygon) for polygon in animal.outline()) if with_outline else None
-        return cls(animal.index, animal.box, round(animal.area, _AREA_DIGITS), animal.found, outline)
+        area = round(animal.area, _AREA_DIGITS)
+        return cls(animal.index, animal.box, area, animal.found, outline, described.viewpoint)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -80,6 +85,8 @@ class AnimalFacts:
         plain |= {"area": self.area, "found": self.found}
         if self.outline is not None:
             plain["outline"] = [[list(point) for point in polygon] for polygon in self.outline]
+        if self.viewpoint is not None:
+            plain["viewpoint"] = {**asdict(self.viewpoint), "probability": round(self.viewpoint.probability, PROBABILITY_DIGITS)}
         return plain
 
     @classmethod
@@ -89,7 +96,8 @@ class AnimalFacts:
         outline = None
         if "outline" in plain:
             outline = tuple(tuple((x, y) for x, y in polygon) for polygon in plain["outline"])
-        return cls(plain["index"], (x0, y0, x1, y1), plain["area"], plain["found"], outline)
+        viewpoint = PredictedViewpoint(**plain["viewpoint"]) if "viewpoint" in plain else None
+        return cls(plain["index"], (x0, y0, x1, y1), plain["area"], plain["found"], outline, viewpoint)
 
 
 @dataclass(frozen=True)

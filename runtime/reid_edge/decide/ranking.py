@@ -119,7 +119,7 @@ class Ranker:
             PackError: see `reid_edge.decide.consensus.score_by_recipe`.
         """
         ids = [int(sighting) for sighting in comparison.sighting_ids]
-        owners = [self.names.identity_of(sighting) for sighting in ids]
+        owners = comparison.owners or [self.names.identity_of(sighting) for sighting in ids]
         if self.recipe and self.recipe.fuse:
             scores = score_by_recipe(comparison.raw, owners, self.recipe, self.entry, self.species)
         else:

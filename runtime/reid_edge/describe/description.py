@@ -17,21 +17,27 @@ from reid_edge.describe.quality import quality_of
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import NO_ANIMAL, Animal, Box, animals_in_boxes, find_animals, whole_frame
 from reid_edge.describe.sift import extract_sift
+from reid_edge.describe.viewpoint import PredictedViewpoint, ViewpointPredictor, completed
 from reid_edge.engines import Engine
 from reid_edge.engines.networks import Networks
 from reid_edge.errors import PhotoError
 from reid_edge.photo import Photo
-from reid_edge.recipe import Recipe
+from reid_edge.recipe import Embed, Recipe
 from reid_edge.timings import Timings
 
 
 @dataclass(frozen=True)
 class DescribedAnimal:
-    """One animal of a photo with its features."""
+    """One animal of a photo with its features.
+
+    Attributes:
+        viewpoint: predicted; None where the query states one, no animal stands out, or the recipe predicts none.
+    """
 
     animal: Animal
     features: Features
     warnings: tuple[str, ...]
+    viewpoint: PredictedViewpoint | None = None
 
     @property
     def quality(self) -> NDArray[np.float32]:
@@ -58,8 +64,9 @@ class Describer:
 
         Args:
             photo: upright.
-            query: its boxes, where somebody else found the animals; its viewpoint and species, by which some recipes turn them.
-            timings: gets the stages ``segment``, ``embed`` and ``extract``.
+            query: its boxes, where somebody else found the animals; its viewpoint and species, by which some recipes turn them. Where it
+                states no viewpoint, some recipes predict it.
+            timings: gets the stages ``segment``, ``viewpoint`` where one is predicted, ``embed`` and ``extract``.
             largest_only: describe the largest animal only, as enrolment does, where a photo stands for one individual.
             skip_empty: describe nothing, at no further cost, and return no animal where none stands out.
 
@@ -68,17 +75,19 @@ class Describer:
             EngineError: a network failed.
         """
         with timings.stage("segment"):
-            animals = self._animals(photo, query.boxes)
+            animals = self.animals(photo, query.boxes)
         if query.animal is not None:
             animals = _chosen(photo, animals, query.animal)
         if skip_empty:
             animals = [animal for animal in animals if animal.found]
-        orient = self.recipe.orient
-        turn = turn_of(orient, query.viewpoint, query.species)
-        warnings = (NOT_TURNED,) if lacks_viewpoint(orient, query.viewpoint, query.species) else ()
-        return [self._described(animal, turn, warnings, timings) for animal in animals[: 1 if largest_only else None]]
+        return [self._described(animal, query, timings) for animal in animals[: 1 if largest_only else None]]
 
-    def _animals(self, photo: Photo, boxes: Sequence[Box] | None) -> list[Animal]:
+    def animals(self, photo: Photo, boxes: Sequence[Box] | None = None) -> list[Animal]:
+        """The animals of a photo, largest first, see `describe`; the whole frame where none stands out.
+
+        Raises:
+            EngineError: a network failed.
+        """
         segment = self.recipe.segment
         network = self.networks[segment.network] if segment else None
         if boxes is not None:
@@ -88,8 +97,10 @@ class Describer:
             return [replace(whole_frame(photo), found=True)]  # the recipe says that the frame is the animal
         return find_animals(photo, network.engine, network.preprocessing, segment)
 
-    def _described(self, animal: Animal, turn: int, warnings: tuple[str, ...], timings: Timings) -> DescribedAnimal:
-        chip = Chip.of(animal, turn)
+    def _described(self, animal: Animal, query: Query, timings: Timings) -> DescribedAnimal:
+        viewpoint, halves = self._viewpoint(animal, query, timings)
+        query, orient = completed(query, viewpoint), self.recipe.orient
+        chip = Chip.of(animal, turn_of(orient, query.viewpoint, query.species))
         with timings.stage("embed"):
             vectors = self._vectors(chip)
         keypoints, pictures = {}, {}
@@ -102,18 +113,52 @@ class Describer:
                 else:
                     network = self.networks[extraction.network]
                     keypoints[extraction.name] = extract_keypoints(chip, network.engine, network.preprocessing, extraction)
-        features = Features(vectors, keypoints, pictures)
-        return DescribedAnimal(animal, features, warnings if animal.found else (NO_ANIMAL, *warnings))
+        warnings = [] if animal.found else [NO_ANIMAL]
+        warnings += [NOT_TURNED] if lacks_viewpoint(orient, query.viewpoint, query.species) else []
+        warnings += [viewpoint.warning] if viewpoint else []
+        return DescribedAnimal(animal, Features(vectors, keypoints, pictures, halves), tuple(warnings), viewpoint)
+
+    def _viewpoint(
+        self, animal: Animal, query: Query, timings: Timings
+    ) -> tuple[PredictedViewpoint | None, dict[str, NDArray[np.float32]]]:
+        """The predicted viewpoint, and the vectors it is predicted from; neither where one is stated, no animal stands out, or the recipe
+        predicts none.
+        """
+        predictor = ViewpointPredictor.of(self.recipe, self.networks)
+        if predictor is None or query.viewpoint.strip() or not animal.found:
+            return None, {}
+        with timings.stage("viewpoint"):
+            vector = self.halves(Chip.of(animal), predictor.stage.embedding)
+            (viewpoint,) = predictor.predict(vector[None])
+        return viewpoint, {predictor.stage.embedding: vector}
+
+    def halves(self, chip: Chip, embedding: str) -> NDArray[np.float32]:
+        """The vectors of the left and the right half of a chip, laid end to end.
+
+        Args:
+            chip: not turned.
+            embedding: the name of an embedder of the recipe.
+
+        Returns:
+            float32 [2 D] of length 1. Of the mirrored chip: of the mirrored right half, then of the mirrored left half.
+
+        Raises:
+            EngineError: a network failed.
+        """
+        stage = next(each for each in self.recipe.embed if each.name == embedding)
+        half = (chip.size[0] + 1) // 2
+        return concatenate([self._embed(side, stage) for side in (chip.rgb[:, :half], chip.rgb[:, -half:])])
 
     def _vectors(self, chip: Chip) -> dict[str, NDArray[np.float32]]:
-        vectors: dict[str, NDArray[np.float32]] = {}
-        for each in self.recipe.embed:
-            network, projection = self.networks[each.network], self._projection(each.projection)
-            vectors[each.name] = embed(chip.rgb, network.engine, network.preprocessing, projection, each.crop_share)
+        vectors = {each.name: self._embed(chip.rgb, each) for each in self.recipe.embed}
         for joined in self.recipe.concatenate:
             parts = [vectors[name] for name in joined.of]
             vectors[joined.name] = concatenate(parts, self._projection(joined.projection))
         return vectors
+
+    def _embed(self, rgb: NDArray[np.uint8], stage: Embed) -> NDArray[np.float32]:
+        network = self.networks[stage.network]
+        return embed(rgb, network.engine, network.preprocessing, self._projection(stage.projection), stage.crop_share)
 
     def _projection(self, name: str) -> Engine | None:
         return self.networks[name].engine if name else None

@@ -21,16 +21,23 @@ class Features:
         vectors: by the recipe's embedding name: float32 [D] of length 1.
         keypoints: by the recipe's extraction name.
         pictures: by the recipe's extraction name: uint8 [S, S], see `reid_edge.describe.picture`.
+        halves: by the recipe's embedding name: float32 [2 D] of length 1, which a viewpoint is predicted from; empty where one is stated.
     """
 
     vectors: Mapping[str, NDArray[np.float32]]
     keypoints: Mapping[str, Keypoints]
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    halves: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def vector_array(name: str) -> str:
     """The name under which a gallery stores the vector of this embedding."""
     return f"embedding/{name}"
+
+
+def halves_array(name: str) -> str:
+    """The name under which a gallery stores the vectors of this embedding that a viewpoint is predicted from."""
+    return f"halves/{name}"
 
 
 def picture_array(name: str) -> str:
@@ -50,6 +57,8 @@ def to_arrays(features: Features) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, vector in features.vectors.items():
         arrays[vector_array(name)] = vector
+    for name, vector in features.halves.items():
+        arrays[halves_array(name)] = vector
     for name, keypoints in features.keypoints.items():
         xy, scores, descriptors, region, frames, turn, long_side = keypoint_arrays(name)
         arrays[xy] = keypoints.xy

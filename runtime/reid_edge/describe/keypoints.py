@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,13 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.xy)
+
+    def first(self, count: int) -> Keypoints:
+        """The best `count` of them."""
+        if len(self) <= count:
+            return self
+        frames = None if self.frames is None else self.frames[:count]
+        return replace(self, xy=self.xy[:count], scores=self.scores[:count], descriptors=self.descriptors[:count], frames=frames)
 
     @property
     def chip_size(self) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from reid_edge.engines.profiles import ranges_of_network
 from reid_edge.engines.selection import NetworkFile
 from reid_edge.errors import PackError
 from reid_edge.pack import Pack
-from reid_edge.pack.head_labels import Labels, labels_file, parse_labels
+from reid_edge.pack.head_labels import Labels, ViewpointLabels, labels_file, parse_labels, parse_viewpoint_labels
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Head
@@ -35,6 +35,7 @@ class Networks:
     Attributes:
         device: the one that was chosen.
         labels: by the name of a head of the recipe, whom it names.
+        viewpoint_labels: which viewpoints the recipe's viewpoint head names; None where the recipe has none.
     """
 
     def __init__(self, pack: Pack, recipe: Recipe, requested_device: str, threads: int | None = None) -> None:
@@ -49,6 +50,7 @@ class Networks:
         self._loaded: dict[str, LoadedNetwork] = {}
         self._loading = Lock()
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
+        self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
         probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
         self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
 
@@ -84,13 +86,25 @@ def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
 def _labels(pack: Pack, head: Head) -> Labels:
     path = labels_file(head.network)
     labels = parse_labels(pack.read_json(path), head.kind, path)
-    takes = pack.manifest.networks[head.network].parameters.get("input_dimension", labels.dimension)
-    if takes != labels.dimension:
+    _check_dimension(pack, head.name, head.network, labels.dimension)
+    return labels
+
+
+def _viewpoint_labels(pack: Pack, head: str) -> ViewpointLabels:
+    path = labels_file(head)
+    labels = parse_viewpoint_labels(pack.read_json(path), path)
+    _check_dimension(pack, head, head, labels.dimension)
+    return labels
+
+
+def _check_dimension(pack: Pack, name: str, network: str, dimension: int) -> None:
+    """The labels are for vectors as wide as the head's network takes."""
+    takes = pack.manifest.networks[network].parameters.get("input_dimension", dimension)
+    if takes != dimension:
         raise PackError(
-            f"{path} is for vectors of {labels.dimension} values, but the head {head.name} takes {takes}.",
+            f"{labels_file(network)} is for vectors of {dimension} values, but the head {name} takes {takes}.",
             "Train the head again: reid-edge train-head.",
         )
-    return labels
 
 
 def _network_file(pack: Pack, recipe: Recipe, name: str) -> NetworkFile:

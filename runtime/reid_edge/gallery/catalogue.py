@@ -154,12 +154,16 @@ class Catalogue:
 
     def sightings_of(self, sighting_ids: Collection[int]) -> list[Sighting]:
         """The sightings of these ids, in the order of the ids; GalleryError where one is missing."""
-        rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
-        found = {sighting.id: sighting for sighting in map(_sighting, rows)}
+        found = self.present_sightings(sighting_ids)
         for sighting_id in sighting_ids:
             if sighting_id not in found:
                 raise GalleryError(f"The gallery has no sighting {sighting_id}.", "See the numbers: reid-edge gallery show NAME.")
         return [found[sighting_id] for sighting_id in sighting_ids]
+
+    def present_sightings(self, sighting_ids: Collection[int]) -> dict[int, Sighting]:
+        """The sightings of these ids, by id; those that were removed are left out."""
+        rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
+        return {sighting.id: sighting for sighting in map(_sighting, rows)}
 
     def has_photo(self, photo_sha256: str, animal_index: int | None = None) -> Sighting | None:
         """The first sighting of this photo, or that of one animal in it; None where there is none."""

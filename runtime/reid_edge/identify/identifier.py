@@ -13,14 +13,17 @@ from reid_edge.compare.comparison import Comparer
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.calibration import CalibrationModel, read_calibration
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.early_exit import EarlyExitCheck
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.decide.ranking import Ranker
 from reid_edge.decide.verdict import judge
 from reid_edge.describe.description import DescribedAnimal, Describer
 from reid_edge.describe.query import Query
+from reid_edge.describe.viewpoint import ViewpointPredictor, completed
 from reid_edge.engines.networks import Networks
 from reid_edge.errors import PackError
+from reid_edge.gallery import Gallery
 from reid_edge.pack import Pack
 from reid_edge.photo import Photo
 from reid_edge.recipe import Recipe, parse_recipe
@@ -67,6 +70,14 @@ class Identifier:
     def feature_key(self) -> str:
         """What a gallery's features are tied to: the networks and parameters that make them, not the calibration."""
         return self.pack.feature_key(self.recipe.feature_networks, self.recipe.feature_settings())
+
+    def candidates(self, gallery: Gallery) -> GalleryCandidates:
+        """The gallery, seen through this pack: its features, and the viewpoints that this pack predicts of its photos.
+
+        Raises:
+            GalleryError: the gallery cannot be read.
+        """
+        return GalleryCandidates(gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks))
 
     def describe(
         self,
@@ -119,6 +130,9 @@ class Identifier:
         selection: Selection,
         timings: Timings,
     ) -> Decision:
+        query = completed(selection.query, described.viewpoint)
+        if query is not selection.query:
+            selection = candidates.select(query)
         recipe, query = self.recipe, selection.query
         entry, calibration = self.calibration.entry(query.species)
         quality = None if recipe.fuse else described.quality
@@ -130,6 +144,9 @@ class Identifier:
             ranking = ranker.rank(comparison)
             ambiguity = selection.ambiguity_reason(described.animal.found)
             judgement = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
+            if doubles := find_doubles(ranking, recipe):
+                ranking = ranker.rank(as_one(comparison, doubles, recipe))
+                judgement = judge_doubles(judgement, ranking, doubles)
             matched = candidates if query.with_evidence else None
             return Decision(
                 verdict=judgement.verdict,
@@ -141,12 +158,13 @@ class Identifier:
                 thresholds=Thresholds.of(entry),
                 calibration=calibration,
                 photo=PhotoFacts.of(photo),
-                animal=AnimalFacts.of(described.animal, query.with_evidence),
+                animal=AnimalFacts.of(described, query.with_evidence),
                 recipe=self.pack.manifest.name,
                 pack=PackFacts.of(self.pack),
                 engine=EngineFacts.of(self.networks[recipe.networks[0]].engine.provenance),
                 timings_ms={},
                 warnings=(*photo.warnings, *described.warnings, *selection.warnings, *_duplicate(photo, candidates)),
+                same_as=doubles,
             )
 
 

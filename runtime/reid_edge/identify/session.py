@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
@@ -46,7 +45,7 @@ class Session:
     def __init__(self, gallery: Gallery, identifier: Identifier) -> None:
         self.gallery = gallery
         self.identifier = identifier
-        self.candidates = GalleryCandidates(gallery, identifier.feature_key)
+        self.candidates = identifier.candidates(gallery)
 
     @classmethod
     def open(cls, gallery_path: Path, pack_name: str, device: str = "auto", threads: int | None = None) -> Session:
@@ -155,7 +154,7 @@ class Session:
             check_names(writable, identity, listed.enrolments, new)
             result = enrol(writable, self.identifier, listed.enrolments)
         result.unidentified.update(listed.unidentified)
-        self.candidates = GalleryCandidates(self.gallery, self.identifier.feature_key)
+        self.candidates = self.identifier.candidates(self.gallery)
         return result
 
     def identify_each(

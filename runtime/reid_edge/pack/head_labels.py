@@ -1,4 +1,4 @@
-"""What a trained head names: the individuals of its probabilities and the layout of its features, in ``heads/NETWORK.json`` of a pack."""
+"""What a trained head names, individuals or viewpoints, and the layout of its features, in ``heads/NETWORK.json`` of a pack."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ class Labels:
     species: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ViewpointLabels:
+    """The labels of a viewpoint head.
+
+    Attributes:
+        viewpoints: C names in lower case, two or more, in the order of the head's probabilities.
+        dimension: values of the vector that it takes, twice those of an embedding.
+    """
+
+    viewpoints: tuple[str, ...]
+    dimension: int
+
+
 def labels_file(network: str) -> str:
     """The path in the pack of the labels of a head's network."""
     return f"heads/{network}.json"
@@ -59,6 +72,23 @@ def parse_labels(data: object, kind: Literal["classifier", "boosting"], where: s
     return Labels(boosting.identities, boosting.embedding_dimension, boosting.neighbours, boosting.viewpoints, boosting.species)
 
 
+def parse_viewpoint_labels(data: object, where: str) -> ViewpointLabels:
+    """Read the labels of a viewpoint head as strictly as `parse_labels`.
+
+    Args:
+        data: the JSON: ``{"format_version": 1, "viewpoints": [...], "input_dimension": D}``.
+        where: the path of the file, for errors.
+
+    Raises:
+        PackError: with the key that is wrong.
+    """
+    try:
+        read = decode(_Viewpoint, data)
+    except InvalidValue as error:
+        raise PackError(f"{where}: {error}.", error.hint or _HINT) from None
+    return ViewpointLabels(read.viewpoints, read.input_dimension)
+
+
 def _check_version(version: int) -> int:
     if version != FORMAT_VERSION:
         raise InvalidValue(f"is {version}, this program reads {FORMAT_VERSION}", "Update reid-edge.")
@@ -70,7 +100,7 @@ def _each_once(change: Callable[[str], str], least: int = 0) -> Callable[[tuple[
 
     def check(names: tuple[str, ...]) -> tuple[str, ...]:
         if len(names) < least:
-            raise InvalidValue("must name one individual or more")
+            raise InvalidValue("must name one individual or more" if least == 1 else f"must have {least} names or more")
         if len(set(map(change, names))) < len(names):
             raise InvalidValue("has a name twice")
         return names
@@ -96,3 +126,10 @@ class _Boosting(_Classifier):
     neighbours: _Count
     viewpoints: _Categories
     species: _Categories
+
+
+@dataclass(frozen=True)
+class _Viewpoint:
+    format_version: Annotated[int, Then(_check_version)]
+    viewpoints: Annotated[tuple[_Category, ...], Then(_each_once(str.casefold, least=2))]
+    input_dimension: _Count

@@ -19,6 +19,7 @@ from reid_edge.recipe.stages import (
     Retrieve,
     Segment,
     Step,
+    Viewpoint,
 )
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "Retrieve",
     "Segment",
     "Step",
+    "Viewpoint",
     "parse_recipe",
 ]

@@ -59,6 +59,8 @@ def _check_uses(recipe: Recipe) -> None:
             one_of(f"The matcher {match.name}'s order", match.order, recipe.score_names[: len(vectors) + place])
     for name, embedding in [(s.name, s.embedding) for s in recipe.rerank] + [(s.name, s.embedding) for s in recipe.head]:
         one_of(f"The embedding of {name}", embedding, vectors)
+    if recipe.viewpoint:
+        one_of("The embedding of recipe.viewpoint", recipe.viewpoint.embedding, [embed.name for embed in recipe.embed])
     for fuse in recipe.fuse:
         for name in (name for group in fuse.groups for name in group.scores):
             one_of(f"A score of the fusion {fuse.name}", name, recipe.score_names)
@@ -115,8 +117,12 @@ def _check_early_exit(recipe: Recipe) -> None:
             "An early exit needs a last matcher of keypoints, given its candidates in the order of an earlier matcher's score.",
             "Give the last [[recipe.match]] best and order, or leave [recipe.early_exit] out.",
         )
-    if recipe.early_exit.per_match and "share" in (last.count, counts[last.order]):
-        raise PackError("per_match of an early exit compares counts, and a share is none.", "Leave per_match and spare out.")
+    if recipe.early_exit.per_match and {"share", "distinctive"} & {last.count, counts[last.order]}:
+        raise PackError("per_match of an early exit compares counts of matches.", "Leave per_match and spare out.")
+    if last.count == "distinctive":
+        raise PackError(
+            "A distinctive score depends on every candidate, so no candidate can be left out.", "Leave [recipe.early_exit] out."
+        )
 
 
 def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
@@ -150,6 +156,11 @@ def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
                 f"The head {head.name} has no {_HEADS.format(head.network)}, which lists the individuals of its probabilities.",
                 "Train it: reid-edge train-head.",
             )
+    if recipe.viewpoint and files and _HEADS.format(recipe.viewpoint.head) not in files:
+        raise PackError(
+            f"The viewpoint head has no {_HEADS.format(recipe.viewpoint.head)}, which lists the viewpoints of its probabilities.",
+            "Train it: reid-edge train-head viewpoint.",
+        )
 
 
 def _check_places(recipe: Recipe, manifest: Manifest) -> None:
@@ -183,6 +194,8 @@ def _wanted(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield from ((extract.network, "keypoints") for extract in recipe.extract if extract.network)
     yield from ((match.network, "matching") for match in recipe.match if match.network)
     yield from ((head.network, "head") for head in recipe.head)
+    if recipe.viewpoint:
+        yield recipe.viewpoint.head, "head"
 
 
 def _check_widths(recipe: Recipe, manifest: Manifest) -> None:
@@ -195,12 +208,15 @@ def _check_widths(recipe: Recipe, manifest: Manifest) -> None:
         parts = [width[name] for name in each.of]
         total = sum(part for part in parts if isinstance(part, int)) if all(isinstance(part, int) for part in parts) else None
         width[each.name] = _projected(each.projection, total, each.name, manifest)
-    for head in recipe.head:
-        takes = manifest.networks[head.network].parameters.get("input_dimension")
-        gives = width[head.embedding]
+    heads = [(head.name, head.network, head.embedding, 1) for head in recipe.head]
+    if recipe.viewpoint:
+        heads.append((recipe.viewpoint.head, recipe.viewpoint.head, recipe.viewpoint.embedding, 2))
+    for name, network, embedding, halves in heads:
+        takes, one = manifest.networks[network].parameters.get("input_dimension"), width[embedding]
+        gives = one * halves if isinstance(one, int) else one
         if takes is not None and gives is not None and takes != gives:
             raise PackError(
-                f"The head {head.name} takes vectors of {takes} values, but {head.embedding} gives {gives}.",
+                f"The head {name} takes vectors of {takes} values, but {'two halves of ' if halves == 2 else ''}{embedding} gives {gives}.",
                 "Train it on the vectors of this pack: reid-edge train-head.",
             )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Count = Literal["matches", "inliers", "share"]
+Count = Literal["matches", "inliers", "share", "distinctive"]
 
 MATCHING_BATCH = 4
 """Candidates that a matching network is given in one run where batches are faster; TensorRT engines are built for as many."""
@@ -37,7 +37,8 @@ class MatcherRules:
 
 
 MATCHERS: Mapping[str, MatcherRules] = {
-    "mutual-nearest": MatcherRules(one_to_one=False),  # keypoints that are equally near are both matched
+    # Keypoints that are equally near are both matched. Only its scores are cosines, which "distinctive" subtracts from one another.
+    "mutual-nearest": MatcherRules(one_to_one=False, counts=("matches", "inliers", "share", "distinctive")),
     "lightglue": MatcherRules(network=True, positions=True),
     "loftr": MatcherRules(network=True, pictures=True, counts=("matches",)),
     "adalam": MatcherRules(one_to_one=False),

@@ -19,6 +19,7 @@ from reid_edge.recipe.stages import (
     Retrieve,
     Segment,
     Step,
+    Viewpoint,
 )
 
 # Raise it when the code changes what is computed of a photo, so that galleries are described anew and never mixed.
@@ -31,6 +32,7 @@ class Recipe:
 
     Attributes:
         segment: None where the whole frame is the animal, as of photos that were cut out already.
+        viewpoint: None where the pack predicts no viewpoints.
         early_exit: None where the last matcher sees all candidates that it is given.
         decide: None where `reid-edge calibrate` models the evidence.
     """
@@ -42,6 +44,7 @@ class Recipe:
     match: tuple[Match, ...]
     orient: Orient | None = None
     concatenate: tuple[Concatenate, ...] = ()
+    viewpoint: Viewpoint | None = None
     rerank: tuple[Rerank, ...] = ()
     head: tuple[Head, ...] = ()
     fuse: tuple[Fuse, ...] = ()
@@ -67,16 +70,21 @@ class Recipe:
         names = [self.segment.network if self.segment else "", *embedders]
         names += [each.projection for each in self.concatenate]
         names += [extract.network for extract in self.extract]
+        names += [self.viewpoint.head] if self.viewpoint and self.orient else []
         return tuple(filter(None, names))
 
     @property
     def networks(self) -> tuple[str, ...]:
         """All networks that the recipe opens, once each."""
         matchers = [match.network for match in self.match if match.network]
-        return tuple(dict.fromkeys((*self.feature_networks, *matchers, *(head.network for head in self.head))))
+        heads = [head.network for head in self.head] + ([self.viewpoint.head] if self.viewpoint else [])
+        return tuple(dict.fromkeys((*self.feature_networks, *matchers, *heads)))
 
     def feature_settings(self) -> dict[str, Any]:
         """The parameters that change stored features; a gallery's features are tied to these and to `feature_networks`.
+
+        Predicting viewpoints changes none, unless animals are turned by them: a gallery needs no new features when its pack gets a
+        viewpoint head.
 
         Fields at their default are left out, so that a key that a later version adds does not change the features of packs without it.
         """
@@ -90,6 +98,8 @@ class Recipe:
         }
         if self.orient:
             settings["orient"] = _non_default_fields(self.orient)
+        if self.orient and self.viewpoint:
+            settings["viewpoint"] = _non_default_fields(self.viewpoint)
         if self.concatenate:
             settings["concatenate"] = [_non_default_fields(each) for each in self.concatenate]
         return settings

@@ -15,6 +15,8 @@ from reid_edge.plain_data import Pattern, Range, Tagged, Then, each_once, must_b
 from reid_edge.recipe.matchers import MATCHERS, Count, MatcherRules
 
 Detector = Literal["network", "sift", "picture"]
+Unit = Literal["individuals", "photos"]
+Geometry = Literal["homography", "similarity"]
 
 
 def _registered(matcher: str) -> str:
@@ -138,11 +140,40 @@ class Extract:
 
 
 @dataclass(frozen=True)
+class Viewpoint:
+    """Predict which side of an animal is seen, where nobody stated it. It is not a score: it fills in the viewpoint, or leaves it unknown.
+
+    Attributes:
+        head: a head of the pack; its viewpoints stand in ``heads/HEAD.json``.
+        embedding: the embedder whose vectors of the animal's left and right half the head takes, laid end to end.
+        min_probability: from this probability on a predicted viewpoint is used as a stated one is; below it the viewpoint stays unknown.
+    """
+
+    head: str
+    embedding: str
+    min_probability: Share
+
+
+@dataclass(frozen=True)
 class Retrieve:
-    """Shortlist the nearest `candidates` gallery animals (B) by the cosine of one embedding or concatenation."""
+    """Shortlist the gallery animals that are nearest by the cosine of one embedding or concatenation.
+
+    Attributes:
+        embedding: or concatenation.
+        candidates: how many (B); a gallery of no more is compared whole.
+        unit: what `candidates`, and `best` of every matcher, count: ``individuals``, each by its nearest photo, so that one with many
+            photos takes one place; or ``photos``, as the published systems do.
+        photos: of each individual at most so many are compared, chosen to differ; 0 for all. Only where individuals are counted.
+    """
 
     embedding: str
     candidates: Annotated[int, Range(1, 100_000)]
+    unit: Unit = "photos"
+    photos: Annotated[int, Range(1, 1000)] = 0
+
+    def __post_init__(self) -> None:
+        if self.photos and self.unit == "photos":
+            raise PackError('photos is a limit for each individual: it needs unit = "individuals".', "Give both, or no photos.")
 
 
 @dataclass(frozen=True)
@@ -155,10 +186,13 @@ class Match:
         matcher: one of `reid_edge.recipe.matchers.MATCHERS`.
         network: a matching network of the pack; empty for the matchers that run on the host.
         min_score: matches with a cosine (mutual-nearest) or confidence above this are counted.
-        best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist.
+        best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist. See `Retrieve.unit`.
         order: the score that orders the candidates for `best`; empty where `best` is 0.
-        count: what the score counts: ``matches``; ``inliers`` of a homography (MAGSAC++); or the ``share`` of the query's keypoints that
-            are matched.
+        photos: of each of the `best` individuals only so many photos are matched, the best ones by `order`; 0 for all.
+        points: only the detector's best so many keypoints are matched, of the query and of each candidate; 0 for all.
+        count: what the score counts: ``matches``; ``inliers`` of one geometry; the ``share`` of the query's keypoints that are matched; or
+            how ``distinctive`` the matches are, see `reid_edge.compare.matching.distinctive`: a score that depends on the other candidates.
+        geometry: what inliers agree on: a ``homography`` (MAGSAC++), or a ``similarity``: a turn, a scale and a shift (RANSAC).
         inlier_pixels: largest distance of an inlier, in pixels of a chip whose long side is 512; 0 where none is counted.
     """
 
@@ -169,7 +203,10 @@ class Match:
     network: str = ""
     best: Candidates = 0
     order: str = ""
+    photos: Annotated[int, Range(1, 1000)] = 0
+    points: Annotated[int, Range(1, 100_000)] = 0
     count: Count = "matches"
+    geometry: Geometry = "homography"
     inlier_pixels: Annotated[float, Range(0.1, 1000)] = 0.0
 
     def __post_init__(self) -> None:
@@ -182,8 +219,14 @@ class Match:
             raise PackError(f"the matcher {self.matcher} counts {counts}, not {self.count}.", "Correct count, or leave it out.")
         if bool(self.best) != bool(self.order):
             raise PackError("best and order go together.", "Give both, or neither to match the whole shortlist.")
+        if self.photos and not self.best:
+            raise PackError(
+                "photos is a limit for each of the best individuals: it needs best and order.", "Give all, or no photos."
+            )
         if (self.count == "inliers") != bool(self.inlier_pixels):
             raise PackError('count = "inliers" and inlier_pixels go together.', "Give both, or neither.")
+        if self.geometry != "homography" and self.count != "inliers":
+            raise PackError('geometry is what inliers agree on: it needs count = "inliers".', "Give both, or leave geometry out.")
 
     @property
     def rules(self) -> MatcherRules:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 import reid_edge
 from reid_edge.decide.decision import Decision
-from reid_edge.gallery import Gallery
+from reid_edge.gallery import Gallery, Sighting
 from reid_edge.photo import Photo
 from reid_edge.report.markup import define, page_head, percent, text
 from reid_edge.report.pictures import Picture, candidate_picture, overview_picture, query_picture
@@ -43,12 +44,17 @@ class Report:
         self._facts: Mapping[str, str] = {}
         self._defined: set[str] = set()
 
-    def add(self, photo: Photo | None, decisions: Sequence[Decision]) -> None:
+    def add(
+        self, photo: Photo | None, decisions: Sequence[Decision], thumbnails: Mapping[int, bytes] = MappingProxyType({})
+    ) -> None:
         """Add one photo; nothing of it is kept in memory.
 
+        What a stored answer refers to may be gone: the page says so where its photo, its matched points or a sighting is missing.
+
         Args:
-            photo: upright; None where its pixels are not at hand, as of decisions that were read back: they are drawn on a blank frame.
-            decisions: one per animal, made with ``Query(with_evidence=True)``.
+            photo: upright; None where it cannot be read any more: its animals are drawn on their thumbnails, or on a blank frame.
+            decisions: one per animal, made with ``Query(with_evidence=True)``, or read back.
+            thumbnails: by the animal's index, for a photo that cannot be read: a JPEG of what is inside its box.
 
         Raises:
             GalleryError: the gallery cannot be read.
@@ -60,9 +66,12 @@ class Report:
         overview = overview_picture(f"photo-{self._photos}", photo, decisions[0].photo)
         for decision in decisions:
             number = len(self._contents) + 1
-            query = query_picture(f"query-{number}", photo, decision.animal.box)
-            sightings = tuple(self._gallery.sightings_of([ranked.sighting for ranked in decision.ranking]))
-            candidates = tuple(candidate_picture(self._gallery, sighting) for sighting in sightings)
+            query = query_picture(f"query-{number}", photo, decision.animal.box, thumbnails.get(decision.animal.index))
+            sightings = self._sightings(decision)
+            candidates = tuple(
+                candidate_picture(self._gallery, ranked.sighting, sighting)
+                for ranked, sighting in zip(decision.ranking, sightings, strict=True)
+            )
             section = write_section(number, decision, AnimalPictures(overview, query, sightings, candidates))
             with storage_errors("put a part of the report into the folder for temporary files"):
                 self._sections.write(_encoded(self._definitions(overview, query, *candidates) + section))
@@ -81,6 +90,12 @@ class Report:
             self._sections.seek(0)
             shutil.copyfileobj(self._sections, file)
             file.write(b"</main>\n</body>\n</html>\n")
+
+    def _sightings(self, decision: Decision) -> tuple[Sighting | None, ...]:
+        """The best photo of each identity; None where the gallery has it no longer, or another one under its id (a backup's)."""
+        present = self._gallery.present_sightings([ranked.sighting for ranked in decision.ranking])
+        found = ((ranked, present.get(ranked.sighting)) for ranked in decision.ranking)
+        return tuple(sighting if sighting and sighting.photo_name == ranked.photo else None for ranked, sighting in found)
 
     def _definitions(self, *pictures: Picture) -> str:
         """The pictures that are not on the page yet; a gallery photo is a candidate for many queries."""

@@ -63,19 +63,26 @@ def overview_picture(picture_id: str, photo: Photo | None, facts: PhotoFacts) ->
     return Picture(picture_id, (0, 0, facts.width, facts.height), jpeg)
 
 
-def query_picture(picture_id: str, photo: Photo | None, box: tuple[int, int, int, int]) -> Picture:
-    """One animal: the photo inside the box (x0, y0, x1, y1); blank where there are no pixels."""
+def query_picture(
+    picture_id: str, photo: Photo | None, box: tuple[int, int, int, int], thumbnail: bytes | None = None
+) -> Picture:
+    """One animal: the photo inside the box (x0, y0, x1, y1); where there are no pixels its thumbnail, a JPEG of the same part, or blank."""
     x0, y0, x1, y1 = box
-    return Picture(picture_id, box, _jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE) if photo else None)
+    return Picture(picture_id, box, _jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE) if photo else thumbnail)
 
 
-def candidate_picture(gallery: Gallery, sighting: Sighting) -> Picture:
+def candidate_picture(gallery: Gallery, sighting_id: int, sighting: Sighting | None) -> Picture:
     """The gallery's thumbnail of a sighting, which shows what is inside its box; the photo itself may be gone.
+
+    A sighting that the gallery no longer has is None, and has no picture.
 
     Raises:
         GalleryError: the gallery cannot be read.
     """
-    picture_id, jpeg = f"sighting-{sighting.id}", gallery.thumbnail(sighting.id)
+    picture_id = f"sighting-{sighting_id}"
+    if sighting is None:
+        return Picture(f"{picture_id}-missing", (0, 0, 1, 1), None, in_photo_pixels=False)
+    jpeg = gallery.thumbnail(sighting_id)
     if sighting.box is not None:
         x0, y0, x1, y1 = sighting.box
         return Picture(picture_id, (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)), jpeg)

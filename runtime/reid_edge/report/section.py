@@ -17,11 +17,14 @@ BADGES = {"known": "Known", "new": "New", "ask": "Ask a person"}
 
 @dataclass(frozen=True)
 class AnimalPictures:
-    """What is drawn of one animal: the whole photo, the animal, and the sighting and picture of each identity of the ranking."""
+    """What is drawn of one animal: the whole photo, the animal, and the sighting and picture of each identity of the ranking.
+
+    A sighting is None where the gallery no longer has it.
+    """
 
     overview: Picture
     query: Picture
-    sightings: tuple[Sighting, ...]
+    sightings: tuple[Sighting | None, ...]
     candidates: tuple[Picture, ...]
 
 
@@ -50,7 +53,7 @@ def write_section(number: int, decision: Decision, pictures: AnimalPictures) -> 
 
     Args:
         number: of the animal on the page, for ids.
-        decision: made with ``Query(with_evidence=True)``.
+        decision: made with ``Query(with_evidence=True)``, or read back.
         pictures: of the animal, and of each identity of the ranking in its order.
     """
     outline_id = f"outline-{number}"
@@ -87,11 +90,20 @@ def _answer(number: int, decision: Decision, pictures: AnimalPictures, outline_i
         f'<header><div><p class="photo"><strong>{photo_title(decision)}</strong> <span>{when}</span></p>'
         f'<h2 id="title-{number}">{headline(decision)} {badge(decision)}</h2>{probability}'
         f'<p class="reason">{text(decision.reason)}</p>'
-        f"{f'<ul class=warnings>{warnings}</ul>' if warnings else ''}</div>"
+        f"{f'<ul class=warnings>{warnings}</ul>' if warnings else ''}"
+        f"{''.join(f'<p class=missing>{note}</p>' for note in _missing(decision, overview))}</div>"
         f'<svg class="overview" role="img" aria-label="The whole photo {text(decision.photo.name)} with the animal’s outline" '
         f'viewBox="0 0 {overview.width:g} {overview.height:g}"><use href="#{overview.id}"/>'
         f'<rect class="box" {_rectangle(pictures.query)}/>{draw_outline(outline_id)}</svg></header>'
     )
+
+
+def _missing(decision: Decision, overview: Picture) -> list[str]:
+    """What a stored answer has no more."""
+    notes = ["The photo could not be read when this page was written."] if overview.jpeg is None else []
+    if decision.animal.outline is None:
+        notes.append("Outline and matched points are not stored with this answer.")
+    return notes
 
 
 def _rectangle(picture: Picture) -> str:
@@ -111,8 +123,9 @@ def _figures(decision: Decision, pictures: AnimalPictures, outline_id: str, rang
     candidates = zip(decision.ranking, pictures.sightings, pictures.candidates, strict=True)
     for place, (ranked, sighting, picture) in enumerate(candidates):
         label = f"The animal of {photo} beside {ranked.identity} of {ranked.photo}, with lines between matched points"
-        notes = "".join(f"<p>{note}</p>" for note in _notes(ranked, picture))
-        facts = ", ".join(text(fact) for fact in (ranked.photo, sighting.taken_at.replace("T", " "), sighting.viewpoint) if fact)
+        notes = "".join(f"<p>{note}</p>" for note in _notes(ranked, sighting, picture))
+        seen = (sighting.taken_at.replace("T", " "), sighting.viewpoint) if sighting else ()
+        facts = ", ".join(text(fact) for fact in (ranked.photo, *seen) if fact)
         figures.append(
             f'<figure data-candidate="{place}"{" hidden" if place else ""}>'
             f"{draw_pair(pictures.query, outline_id, picture, ranked.matches, ranges, shown, label)}"
@@ -122,10 +135,13 @@ def _figures(decision: Decision, pictures: AnimalPictures, outline_id: str, rang
     return "".join(figures)
 
 
-def _notes(ranked: RankedIdentity, picture: Picture) -> list[str]:
+def _notes(ranked: RankedIdentity, sighting: Sighting | None, picture: Picture) -> list[str]:
     """What a reader of the drawing would otherwise wonder about."""
-    notes = ["The gallery holds no picture of this animal."] if picture.jpeg is None else []
-    if not picture.in_photo_pixels and any(matched.scores for matched in ranked.matches):
+    if sighting is None:
+        notes = ["The gallery no longer has this photo."]
+    else:
+        notes = ["The gallery holds no picture of this animal."] if picture.jpeg is None else []
+    if sighting and not picture.in_photo_pixels and any(matched.scores for matched in ranked.matches):
         notes.append("The gallery does not say where the animal was in its photo, so the matched points cannot be drawn.")
     not_run = [score.name for score in ranked.scores if score.raw is None]
     if not_run:

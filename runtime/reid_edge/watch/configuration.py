@@ -171,6 +171,11 @@ class Configuration:
         300.0, "", "/healthz reports a problem when the loop or a delivery makes no progress for this time.", live=True
     )
 
+    @property
+    def makes_reports(self) -> bool:
+        """Whether reports are asked for, and have room."""
+        return self.reports and self.keep_bytes > 0
+
 
 def settings(kind: type[Any] = Configuration) -> Iterator[tuple[Field[Any], Setting]]:
     """The settings of a dataclass in their order: each field, and what is said of it."""

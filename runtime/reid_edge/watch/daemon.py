@@ -46,12 +46,12 @@ from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
 from reid_edge.watch.logging import set_up_logging
 from reid_edge.watch.monitoring import Monitor
 from reid_edge.watch.outputs.file_delivery import FileDelivery
-from reid_edge.watch.outputs.thumbnails import Thumbnails
+from reid_edge.watch.outputs.thumbnails import THUMBNAILS, Thumbnails
 from reid_edge.watch.service.notify import Notifier
 
 log = logging.getLogger(__name__)
 
-THUMBNAILS, IN_FLIGHT = "thumbnails", "under-work"
+IN_FLIGHT = "under-work"
 _IDLE_SECONDS = 0.2
 _STATUS_SECONDS = 10.0
 _LONGEST_GALLERY_WAIT = 15.0

@@ -19,7 +19,7 @@ from reid_edge.watch.outputs.reports import Reports
 
 log = logging.getLogger(__name__)
 
-BACKUPS, REPORTS = "backups", "reports"
+BACKUPS = "backups"
 _STRAGGLER_SECONDS = 5.0
 _FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
 _BACKUP_RETRY_SECONDS = 600.0
@@ -92,13 +92,12 @@ class Housekeeping:
 
     def report(self) -> bool:
         """Make the next report, where they are asked for; returns whether there may be another one."""
-        if not self._makes_reports or time.monotonic() < self._report_at:
+        if not self.configuration.makes_reports or time.monotonic() < self._report_at:
             return False
         try:
             keep = picture_bytes(self.configuration)
             if self._reports is None:
-                folder = self.configuration.out / REPORTS
-                self._reports = Reports(self._ledger, self._answerer, self._boxes_of, folder, keep)
+                self._reports = Reports(self._ledger, self._answerer, self.configuration.out, keep)
             self._reports.keep_bytes = keep
             return self._reports.step()
         except ReidEdgeError as error:
@@ -106,14 +105,13 @@ class Housekeeping:
             self._report_at = time.monotonic() + self.configuration.rescan_seconds
             return False
 
-    @property
-    def _makes_reports(self) -> bool:
-        return self.configuration.reports and self.configuration.keep_bytes > 0
-
     def _prune(self) -> None:
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + _PRUNE_SECONDS
-            self._ledger.prune([*self._sink_names(), *([reports.NAME] if self._makes_reports else [])])
+            makes_reports = self.configuration.makes_reports
+            self._ledger.prune([*self._sink_names(), *([reports.NAME] if makes_reports else [])])
+            if not makes_reports:
+                self._ledger.drop_evidence()
 
     def _close_quiet_events(self) -> None:
         """Close events after which the same camera took a photo, and those that nothing joined for a while."""

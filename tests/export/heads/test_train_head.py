@@ -51,7 +51,7 @@ def test_a_projection_becomes_the_embeddings_and_changes_what_galleries_are_tied
     [
         (HeadRequest("classifier", species=("okapi",)), "holds no okapi"),
         (HeadRequest("classifier", embedding="miewid"), "'miewid', which the recipe does not have"),
-        (HeadRequest("classifier", name="xfeat"), "already, and it is no head"),
+        (HeadRequest("classifier", name="xfeat"), "already has a network .xfeat., which is not a head"),
         (HeadRequest("classifier", name="Über"), "cannot be called"),
     ],
 )

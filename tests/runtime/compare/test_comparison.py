@@ -5,6 +5,7 @@ The galleries hold made-up features with many equal scores, where an answer that
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from functools import cache
 
@@ -227,3 +228,52 @@ def test_geometric_matchers_and_what_is_counted_are_the_recipes(memory_folder, r
         assert score["inliers"] <= score["fginn"]
         assert score["voted"] <= score["adalam"]
     assert scores["asha_1"]["inliers"] > scores["asha_2"]["inliers"] > scores["baraka_1"]["inliers"]
+
+
+@pytest.fixture(scope="module")
+def by_individual(recipe):
+    """Individuals are counted; a distinctive score of all, and inliers of the best two by their best photo."""
+    nearest = recipe.match[0]
+    distinctive = replace(nearest, name="nearest", count="distinctive")
+    verified = Match(
+        "again", "points", "mutual-nearest", 0.9, best=2, order="nearest", photos=1, count="inliers", geometry="similarity",
+        inlier_pixels=25.0,
+    )  # fmt: skip
+    return replace(
+        recipe, retrieve=replace(recipe.retrieve, unit="individuals", candidates=2, photos=2), match=(distinctive, verified)
+    )
+
+
+@pytest.fixture
+def uneven(memory_folder):
+    """Six photos of one individual, and one of each of two others."""
+    photos = [(kind, 5, 0) for kind in (0, 3, 0, 3, 0, 3)] + [(1, 8, 1), (2, 2, 2)]
+    with Gallery.create(memory_folder / "uneven.sqlite") as gallery:
+        enrol(gallery, photos, list(range(len(photos))))
+        yield gallery
+    for file in memory_folder.glob("uneven.sqlite*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+def test_an_individual_with_many_photos_pushes_nobody_out_of_the_comparison(uneven, by_individual, identifier):
+    comparison, _ = answer(uneven, by_individual, identifier)
+    assert len(set(comparison.owners)) == 2
+    assert max(comparison.owners.count(name) for name in comparison.owners) <= 2
+
+
+def test_a_costly_matcher_sees_the_best_photo_of_the_best_individuals(uneven, by_individual, identifier):
+    comparison, _ = answer(uneven, by_individual, identifier)
+    matched = [owner for owner, score in zip(comparison.owners, comparison.raw[:, 2], strict=True) if score == score]
+    assert sorted(matched) == sorted(set(comparison.owners))
+
+
+def test_a_query_compared_with_parts_of_a_gallery_finds_what_it_finds_in_each_alone(uneven, by_individual, identifier):
+    candidates = GalleryCandidates(uneven, KEY)
+    ids = [sighting.id for sighting in uneven.sightings()]
+    keeping = Comparer(by_individual, identifier.networks, candidates).keeping_matches()
+    for part in (ids, ids[3:], ids[:7], ids[6:]):
+        selection = Selection(np.array(part, np.int64))
+        alone = Comparer(by_individual, identifier.networks, candidates).compare(made(7, 8), selection, Timings())
+        again = keeping.compare(made(7, 8), selection, Timings())
+        assert (again.sighting_ids == alone.sighting_ids).all()
+        np.testing.assert_array_equal(again.raw, alone.raw)

@@ -6,6 +6,7 @@ import pytest
 
 from reid_edge.compare.heads import Labels, parse_labels
 from reid_edge.errors import PackError
+from reid_edge.pack.head_labels import ViewpointLabels, parse_viewpoint_labels
 
 CLASSIFIER = {"format_version": 1, "identities": ["Asha", "Baraka"], "embedding_dimension": 8}
 BOOSTING = {**CLASSIFIER, "neighbours": 10, "viewpoints": ["Left", "right"], "species": ["lynx"]}
@@ -49,3 +50,24 @@ def test_what_labels_cannot_mean_is_refused_with_its_name(data, error):
 def test_a_classifier_has_no_neighbours():
     with pytest.raises(PackError, match="neighbours is an unknown key"):
         parse_labels({**CLASSIFIER, "neighbours": 10}, "classifier", "heads/who.json")
+
+
+VIEWPOINT = {"format_version": 1, "viewpoints": ["Left", "right"], "input_dimension": 8}
+
+
+def test_the_labels_of_a_viewpoint_head_name_viewpoints_in_lower_case():
+    assert parse_viewpoint_labels(VIEWPOINT, "heads/viewpoint.json") == ViewpointLabels(("left", "right"), 8)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({**VIEWPOINT, "viewpoints": ["left"]}, "viewpoints must have 2 names or more"),
+        ({**VIEWPOINT, "viewpoints": ["left", "LEFT"]}, "viewpoints has a name twice"),
+        ({**VIEWPOINT, "identities": ["Asha"]}, "identities is an unknown key"),
+        ({**VIEWPOINT, "format_version": 2}, "format_version is 2, this program reads 1"),
+    ],
+)
+def test_what_the_labels_of_a_viewpoint_head_cannot_mean_is_refused(data, message):
+    with pytest.raises(PackError, match=f"heads/viewpoint.json: {message}"):
+        parse_viewpoint_labels(data, "heads/viewpoint.json")

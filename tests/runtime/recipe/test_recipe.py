@@ -256,3 +256,44 @@ def test_sift_has_what_a_lightglue_can_be_told(recipe, field_pack, position):
     networks["lighterglue"] = replace(networks["lighterglue"], parameters={"position": position})
     recipe["extract"][0] = {"name": "xfeat", "detector": "sift", "keypoints": 64, "size": 320, "mask": True, "mask_margin": 0.0}
     parse_recipe(recipe, replace(field_pack.manifest, networks=networks))
+
+
+VIEWPOINT = {"head": "sides", "embedding": "efficientnet-lite0", "min_probability": 0.8}
+
+
+def with_viewpoint_head(field_pack, width=2 * 1280):
+    network = Network("sides.onnx", "head", 18, "fp32", "fp32", "trained", parameters={"input_dimension": width})
+    return replace(field_pack.manifest, networks={**field_pack.manifest.networks, "sides": network}, files=())
+
+
+def test_a_viewpoint_head_is_no_score_and_changes_no_features_unless_animals_are_turned_by_it(recipe, field_pack):
+    manifest = with_viewpoint_head(field_pack)
+    plain, parsed = parse_recipe(recipe, manifest), parse_recipe({**recipe, "viewpoint": VIEWPOINT}, manifest)
+    assert parsed.score_names == plain.score_names
+    assert parsed.networks == (*plain.networks, "sides")
+    assert parsed.feature_networks == plain.feature_networks
+    assert parsed.feature_settings() == plain.feature_settings()
+    turning = parse_recipe({**recipe, "viewpoint": VIEWPOINT, "orient": {"turn": {"left": 90}}}, manifest)
+    assert turning.feature_networks == (*plain.feature_networks, "sides")
+    assert turning.feature_settings()["viewpoint"]["min_probability"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("stage", "width", "message"),
+    [
+        ({"min_probability": 1.1}, 2560, r"recipe\.viewpoint\.min_probability must be a finite number from 0 to 1"),
+        ({"embedding": "miewid"}, 2560, r"The embedding of recipe\.viewpoint is 'miewid', which the pack does not have"),
+        ({"head": "xfeat"}, 2560, r"head network is 'xfeat', which the pack does not have"),
+        ({"network": "sides"}, 2560, r"recipe\.viewpoint\.network is an unknown key"),
+        ({}, 1280, r"takes vectors of 1280 values, but two halves of efficientnet-lite0 gives 2560"),
+    ],
+)
+def test_a_viewpoint_stage_that_the_pack_cannot_run_is_refused(recipe, field_pack, stage, width, message):
+    with pytest.raises(PackError, match=message):
+        parse_recipe({**recipe, "viewpoint": {**VIEWPOINT, **stage}}, with_viewpoint_head(field_pack, width))
+
+
+def test_a_viewpoint_head_without_its_labels_is_refused(recipe, field_pack):
+    manifest = replace(with_viewpoint_head(field_pack), files=field_pack.manifest.files)
+    with pytest.raises(PackError, match=r"has no heads/sides\.json"):
+        parse_recipe({**recipe, "viewpoint": VIEWPOINT}, manifest)

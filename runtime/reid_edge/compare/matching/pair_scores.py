@@ -43,9 +43,11 @@ def match_pairs(
 
 
 def pair_score(match: Match, query: Comparable, candidate: Comparable, matches: Matches) -> float:
-    """What the recipe counts of the matches; a share of no keypoints is 0. Of pictures a recipe counts the matches themselves."""
+    """What the recipe counts of the matches; a share of no keypoints is 0. Of pictures a recipe counts the matches themselves. How
+    distinctive they are is no matter of one pair, see `reid_edge.compare.matching.distinctive`.
+    """
     if match.count == "inliers" and isinstance(query, Keypoints) and isinstance(candidate, Keypoints):
-        return count_inliers(query, candidate, matches, match.inlier_pixels)
+        return count_inliers(query, candidate, matches, match.inlier_pixels, match.geometry)
     return len(matches) / max(1, len(query)) if match.count == "share" else float(len(matches))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
@@ -96,7 +95,7 @@ class Answerer:
         revision = self._gallery.revision()
         if revision == self.revision:
             return False
-        self.candidates = GalleryCandidates(self._gallery, self.identifier.feature_key)
+        self.candidates = self.identifier.candidates(self._gallery)
         self.similarity = self._similarity_now()
         self.revision = revision
         return True

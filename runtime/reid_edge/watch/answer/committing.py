@@ -10,6 +10,7 @@ from reid_edge.photo import Photo
 from reid_edge.watch.answer.answering import PhotoAnswer
 from reid_edge.watch.answer.combining import Similarity
 from reid_edge.watch.answer.events import event_for, revise
+from reid_edge.watch.answer.evidence import split_evidence
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.records import NewPhoto, SettledFile, shown
 
@@ -78,9 +79,9 @@ def commit_answer(
             )
         )
         for decision, vector in zip(answer.decisions, answer.vectors, strict=True):
-            data = decision.as_json()
+            data, evidence = split_evidence(decision)
             data["photo"] |= {"path": shown(file.path), "name": photo.name}
-            ledger.add_animal(number, data, None if vector is None else np.asarray(vector, np.float32).tobytes())
+            ledger.add_animal(number, data, None if vector is None else np.asarray(vector, np.float32).tobytes(), evidence)
         if not is_frame:
             ledger.decide_file(file, number)
         ledger.post_photo(number)

@@ -205,7 +205,7 @@ class Worker:
         self._marker.begin(file.id)
         answer = None
         try:
-            answer = self._answerer.answer(photo, self._boxes_of(file.path, photo))
+            answer = self._answerer.answer(photo, self._boxes_of(file.path, photo), self.configuration.makes_reports)
         except (GalleryError, StorageError):
             raise
         except Exception as error:

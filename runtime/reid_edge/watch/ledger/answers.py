@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -24,11 +24,11 @@ _ANIMAL = (
 class Answers(Rows):
     """The tables of photos and animals."""
 
-    def photos(self, after: int = 0, verdicts: Sequence[str] = ()) -> Iterator[LedgerPhoto]:
-        """The answered photos with an id above `after`, or those of some verdicts, in the order they were answered."""
+    def photos(self, after: int = 0) -> Iterator[LedgerPhoto]:
+        """The answered photos with an id above `after`, in the order they were answered."""
         sql = f"SELECT {_PHOTO} FROM photo WHERE id > ? AND state = 'decided' ORDER BY id LIMIT ?"
         rows = pages(lambda last: self.database.rows(sql, (last, PAGE)), lambda row: int(row[0]), after)
-        return (self._photo(row) for row in rows if not verdicts or row[8] in verdicts)
+        return map(self._photo, rows)
 
     def photo(self, sha256: str) -> LedgerPhoto | None:
         """The answered photo with this content; None where there is none."""
@@ -80,14 +80,15 @@ class Answers(Rows):
         """Store an answered photo; returns its id."""
         return self.database.insert("photo", **asdict(photo), state="decided", answered_at=now())
 
-    def add_animal(self, photo_id: int, decision: Mapping[str, Any], vector: bytes | None) -> None:
+    def add_animal(self, photo_id: int, decision: Mapping[str, Any], vector: bytes | None, evidence: bytes | None = None) -> None:
         """Store one animal of a photo.
 
         Args:
-            decision: as plain data.
+            decision: as plain data, without evidence.
             vector: the bytes of its first embedding, float32 [D]; None where there is none.
+            evidence: for the report of its event; None where it is in none.
         """
-        self.database.insert(
+        number = self.database.insert(
             "animal",
             photo_id=photo_id,
             animal_index=decision["animal"]["index"],
@@ -96,6 +97,24 @@ class Answers(Rows):
             probability=decision["probability"],
             decision=json.dumps(decision, ensure_ascii=False),
             vector=vector,
+        )
+        if evidence is not None:
+            self.database.insert("evidence", animal_id=number, data=evidence)
+
+    def evidence(self, photo_id: int) -> dict[int, bytes]:
+        """The evidence that is kept for the animals of a photo, by their index."""
+        return dict(
+            self.database.rows(
+                "SELECT animal_index, data FROM evidence JOIN animal ON animal.id = animal_id WHERE photo_id = ?", (photo_id,)
+            )
+        )
+
+    def drop_evidence(self, event_id: int | None = None) -> None:
+        """Delete the evidence of an event's animals, or of all."""
+        self.database.execute(
+            "DELETE FROM evidence WHERE ? IS NULL OR animal_id IN "
+            "(SELECT animal.id FROM animal JOIN photo ON photo.id = photo_id WHERE event_id = ?)",
+            (event_id, event_id),
         )
 
     def animals_of_event(self, event_id: int) -> list[PhotoAnimal]:

@@ -198,6 +198,9 @@ CREATE UNIQUE INDEX photo_message ON photo (message_id);
 CREATE UNIQUE INDEX event_message ON event (message_id);
 """
 
+# evidence: what a report draws beside the decision, see `reid_edge.watch.answer.evidence`; kept until the event's report is written.
+_EVIDENCE = "CREATE TABLE evidence (animal_id INTEGER PRIMARY KEY REFERENCES animal (id), data BLOB NOT NULL);"
+
 
 class LedgerError(GalleryError):
     """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
@@ -213,6 +216,7 @@ LEDGER = DatabaseKind(
         ("reason_codes", sql_script(_REASON_CODES)),
         ("counters", sql_script(_COUNTERS)),
         ("messages_refer_to_answers", sql_script(_MESSAGES_REFER_TO_ANSWERS)),
+        ("evidence", sql_script(_EVIDENCE)),
     ),
     rollback_journal="persist",
     missing="Name the folder that `reid-edge watch --out` was given.",

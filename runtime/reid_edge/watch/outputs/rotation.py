@@ -86,6 +86,10 @@ class RotatingFolder:
         self.bytes += len(data)
         return path
 
+    def holds(self, name: str) -> bool:
+        """Whether a file of this name, after the number, is kept."""
+        return any(file.path.name.partition("-")[2] == name for file in self._files)
+
     def trim(self, more: int = 0) -> None:
         """Delete the oldest files until `more` bytes fit.
 

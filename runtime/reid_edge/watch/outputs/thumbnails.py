@@ -8,8 +8,11 @@ from pathlib import Path
 from reid_edge.errors import ReidEdgeError
 from reid_edge.identify.enrolment import thumbnail
 from reid_edge.photo import Photo
+from reid_edge.storage.errors import file_errors
 from reid_edge.watch.answer.answering import PhotoAnswer
 from reid_edge.watch.outputs.rotation import RotatingFolder
+
+THUMBNAILS = "thumbnails"
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,20 @@ class Thumbnails:
                 self._folder = RotatingFolder(self._path, keep_bytes)
             self._folder.keep_bytes = keep_bytes
             for described in answer.described:
-                self._folder.add(f"{photo.sha256[:16]}-{described.animal.index}.jpg", thumbnail(described.animal.crop))
+                self._folder.add(_name(photo.sha256, described.animal.index), thumbnail(described.animal.crop))
         except ReidEdgeError as error:
             log.warning("A thumbnail could not be written: %s", error.message)
+
+
+def find_thumbnail(folder: Path, sha256: str, index: int) -> bytes | None:
+    """The thumbnail of one animal of a photo; None where it is no longer kept.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with file_errors(folder):
+        return next((path.read_bytes() for path in folder.glob(f"*-{_name(sha256, index)}")), None)
+
+
+def _name(sha256: str, index: int) -> str:
+    return f"{sha256[:16]}-{index}.jpg"

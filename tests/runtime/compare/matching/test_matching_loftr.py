@@ -104,6 +104,9 @@ class Pictures:
     def nearest(self, embedding, vector, count, allowed):
         return np.arange(len(self._pictures))
 
+    def identity_of(self, sighting_id):
+        return str(sighting_id)
+
     def vectors(self, embedding, ids):
         return np.ones((len(ids), 1), np.float32)
 

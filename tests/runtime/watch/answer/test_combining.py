@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -163,3 +165,291 @@ def test_strangers_stay_strangers_and_a_doubt_goes_to_a_person() -> None:
     strange = _sight(1, 1, "new", 0.9, Asha=0.05)
     assert combine([strange, replace(strange, animal=2, photo=2)]).verdict == "new"
     assert combine([strange, _sight(2, 2, "known", 0.1, Asha=0.9)]).verdict == "ask"
+
+
+def test_a_known_animal_that_another_one_claims_more_surely_is_told_so_with_the_next_of_its_ranking() -> None:
+    first, second, third = resolve_frame(
+        [
+            _decision("known", 0.01, Asha=0.99),
+            _decision("known", 0.1, Asha=0.6, Baraka=0.3),
+            _decision("new", 0.7, Asha=0.2, Chipo=0.05),
+        ]
+    )
+    # The eight cases in which Asha is at most one of the three.
+    asha, baraka, none = 0.99 * 0.4 * 0.8, 0.3, 0.1
+    total = asha + 0.01 * 0.6 * 0.8 + 0.01 * 0.4 * 0.2 + 0.01 * 0.4 * 0.8
+    assert first.probability == pytest.approx(asha / total)
+    assert first.unknown == pytest.approx((total - asha) / total)  # all that is left over was that it is unknown
+    assert second.reason == (
+        "Asha is animal 0 of this photo, more surely, and is not in it twice; the next is Baraka. A person should look."
+    )
+    assert (second.verdict, second.identity) == ("ask", "Baraka")
+    without = (0.99 * 0.8 + 0.01 * 0.2 + 0.01 * 0.8) / total
+    assert second.probability == pytest.approx(baraka * without)
+    assert second.unknown == pytest.approx(none * without)
+    assert [ranked.identity for ranked in second.ranking] == ["Baraka", "Asha"]
+    assert (third.verdict, third.identity) == ("new", None)
+    left = (total - 0.01 * 0.4 * 0.2) / total / 0.8  # what its own probabilities grow by, without Asha
+    assert third.probability == third.unknown == pytest.approx(0.7 * left)
+    assert {ranked.identity: ranked.probability for ranked in third.ranking} == {
+        "Chipo": pytest.approx(0.05 * left),
+        "Asha": pytest.approx(0.01 * 0.4 * 0.2 / total),
+    }
+
+
+def test_twins_are_told_why_a_person_decides() -> None:
+    first, second = resolve_frame([_decision("known", 0.1, Asha=0.9), _decision("known", 0.1, Asha=0.9)])
+    assert first.reason == (
+        "It matches Asha, but so does another animal of this photo, and one individual is not in it twice. A person should look."
+    )
+    assert second.reason == (
+        "Asha is animal 0 of this photo, more surely, and is not in it twice; the next is Asha. A person should look."
+    )
+
+
+def test_an_animal_that_was_asked_about_stays_so_and_gets_its_part_of_the_frame() -> None:
+    sure, asked = resolve_frame([_decision("known", 0.01, Baraka=0.9, Asha=0.09), _decision("ask", 0.5, Asha=0.4)])
+    total = 1 - 0.09 * 0.4
+    assert (asked.verdict, asked.identity, asked.reason) == ("ask", "Asha", "")
+    assert asked.probability == pytest.approx(0.91 * 0.4 / total)
+    assert (sure.verdict, sure.identity) == ("known", "Baraka")
+    assert sure.probability == pytest.approx(0.9 / total)
+
+
+def test_a_ranking_that_leaves_nothing_over_keeps_its_unknown() -> None:
+    first, second = resolve_frame([_decision("known", 0.05, Asha=0.9, Baraka=0.1), _decision("ask", 0.5, Asha=0.4)])
+    total = 0.9 * 0.6 + 0.1 + 1e-4
+    assert first.unknown == 0.05
+    assert first.probability == pytest.approx(0.9 * 0.6 / total)
+    assert second.unknown == pytest.approx(0.5 * 1.0001 / total)
+
+
+def test_a_frame_of_too_many_cases_is_resolved_animal_by_animal_the_surest_first() -> None:
+    """Six animals with five names each are 46,656 cases."""
+    names = ("Asha", "Baraka", "Chipo", "Duma", "Enzi")
+
+    def animal(lead: str, surely: float) -> Decision:
+        return _decision("known", 0.02, **{lead: surely}, **{name: 0.01 for name in names if name != lead})
+
+    leads = {"Baraka": 0.91, "Chipo": 0.92, "Duma": 0.93, "Enzi": 0.94}
+    decisions = [animal("Asha", 0.8), animal("Asha", 0.9), *(animal(lead, surely) for lead, surely in leads.items())]
+    decisions.append(_decision("new", 0.9))
+    found = resolve_frame(decisions)
+    assert [each.verdict for each in found] == ["ask", *["known"] * 5, "new"]
+    assert found[6].probability == 0.9
+    assert found[0].reason.startswith("Asha is animal 1 of this photo, more surely")
+    assert found[5].probability == pytest.approx(0.94)  # the surest is asked first
+    assert found[4].probability == pytest.approx(0.93 / 0.99)  # without Enzi
+    assert found[1].probability == pytest.approx(0.9 / 0.96)  # without the four others
+    assert found[0].probability == 0.0
+    assert found[0].unknown == pytest.approx(0.02 / 0.16)  # nobody is left: what was left over is all there is
+
+
+def test_animals_that_are_known_as_one_are_one_however_unsure_and_an_uncertain_one_needs_proof() -> None:
+    def groups(verdict: str) -> list[list[int]]:
+        others = [_sight(1, 1, "new", 0.9), _sight(3, 2, "new", 0.9)]
+        sights = [others[0], _sight(2, 1, "known", 0.6, Asha=0.3), others[1], _sight(4, 2, verdict, 0.6, Asha=0.3)]
+        return [[sight.animal for sight in group] for group in group_animals(sights, None)]
+
+    assert [2, 4] in groups("known")
+    assert [2, 4] not in groups("ask")
+
+
+def test_two_that_are_known_as_different_individuals_are_two_whatever_their_vectors_say() -> None:
+    sights = [_sight(1, 1, "known", 0.6, [1, 0], Asha=0.3), _sight(2, 2, "known", 0.6, [1, 0], Baraka=0.3)]
+    assert len(group_animals(sights, lambda one, other: 1.0)) == 2
+    assert len(group_animals([sights[0], replace(sights[1], verdict="ask")], lambda one, other: 1.0)) == 1
+
+
+@pytest.mark.parametrize(("similar", "expected"), [(0.5, [[1, 3], [2]]), (0.49, [[1], [2], [3]])])
+def test_where_frames_show_several_the_affinity_must_reach_a_half(similar: float, expected: list[list[int]]) -> None:
+    sights = [_sight(1, 1, "new", 0.9, [1, 0]), _sight(2, 1, "new", 0.9), _sight(3, 2, "new", 0.9, [1, 0])]
+    assert [[sight.animal for sight in group] for group in group_animals(sights, lambda one, other: similar)] == expected
+
+
+def test_the_affinity_to_a_group_is_the_mean_of_those_to_its_animals() -> None:
+    """Animal 5 is as similar to the first as 1 and to the second as 0.1: 0.55 together; 0.45 where the first says 0.8."""
+    vectors = {1: [1.0, 0.0], 2: [0.0, 1.0]}
+
+    def groups(to_first: float) -> list[list[int]]:
+        sights = [
+            _sight(1, 1, "known", 0.1, vectors[1], Asha=0.9),
+            _sight(2, 1, "new", 0.9),
+            _sight(3, 2, "known", 0.1, vectors[2], Asha=0.9),
+            _sight(4, 2, "new", 0.9),
+            _sight(5, 3, "new", 0.9, [to_first, 0.1]),
+        ]
+        found = group_animals(sights, lambda one, other: float(one @ other))
+        return [[sight.animal for sight in group] for group in found]
+
+    assert [1, 3, 5] in groups(1.0)
+    assert [1, 3] in groups(0.8)
+
+
+def test_the_overlap_of_two_rankings_is_what_both_give_to_the_same_names() -> None:
+    def alike(**ranking: float) -> bool:
+        sights = [_sight(1, 1, "ask", 0.2, Asha=0.4, Baraka=0.3), _sight(2, 1, "new", 0.9), _sight(3, 2, "ask", 0.2, **ranking)]
+        return [sight.animal for sight in group_animals(sights, None)[0]] == [1, 3]
+
+    assert alike(Asha=0.3, Baraka=0.2)
+    assert not alike(Asha=0.3, Baraka=0.19)
+    assert not alike(Asha=0.3, Chipo=0.3)
+
+
+def test_a_single_animal_beside_a_frame_of_several_needs_proof_and_so_does_the_frame() -> None:
+    pair, single = [_sight(1, 1, "new", 0.9), _sight(2, 1, "new", 0.9)], _sight(3, 2, "new", 0.9)
+    assert [len(group) for group in group_animals([*pair, single], None)] == [1, 1, 1]
+    assert [len(group) for group in group_animals([single, *(replace(each, photo=3) for each in pair)], None)] == [1, 1, 1]
+    assert [len(group) for group in group_animals([single, replace(single, animal=4, photo=3)], None)] == [2]
+
+
+def test_an_identity_that_is_as_likely_as_not_parts_two_animals() -> None:
+    one, other = _sight(1, 1, "ask", 0.4, Asha=0.5), _sight(2, 2, "ask", 0.4, Baraka=0.5)
+    assert len(group_animals([one, other], None)) == 2
+    assert len(group_animals([one, replace(other, probabilities={"Baraka": 0.49})], None)) == 1
+    assert len(group_animals([one, replace(other, probabilities={})], None)) == 1
+
+
+def test_a_tie_is_assigned_to_the_first_and_a_score_of_nothing_to_nobody() -> None:
+    assert assign([[0.5, 0.5]]) == [0]
+    assert assign([[0.5], [0.5]]) == [None, 0]  # an assignment of the first rows is tried last
+    assert assign([[0.0, 0.2], [0.0, 0.3]]) == [None, 1]
+    assert assign([[0.2, 0.0, 0.9], [0.8, 0.0, 0.9], [0.1, 0.7, 0.95]]) == [2, 0, 1]
+
+
+def test_a_large_assignment_leaves_out_what_has_no_score_and_takes_no_column_twice() -> None:
+    """Seven rows of seven are two million cases; the last row has no score at all."""
+    scores = [[0.9 - 0.1 * abs(row - column) if row < 6 else 0.0 for column in range(7)] for row in range(7)]
+    scores[0] = [0.95] + [0.0] * 6
+    scores[1] = [0.99, 0.5] + [0.01] * 5
+    assert assign(scores) == [None, 0, 2, 3, 4, 5, None]
+
+
+def _log_odds(value: float) -> float:
+    return math.log(value / (1 - value))
+
+
+def _weight(*values: float) -> float:
+    """How much a photo says: 1 where it names one for sure, 0 where all are as likely."""
+    return 1 + sum(value * math.log(value) for value in values if value) / math.log(len(values))
+
+
+def _pooled(weights: Sequence[float], *values: float) -> float:
+    mean = sum(weight * _log_odds(value) for weight, value in zip(weights, values, strict=True)) / sum(weights)
+    return 1 / (1 + math.exp(-mean))
+
+
+def test_the_photos_of_an_event_are_weighed_by_how_much_each_says() -> None:
+    clear, blurred = _sight(1, 1, "known", 0.05, Asha=0.9), _sight(2, 2, "ask", 0.2, Asha=0.3, Baraka=0.4)
+    found = combine([clear, blurred])
+    weights = _weight(0.9, 0.05, 0.05), _weight(0.3, 0.4, 0.2, 0.1)
+    asha, baraka, unknown = _pooled(weights, 0.9, 0.3), _pooled(weights, 0.05, 0.4), _pooled(weights, 0.05, 0.2)
+    assert asha + baraka + unknown < 1
+    assert dict(found.ranking) == {"Asha": pytest.approx(asha), "Baraka": pytest.approx(baraka)}
+    assert found.unknown == pytest.approx(unknown)
+    assert (found.verdict, found.identity, found.probability) == ("known", "Asha", pytest.approx(asha))
+    assert found.animals == (1, 2)
+
+
+def test_what_adds_up_to_more_than_one_is_shared_out() -> None:
+    found = combine([_sight(1, 1, "ask", 0.4, Asha=0.5), _sight(2, 2, "ask", 0.4, Asha=0.5, Baraka=0.35)])
+    assert sum(dict(found.ranking).values()) + found.unknown == pytest.approx(1.0)
+    assert found.unknown / dict(found.ranking)["Asha"] == pytest.approx(0.4 / 0.5)
+
+
+def test_a_photo_that_says_nothing_still_counts_a_little() -> None:
+    nothing, something = _sight(1, 1, "ask", 0.25, Asha=0.25, Baraka=0.25), _sight(2, 2, "known", 0.02, Asha=0.96)
+    weights = 0.05, _weight(0.96, 0.02, 0.02)
+    assert dict(combine([nothing, something]).ranking)["Asha"] == pytest.approx(_pooled(weights, 0.25, 0.96))
+
+
+def test_certainty_and_impossibility_are_pooled_as_almost_so() -> None:
+    found = combine([_sight(1, 1, "known", 0.0, Asha=1.0), _sight(2, 2, "ask", 0.0, Asha=0.0, Baraka=0.9)])
+    weights = 1.0, _weight(0.0, 0.9, 0.0, 0.1)
+    assert dict(found.ranking)["Asha"] == pytest.approx(_pooled(weights, 1 - 1e-4, 1e-4))
+
+
+def test_an_event_ranks_its_five_best_and_equals_by_name() -> None:
+    names = dict.fromkeys(("Duma", "Asha", "Farah", "Baraka", "Enzi", "Chipo"), 0.05)
+    found = combine([_sight(1, 1, "ask", 0.3, **names)])
+    assert found.ranking == tuple((name, 0.05) for name in ("Asha", "Baraka", "Chipo", "Duma", "Enzi"))
+    assert combine([_sight(1, 1, "ask", 0.3, **names, Zuri=0.06)]).ranking[0] == ("Zuri", 0.06)
+
+
+def test_an_event_without_any_name_is_new_or_nobodys() -> None:
+    new = combine([_sight(1, 1, "new", 0.9), _sight(2, 2, "new", 0.8)])
+    assert (new.verdict, new.identity, new.ranking, new.animals) == ("new", None, (), (1, 2))
+    assert new.probability == new.unknown
+    asked = combine([replace(_sight(number, number, "new", 0.3), verdict="ask") for number in (1, 2)])
+    assert (asked.verdict, asked.identity, asked.probability, asked.unknown) == ("ask", None, 0.0, 0.3)
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.5, "known"), (0.49, "ask")])
+def test_an_event_is_known_where_the_leader_is_known_in_a_photo_and_as_likely_as_not(probability: float, expected: str) -> None:
+    group = [_sight(1, 1, "known", 0.1, Asha=probability), _sight(2, 2, "ask", 0.1, Asha=probability)]
+    assert combine(group).verdict == expected
+    assert combine([replace(sight, verdict="ask") for sight in group]).verdict == "ask"
+
+
+def test_an_event_whose_leader_no_photo_knows_goes_to_a_person() -> None:
+    found = combine([_sight(1, 1, "known", 0.01, Asha=0.55, Baraka=0.4), _sight(2, 2, "ask", 0.01, Baraka=0.98, Asha=0.01)])
+    assert (found.verdict, found.identity) == ("ask", "Baraka")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "unknown", "expected"),
+    [
+        (("new", "new"), 0.5, "new"),
+        (("new", "new"), 0.49, "ask"),
+        (("new", "ask"), 0.6, "new"),
+        (("new", "ask", "ask"), 0.6, "ask"),
+        (("ask", "ask"), 0.9, "ask"),
+        (("new", "new", "known"), 0.6, "ask"),
+    ],
+)
+def test_an_event_is_new_where_half_of_its_photos_say_so_none_knows_it_and_together_they_agree(
+    verdicts: tuple[str, ...], unknown: float, expected: str
+) -> None:
+    group = [_sight(number, number, verdict, unknown, Asha=0.05) for number, verdict in enumerate(verdicts)]
+    assert combine(group).verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "unknown", "expected"),
+    [({"Asha": 0.6, "Baraka": 0.1}, 0.1, 0.1), ({"Asha": 0.8}, 0.15, 0.05), ({"Asha": 0.9}, 0.1, 1e-4)],
+)
+def test_a_name_that_a_photo_does_not_list_is_as_likely_as_its_last_or_as_what_is_left_if_that_is_less(
+    listed: dict[str, float], unknown: float, expected: float
+) -> None:
+    left = max(0.0, 1 - sum(listed.values()) - unknown)
+    total = sum(listed.values()) + unknown + left
+    weights = _weight(*(value / total for value in (*listed.values(), unknown, left))), _weight(0.2, 0.3, 0.5)
+    found = combine([_sight(1, 1, "known", unknown, **listed), _sight(2, 2, "ask", 0.3, Zuri=0.2)])
+    assert dict(found.ranking)["Zuri"] == pytest.approx(_pooled(weights, expected, 0.2))
+
+
+def test_the_most_likely_identity_of_two_animals_parts_them_whatever_else_they_may_be() -> None:
+    one = _sight(1, 1, "ask", 0.2, Asha=0.6, Zuri=0.1)
+    assert len(group_animals([one, _sight(2, 2, "ask", 0.2, Baraka=0.7)], None)) == 2
+    assert len(group_animals([one, _sight(2, 2, "ask", 0.2, Baraka=0.1, Zuri=0.05)], None)) == 1
+
+
+def test_an_animal_that_is_known_in_every_frame_of_several_is_one_throughout() -> None:
+    sights = []
+    for photo in range(4):
+        sights += [_sight(2 * photo, photo, "known", 0.9, Asha=0.1), _sight(2 * photo + 1, photo, "new", 0.95)]
+    assert [0, 2, 4, 6] in [[sight.animal for sight in group] for group in group_animals(sights, None)]
+
+
+def test_one_of_three_that_knows_it_is_not_enough_for_a_group() -> None:
+    """Animal 7 is known as the first of the group is, and as nobody that the two others may be: a third."""
+    seen = [1.0, 0.0]
+    sights = [
+        *(_sight(1, 1, "known", 0.1, seen, Asha=0.9), _sight(2, 1, "new", 0.9)),
+        *(_sight(3, 2, "new", 0.9, seen), _sight(4, 2, "new", 0.9)),
+        *(_sight(5, 3, "new", 0.9, seen), _sight(6, 3, "new", 0.9)),
+        *(_sight(7, 4, "known", 0.9, Asha=0.05), _sight(8, 4, "new", 0.9)),
+    ]
+    groups = [[sight.animal for sight in group] for group in group_animals(sights, lambda one, other: float(one @ other))]
+    assert [1, 3, 5] in groups
+    assert [7] in groups

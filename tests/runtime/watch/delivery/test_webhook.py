@@ -259,6 +259,6 @@ def test_stopping_does_not_wait_for_a_receiver_that_hangs(
     assert worker.daemon
     ledger.close()
     let_go.set()
-    worker.join(10)
+    worker.join(300)
     assert not worker.is_alive()
     assert receiver.keys[0] == "photo:0000"

@@ -222,7 +222,7 @@ def test_the_receiver_is_left_alone_for_as_long_as_it_asks_and_a_stop_does_not_w
     worker.start()
     wait_until(lambda: worker.state().error != "")
     worker.stop()
-    worker.join(10)
+    worker.join(300)
     assert not worker.is_alive()
     assert busy.attempts == 1
 
