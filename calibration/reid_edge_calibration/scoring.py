@@ -122,9 +122,12 @@ def refuse_incomplete(labelled: LabelledSet, result: EnrolmentResult) -> None:
     if result.failed:
         raise _unreadable(labelled, result.failed[0][1])
     if result.conflicting:
-        path, given, there = result.conflicting[0]
+        conflicts = "; ".join(
+            f"{path} is labelled {given}, but the same photo is {other}" for path, given, other in result.conflicting
+        )
         raise UsageError(
-            f"{labelled.name}: {path} is labelled {given}, but the same photo is there as {there}.", "Correct one of the rows."
+            f"{labelled.name}: {conflicts}.",
+            "Correct one of the two labels of each. To leave these photos out: --skip-conflicts.",
         )
 
 

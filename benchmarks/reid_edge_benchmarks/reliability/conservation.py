@@ -131,11 +131,11 @@ def _csv_twice(out: Path, state: LedgerState, all_told: bool, faults: list[str])
     if not path.exists():
         return 0
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [(row["sha256"], row["animal"]) for row in csv.DictReader(file)]
+        rows = [(row["sha256"], row["animal_number"]) for row in csv.DictReader(file)]
     wanted = {
         (photo, animal)
         for photo, row in state.decided.items()
-        for animal in (map(str, range(len(row.identities))) if row.identities else [""])
+        for animal in (map(str, range(1, len(row.identities) + 1)) if row.identities else [""])
     }
     if not set(rows) <= wanted or (all_told and set(rows) != wanted):
         faults.append(f"{CSV} has {len(set(rows))} different rows, the ledger {len(wanted)} answers.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge.gallery.names import is_placeholder
 from reid_edge.gallery.records import identity_name
 from reid_edge_calibration.labels.csv_table import MISSING
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, counted
@@ -21,8 +22,6 @@ INDIVIDUAL_KEYS = ("individual_id", "identity", "individual", "individual_name",
 """Where an annotation may say whom it shows; the first that says something counts. `individual_ids` comes last because Wild Me's older
 exports list there the annotations of the same individual, whose name is `name`.
 """
-
-_NOBODY = MISSING | {"unknown", "____", "-1"}
 
 
 def read_coco_camera_traps(file: Path) -> tuple[list[LabelledPhoto], list[str]]:
@@ -113,7 +112,7 @@ def _photo(
         path=root / image["file_name"],
         identity="" if identity == species else identity,  # plain COCO files may repeat the category as the name
         species=species,
-        viewpoint="" if viewpoint == "unknown" else viewpoint,
+        viewpoint="" if is_placeholder(viewpoint) else viewpoint,
         taken_at=_text(image, "datetime", "date_captured"),
         encounter=_text(image, "seq_id"),
         place=_text(image, "location"),
@@ -132,7 +131,7 @@ def _individuals(file: Path, which: str, annotation: Mapping[str, Any]) -> list[
             if isinstance(each, (dict, list, bool)):
                 raise UsageError(f"{which} of {file} has the {key} {str(value)[:60]}.", "Write a name or a number.")
         try:
-            names = [identity_name(str(each)) for each in values if str(each).strip().lower() not in _NOBODY]
+            names = [identity_name(str(each)) for each in values if not is_placeholder(str(each))]
         except ReidEdgeError as error:
             raise UsageError(f"{which} of {file}: {error.message}", error.hint) from None
         if names:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge.gallery.names import is_placeholder
 from reid_edge.gallery.records import identity_name
 from reid_edge.photo.spelling import find_file
 from reid_edge.storage.table import read_table
@@ -77,7 +78,7 @@ def _photo(table: Path, number: int, row: Mapping[str, str]) -> LabelledPhoto:
     if not text("path") or "\0" in row["path"]:
         raise UsageError(f"Row {number} of {table} has no path.", "Fill it in, or delete the row.")
     try:
-        identity = "" if row["identity"].lower() == UNNAMED else identity_name(row["identity"])
+        identity = "" if is_placeholder(row["identity"]) else identity_name(row["identity"])
     except ReidEdgeError as error:
         raise UsageError(f"Row {number} of {table}: {error.message}", error.hint) from None
     viewpoint = text("orientation").lower()
@@ -85,7 +86,7 @@ def _photo(table: Path, number: int, row: Mapping[str, str]) -> LabelledPhoto:
         path=find_file(table.parent, row["path"]),
         identity=identity,
         species=text("species"),
-        viewpoint="" if viewpoint == "unknown" else viewpoint,
+        viewpoint="" if is_placeholder(viewpoint) else viewpoint,
         taken_at=text("date"),
         encounter=text("encounter"),
         place=text("place"),

@@ -65,7 +65,7 @@ def read_labelled_sets(paths: Sequence[Path], request: LabelRequest, progress: P
         UsageError: a source cannot be read or split as asked, a species is not there, or two sources of a species share names.
         StorageError: a source may not be read.
     """
-    sources = [_named(read_labels(path, request.fold), request.species) for path in paths]
+    sources = [_named(read_labels(path, request.fold, request.skip_conflicts), request.species) for path in paths]
     there = {photo.enrolment.species for labels in sources for photo in labels.photos}
     for species in request.species:
         if species not in there:

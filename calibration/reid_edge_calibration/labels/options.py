@@ -74,6 +74,11 @@ label_options = grouped(
         is_flag=True,
         help="Leave out queries that are near-duplicates of database photos or from the same encounter.",
     ),
+    click.option(
+        "--skip-conflicts",
+        is_flag=True,
+        help="Leave out photos that the labels give to two individuals. [default: they are all listed, and nothing is fitted]",
+    ),
 )
-"""``--fold``, ``--species``, ``--split``, ``--unknown-share``, ``--query-share`` and ``--drop-leaks`` as the parameter `labels`, a
-`LabelRequest`. The command sets its seed."""
+"""``--fold``, ``--species``, ``--split``, ``--unknown-share``, ``--query-share``, ``--drop-leaks`` and ``--skip-conflicts`` as the
+parameter `labels`, a `LabelRequest`. The command sets its seed."""

@@ -18,6 +18,7 @@ class LabelRequest:
         unknown_share: of the individuals, how many are held out as unknown; more than 0, less than 1.
         query_share: of the others' photos, encounters or dates, how many are queries; more than 0, less than 1.
         drop_leaks: leave out queries that are nearly in the database.
+        skip_conflicts: leave out photos that have two names, instead of refusing the labels.
         seed: of the split.
     """
 
@@ -27,4 +28,5 @@ class LabelRequest:
     unknown_share: float = 0.2
     query_share: float = 0.4
     drop_leaks: bool = False
+    skip_conflicts: bool = False
     seed: int = 0

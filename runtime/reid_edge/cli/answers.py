@@ -84,7 +84,7 @@ class _CsvAnswers:
         self._row(
             (
                 decision.photo.path,
-                decision.animal.index,
+                decision.animal.number,
                 decision.headline,
                 decision.verdict,
                 decision.identity or "",
@@ -120,7 +120,7 @@ class _TextAnswers:
         self._truth = truth
 
     def answer(self, decision: Decision) -> None:
-        which = f", animal {decision.animal.index + 1}" if decision.animal.index else ""
+        which = f", animal {decision.animal.number}" if decision.animal.index else ""
         _write(printable(f"{decision.photo.name}{which}"))
         wording = wording_of(decision)
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)

@@ -187,6 +187,28 @@ def history(limit: int, as_json: bool, gallery_path: Path) -> None:
 
 
 @gallery.command()
+@click.argument("old")
+@click.argument("new", type=click.Path(path_type=Path))
+@gallery_option
+def relink(old: str, new: Path, gallery_path: Path) -> int:
+    """Tell the gallery that the photos of the folder OLD are in the folder NEW now.
+
+    OLD need not exist any more. A photo is found below NEW at the same place or by its name, and only if its content is the same.
+    Exits 1 if some photos are missing. To list all photos that are missing: reid-edge gallery check.
+    """
+    from reid_edge.gallery import Gallery
+    from reid_edge.gallery.relinking import relink as relink_photos
+
+    with Gallery.open(gallery_path) as opened:
+        result = relink_photos(opened, old, new)
+    for sighting in result.missing:
+        click.echo(f"missing: {printable(sighting.photo_path)} of {printable(sighting.identity)}")
+    missing = f"; {count_of(len(result.missing), 'photo')} not found there" if result.missing else ""
+    say(f"Relinked {count_of(len(result.found), 'photo')} to {new}{missing}.")
+    return 1 if result.missing else 0
+
+
+@gallery.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @gallery_option
 def export(out: Path, gallery_path: Path) -> None:
@@ -200,49 +222,68 @@ def export(out: Path, gallery_path: Path) -> None:
 
 @gallery.command("import")
 @click.argument("archive", type=click.Path(path_type=Path))
+@click.option(
+    "--same-names", is_flag=True, help="Equal names are the same animal, also where the two sides share no photo of it."
+)
 @gallery_option
-def import_archive(archive: Path, gallery_path: Path) -> None:
+def import_archive(archive: Path, same_names: bool, gallery_path: Path) -> None:
     """Import an ARCHIVE, a .zip written by `gallery export`.
 
     A gallery that does not exist is created. Where the archive names another individual for a photo, the gallery keeps its own name.
+    Where both have an individual of one name, they are the same animal if they share a photo; otherwise the archive's gets a new name.
     """
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.portable import import_gallery
 
     with Gallery.open_or_create(gallery_path) as opened:
-        report = import_gallery(opened, archive)
+        report = import_gallery(opened, archive, same_names)
     for conflict in report.conflicts:
         click.echo(
             f"{printable(conflict.photo_name)}: {conflict.ours} in this gallery, {conflict.theirs} in {archive}; kept {conflict.ours}"
         )
+    for shared in report.shared_names:
+        theirs, ours = printable(shared.name), printable(shared.imported_as)
+        why = {"same photos": "the same animal, by their photos", "same name": "taken as the same animal, by its name"}
+        click.echo(
+            f"{theirs}: on both sides; {why.get(shared.reason, f'no photo is shared, so that of {archive} is now {ours}')}"
+        )
+    if any(shared.reason == "new name" for shared in report.shared_names):
+        say("If two of them are the same animal: reid-edge gallery merge NAME --into OTHER, or import again with --same-names.")
+    if report.unidentified:
+        say(f"Left out {count_of(report.unidentified, 'sighting')} of nobody known.")
     present = f"{report.present} were in the gallery already, {len(report.conflicts)} of them under another name"
     say(f"Added {count_of(report.added, 'sighting')}; {present}.")
 
 
 @gallery.command()
+@click.option("--missing", is_flag=True, help="List every photo that is no longer where it was enrolled from.")
 @click.option("--repair", "repairing", is_flag=True, help="Copy what can still be read of a damaged gallery to a new file.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @gallery_option
 @click.pass_context
-def check(context: click.Context, repairing: bool, yes: bool, gallery_path: Path) -> None:
+def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gallery_path: Path) -> None:
     """Check the gallery for damage. Exits 4 if it is damaged.
 
     --repair first lists what a repair can and cannot do. The damaged file is kept under another name.
     """
     from reid_edge.errors import GalleryError
     from reid_edge.gallery import Gallery
-    from reid_edge.gallery.check import Finding
+    from reid_edge.gallery.check import Finding, missing_photos
     from reid_edge.gallery.check import check as find
 
+    gone: list[Sighting] = []
     try:
         with Gallery.open(gallery_path, writable=False) as opened:
             findings = find(opened)
+            gone = missing_photos(opened) if missing else []
     except GalleryError as error:
         if not repairing or not gallery_path.is_file():
             raise
         findings = [Finding("damage", error.message, error.hint)]
     for finding in findings:
         click.echo(f"{finding.severity}: {printable(finding.what)} {finding.hint}")
+    for sighting in gone:
+        click.echo(f"missing: {printable(sighting.photo_path)} of {printable(sighting.identity)}")
     if not any(finding.severity == "damage" for finding in findings):
         say(f"The gallery {gallery_path} is not damaged." + (" There is nothing to repair." if repairing else ""))
     elif repairing:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.options import device_options, gallery_option, pack_option, time_from_name_option
+from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, time_from_name_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @device_options
 @click.option("--species", default="", help="Compare with this species only, as the gallery spells it.")
 @click.option("--viewpoint", default="", help="The side that the photos show, such as left: compare with the same side only.")
+@animal_option("Answer only for this animal of each photo: 1 is the largest.")
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Identities in the ranking.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per animal and line (docs/decision.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
@@ -48,6 +49,7 @@ def identify(
     threads: int | None,
     species: str,
     viewpoint: str,
+    animal: int | None,
     top: int,
     as_json: bool,
     as_csv: bool,
@@ -74,13 +76,14 @@ def identify(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
     paths = _photo_files(photos)
-    query = Query(species, viewpoint, top=top, with_evidence=explain is not None)
+    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal)
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0
     with _open(gallery_path, pack_name, device, threads) as session:
         session.name_time = name_time
         session.candidates.check_species(species)
+        session.candidates.check_viewpoint(viewpoint)
         answers = answers_for(style, timings, _truth(truth, session) if truth else None)
         report = Report(session.gallery) if explain else None
         # On a terminal the answers themselves show how far it is.

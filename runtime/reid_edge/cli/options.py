@@ -69,6 +69,11 @@ def device_options(command: F) -> F:
     )(command)
 
 
+def animal_option(text: str) -> Callable[[F], F]:
+    """``--animal N``."""
+    return click.option("--animal", type=click.IntRange(1, 1000), default=None, metavar="N", help=text)
+
+
 def _bound_threads(context: click.Context, parameter: click.Parameter, threads: int | None) -> int | None:
     """Commands import numpy only after their options are read, so here is the moment to bound its threads."""
     bound_blas_threads(threads)

@@ -155,11 +155,11 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
             for animal in event["animals"]:
                 photos = count_of(len(animal["files"]), "photo")
                 click.echo(printable(f"  {animal['verdict']:<5} {animal['headline']}; {photos}:"))
-                for path in animal["files"]:
-                    click.echo(printable(f"    {path}"))
+                for path, animal_number in zip(animal["files"], animal["numbers"], strict=True):
+                    click.echo(printable(f"    {path}{f', animal {animal_number}' if animal_number > 1 else ''}"))
     if new and not as_json:
         if number:
-            click.echo("To enrol one: reid-edge gallery add PHOTO --identity NAME --gallery GALLERY", err=True)
+            click.echo("To enrol one: reid-edge gallery add PHOTO --identity NAME --animal N --gallery GALLERY", err=True)
         else:
             click.echo("There is no animal that a person should look at.", err=True)
 

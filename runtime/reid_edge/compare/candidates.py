@@ -19,6 +19,7 @@ from reid_edge.describe.viewpoint import ViewpointPredictor
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.search import VectorIndex
+from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
 
 _PREDICTED_AT_A_TIME = 1000
 """Photos whose vectors are read at a time to predict viewpoints: 10 MB where an embedding has 1280 values."""
@@ -60,6 +61,14 @@ class GalleryCandidates:
         held = sorted({seen.species for seen in self._gallery.sightings()})
         if species and held and not any(agrees(each, species) for each in held):
             raise UsageError(f"The gallery holds no {species}.", f"It holds: {', '.join(held)}. Or leave --species out.")
+
+    def check_viewpoint(self, viewpoint: str) -> None:
+        """Refuse a viewpoint that is none: mistyped, it would be compared with nothing.
+
+        Raises:
+            UsageError: with the viewpoints there are. Nothing is refused where the gallery has it, or it is a common one.
+        """
+        refuse_mistyped_viewpoint(viewpoint, {seen.viewpoint for seen in self._gallery.sightings() if seen.viewpoint})
 
     def select(self, query: Query) -> Selection:
         """Which gallery animals the query is compared with, see `reid_edge.compare.selection.select`.

@@ -99,5 +99,5 @@ def _nothing(query: Query, why: str, may_be_known: bool = False) -> Selection:
 
 def _with_species(query: Query, chosen: Sequence[Sighting]) -> Query:
     """Of a gallery of one species it is that one, whether the query says so or not, and the animal is turned as the others are."""
-    species = {seen.species for seen in chosen}
-    return replace(query, species=(species.pop() if len(species) == 1 else "") or query.species)
+    species = {seen.species.casefold(): seen.species for seen in chosen if seen.species}
+    return replace(query, species=(next(iter(species.values())) if len(species) == 1 else "") or query.species)

@@ -66,6 +66,11 @@ class AnimalFacts:
     outline: tuple[Polygon, ...] | None = None
     viewpoint: PredictedViewpoint | None = None
 
+    @property
+    def number(self) -> int:
+        """Of the animal in its photo, from 1, as options and tables name it."""
+        return self.index + 1
+
     @classmethod
     def of(cls, described: DescribedAnimal, with_outline: bool) -> AnimalFacts:
         """The facts of an animal."""
@@ -76,7 +81,8 @@ class AnimalFacts:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        plain: dict[str, Any] = {"index": self.index, "box": list(self.box), "area": self.area, "found": self.found}
+        plain: dict[str, Any] = {"index": self.index, "number": self.number, "box": list(self.box)}
+        plain |= {"area": self.area, "found": self.found}
         if self.outline is not None:
             plain["outline"] = [[list(point) for point in polygon] for polygon in self.outline]
         if self.viewpoint is not None:

@@ -20,6 +20,7 @@ from reid_edge.describe.sift import extract_sift
 from reid_edge.describe.viewpoint import PredictedViewpoint, ViewpointPredictor, completed
 from reid_edge.engines import Engine
 from reid_edge.engines.networks import Networks
+from reid_edge.errors import PhotoError
 from reid_edge.photo import Photo
 from reid_edge.recipe import Embed, Recipe
 from reid_edge.timings import Timings
@@ -70,10 +71,13 @@ class Describer:
             skip_empty: describe nothing, at no further cost, and return no animal where none stands out.
 
         Raises:
+            PhotoError: `query` asks about an animal that the photo does not show.
             EngineError: a network failed.
         """
         with timings.stage("segment"):
             animals = self.animals(photo, query.boxes)
+        if query.animal is not None:
+            animals = _chosen(photo, animals, query.animal)
         if skip_empty:
             animals = [animal for animal in animals if animal.found]
         return [self._described(animal, query, timings) for animal in animals[: 1 if largest_only else None]]
@@ -158,3 +162,13 @@ class Describer:
 
     def _projection(self, name: str) -> Engine | None:
         return self.networks[name].engine if name else None
+
+
+def _chosen(photo: Photo, animals: Sequence[Animal], number: int) -> list[Animal]:
+    found = sum(animal.found for animal in animals)
+    if not 1 <= number <= len(animals) or (number > 1 and not found):
+        raise PhotoError(
+            f"{photo.name} has no animal {number}: {found or 'no'} {'was' if found == 1 else 'were'} found in it.",
+            "Animals are numbered from 1, largest first; `reid-edge identify` lists them. A table can give the box instead (bbox).",
+        )
+    return [animals[number - 1]]

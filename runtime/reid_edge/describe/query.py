@@ -21,6 +21,7 @@ class Query:
         individuals: names of the gallery's individuals to compare with; None for all.
         top: the most identities that a ranking holds.
         with_evidence: whether a decision holds the animal's outline and the matched points, as a report draws them.
+        animal: number of the animal that is asked about, from 1, largest first; None for all.
     """
 
     species: str = ""
@@ -29,3 +30,4 @@ class Query:
     individuals: Sequence[str] | None = None
     top: int = 5
     with_evidence: bool = False
+    animal: int | None = None

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from reid_edge.errors import GalleryError
+from reid_edge.gallery.names import name_key, near_names
 from reid_edge.gallery.records import Individual, Observation, Sighting, identity_name
 from reid_edge.storage.database import Database
 from reid_edge.suggestions import similar
@@ -41,17 +42,92 @@ class Catalogue:
 
     def individual(self, name: str) -> Individual:
         """The individual of this name; GalleryError with the nearest names where there is none."""
-        row_id = self.individual_id(name)
+        row_id, stored = self._individual_row(name)
         rows = self.database.rows(
             "SELECT id, species, viewpoint, taken_at FROM sighting WHERE individual_id = ? AND live = 1", (row_id,)
         )
-        return _individual(identity_name(name), rows)
+        return _individual(stored, rows)
 
     def individual_id(self, name: str) -> int:
         """Row id of the live individual of this name; GalleryError with the nearest names where there is none."""
-        rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (identity_name(name),))
-        if rows:
-            return int(rows[0][0])
+        return self._individual_row(name)[0]
+
+    def stored_name(self, name: str) -> str | None:
+        """The name of the same individual as the gallery spells it (`names.name_key`); None where there is none.
+
+        Raises:
+            GalleryError: the gallery has two spellings of this name, and this is neither.
+        """
+        found = self._find(name)
+        return found[1] if found else None
+
+    def check_name(self, name: str, new: bool) -> None:
+        """Refuse a name to enrol that is probably a slip.
+
+        Args:
+            name: as a person typed it.
+            new: it is said to be of a new individual.
+
+        Raises:
+            GalleryError: it is near the name of an individual and not said to be new, or said to be new and the gallery has it.
+        """
+        stored = self.stored_name(name)
+        if stored is not None and new:
+            raise GalleryError(f"The gallery already has an individual {stored!r}.", "Leave --new out, or choose another name.")
+        if stored is None and not new:
+            near = near_names(identity_name(name), self.names())
+            if near:
+                raise GalleryError(
+                    f"The gallery has no individual {name!r}, but {' and '.join(near[:3])}.",
+                    f"If it is the same animal: --identity {near[0]!r}. If it is another one: add --new.",
+                )
+
+    def species_of(self, identity: str, given: str = "") -> tuple[str, tuple[str, ...]]:
+        """The species of a photo to enrol, and, where it is not clear, the species between which it is not.
+
+        It is the given one, as the gallery spells it; else the one of the individual's sightings; else the only one of the gallery.
+        """
+        rows = self.database.rows("SELECT DISTINCT species FROM sighting WHERE live = 1 AND species <> '' ORDER BY species")
+        held = {species.casefold(): species for (species,) in reversed(rows)}
+        if given:
+            return held.get(given.casefold(), given), ()
+        found = self._find(identity)
+        own = self.database.rows(
+            "SELECT DISTINCT species FROM sighting WHERE live = 1 AND species <> '' AND individual_id = ? ORDER BY species",
+            (found[0] if found else -1,),
+        )
+        species = {each.casefold(): each for (each,) in reversed(own)} or held
+        return (next(iter(species.values())), ()) if len(species) == 1 else ("", tuple(species.values())[::-1])
+
+    def viewpoints(self) -> set[str]:
+        """Those of the sightings, without ''."""
+        return {
+            each for (each,) in self.database.rows("SELECT DISTINCT viewpoint FROM sighting WHERE live = 1 AND viewpoint <> ''")
+        }
+
+    def names(self) -> list[str]:
+        """Of the individuals, sorted."""
+        return [name for (name,) in self.database.rows("SELECT name FROM individual WHERE live = 1 ORDER BY name")]
+
+    def _find(self, name: str) -> tuple[int, str] | None:
+        """Row id and stored name of the live individual with this name: this very spelling, else another one of it."""
+        name = identity_name(name)
+        rows = self.database.rows("SELECT id, name FROM individual WHERE name = ? AND live = 1", (name,))
+        if not rows:
+            key = name_key(name)
+            every = self.database.rows("SELECT id, name FROM individual WHERE live = 1 ORDER BY name")
+            rows = [row for row in every if name_key(row[1]) == key]
+        if len(rows) > 1:
+            spellings = " and ".join(stored for _, stored in rows)
+            raise GalleryError(
+                f"The gallery has {spellings}, which are spellings of one name.", "Give one of them exactly, or merge them."
+            )
+        return rows[0] if rows else None
+
+    def _individual_row(self, name: str) -> tuple[int, str]:
+        found = self._find(name)
+        if found:
+            return found
         names = {stored.casefold(): stored for (stored,) in self.database.rows("SELECT name FROM individual WHERE live = 1")}
         close = [names[key] for key in similar(name.casefold(), names, 3, 0.5)]
         hint = f"Did you mean {', '.join(close)}?" if close else "See the names: reid-edge gallery list."
@@ -97,6 +173,11 @@ class Catalogue:
             (photo_sha256, animal_index),
         )
         return _sighting(rows[0]) if rows else None
+
+    def photo_sightings(self, photo_sha256: str) -> list[Sighting]:
+        """The sightings of this photo, one per animal, in the order of their animals."""
+        rows = self.database.rows(f"{_SIGHTINGS} AND s.photo_sha256 = ? ORDER BY s.animal_index", (photo_sha256,))
+        return [_sighting(row) for row in rows]
 
     def thumbnail(self, sighting_id: int) -> bytes | None:
         """JPEG of the animal; None where none was stored."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.arrays import StoredArray, damage
+from reid_edge.gallery.records import Sighting
 from reid_edge.gallery.store import Gallery
 from reid_edge.storage.database_copy import integrity_problems
 
@@ -73,12 +74,18 @@ def _catalogue(gallery: Gallery) -> Iterator[Finding]:
             )
 
 
+def missing_photos(gallery: Gallery) -> list[Sighting]:
+    """The sightings whose photo is no longer where it was enrolled from."""
+    return [sighting for sighting in gallery.sightings() if sighting.photo_path and not Path(sighting.photo_path).is_file()]
+
+
 def _photos(gallery: Gallery) -> Iterator[Finding]:
-    paths = [sighting.photo_path for sighting in gallery.sightings() if sighting.photo_path]
-    moved = [path for path in paths if not Path(path).is_file()]
+    photos = sum(bool(sighting.photo_path) for sighting in gallery.sightings())
+    moved = [sighting.photo_path for sighting in missing_photos(gallery)]
     if moved:
         yield Finding(
             "info",
-            f"{len(moved)} of {len(paths)} photos are no longer where they were enrolled from, such as {moved[0]}.",
-            "Answers do not need them; only another pack does, to compute their features again.",
+            f"{len(moved)} of {photos} photos are no longer where they were enrolled from, such as {moved[0]}.",
+            "Only another pack needs them, to compute their features again. List them: reid-edge gallery check --missing. If they "
+            "were moved: reid-edge gallery relink OLD NEW.",
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import Catalogue
 from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batches
+from reid_edge.gallery.names import name_key, new_identity_name
 from reid_edge.gallery.records import Event, Sighting, identity_name
 
 
@@ -21,23 +23,26 @@ class Decisions(Catalogue):
 
     def rename(self, old: str, new: str, batch: str | None = None) -> None:
         """Give an individual another name; GalleryError where that one is taken."""
-        old, new = identity_name(old), identity_name(new)
+        new = new_identity_name(new)
         with self.database.transaction():
-            row_id = self.individual_id(old)
-            self._check_free(new, "To make them one individual, merge them.")
+            row_id, old = self._individual_row(old)
+            if name_key(old) != name_key(new) or old == new:
+                self._check_free(new, "To make them one individual, merge them.")
             with recording(self.database, batch or self.new_batch(), "rename", {"old": old, "new": new}) as record:
                 record.set("individual", row_id, "name", new)
 
     def merge(self, sources: Sequence[str], into: str, batch: str | None = None) -> None:
         """Give every sighting of the `sources` to the individual `into`; the sources' names are free again."""
-        names = list(dict.fromkeys(identity_name(source) for source in sources))
+        hint = "Name the individuals that are the same animal, and one to keep."
         into = identity_name(into)
-        if not names or into in names:
-            raise GalleryError(
-                f"{into!r} cannot be merged into itself.", "Name the individuals that are the same animal, and one to keep."
-            )
+        if not sources or into in map(identity_name, sources):
+            raise GalleryError(f"{into!r} cannot be merged into itself.", hint)
         with self.database.transaction():
-            target, ids = self.individual_id(into), [self.individual_id(name) for name in names]
+            target, into = self._individual_row(into)
+            found = dict(self._individual_row(source) for source in sources)
+            ids, names = list(found), list(found.values())
+            if target in ids:
+                raise GalleryError(f"{into!r} cannot be merged into itself.", hint)
             with recording(self.database, batch or self.new_batch(), "merge", {"sources": names, "into": into}) as record:
                 for name, row_id in zip(names, ids, strict=True):
                     for sighting in self.sightings(individual=name):
@@ -50,8 +55,9 @@ class Decisions(Catalogue):
         Raises:
             GalleryError: a sighting is not one of hers, none would stay with her, or the new name is taken.
         """
-        name, new = identity_name(name), identity_name(new)
+        new = new_identity_name(new)
         with self.database.transaction():
+            name = self._individual_row(name)[1]
             ids = {sighting.id for sighting in self.sightings(individual=name)}
             chosen = self._chosen(sighting_ids)
             for sighting in chosen:
@@ -70,9 +76,8 @@ class Decisions(Catalogue):
 
     def reassign(self, sighting_ids: Sequence[int], identity: str, batch: str | None = None) -> None:
         """Give sightings to an individual of the gallery."""
-        identity = identity_name(identity)
         with self.database.transaction():
-            target, chosen = self.individual_id(identity), self._chosen(sighting_ids)
+            (target, identity), chosen = self._individual_row(identity), self._chosen(sighting_ids)
             payload = {"sightings": [sighting.id for sighting in chosen], "identity": identity}
             with recording(self.database, batch or self.new_batch(), "reassign", payload) as record:
                 for sighting in chosen:
@@ -80,9 +85,9 @@ class Decisions(Catalogue):
 
     def remove_individual(self, name: str, batch: str | None = None) -> None:
         """Remove an individual and all of her sightings."""
-        name = identity_name(name)
         with self.database.transaction():
-            row_id, sightings = self.individual_id(name), self.sightings(individual=name)
+            row_id, name = self._individual_row(name)
+            sightings = self.sightings(individual=name)
             payload = {"identity": name, "sightings": [sighting.id for sighting in sightings]}
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
                 for sighting in sightings:
@@ -98,6 +103,30 @@ class Decisions(Catalogue):
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
                 for sighting in chosen:
                     record.set("sighting", sighting.id, "live", 0)
+
+    def relink(self, places: Mapping[int, str], batch: str | None = None) -> None:
+        """Note where photos lie now.
+
+        Args:
+            places: absolute path of the photo by the id of its sighting.
+
+        Raises:
+            GalleryError: a sighting is missing, or there is none.
+        """
+        with self.database.transaction():
+            self._chosen(list(places))
+            payload = {"sightings": list(places), "path": next(iter(places.values()))}
+            with recording(self.database, batch or self.new_batch(), "relink", payload) as record:
+                for sighting_id, path in places.items():
+                    record.set("sighting", sighting_id, "photo_path", path)
+
+    def relink_if_missing(self, sighting: Sighting, path: Path, batch: str | None = None) -> bool:
+        """Note that all animals of this sighting's photo are at `path` now, where their photo is missing; whether it was."""
+        stored = Path(sighting.photo_path)
+        if sighting.photo_path and stored.is_file():
+            return False
+        self.relink({each.id: str(path.resolve()) for each in self.photo_sightings(sighting.photo_sha256)}, batch)
+        return True
 
     def confirm(self, photo_sha256: str, identity: str, animal_index: int = 0, batch: str | None = None) -> None:
         """Record that a person agrees: this animal of this photo is `identity`. Changes no sighting."""
@@ -132,5 +161,6 @@ class Decisions(Catalogue):
         return self.sightings_of(list(dict.fromkeys(sighting_ids)))
 
     def _check_free(self, name: str, hint: str) -> None:
-        if self.database.rows("SELECT 1 FROM individual WHERE name = ? AND live = 1", (name,)):
-            raise GalleryError(f"The gallery already has an individual {name!r}.", hint)
+        stored = self.stored_name(name)
+        if stored is not None:
+            raise GalleryError(f"The gallery already has an individual {stored!r}.", hint)

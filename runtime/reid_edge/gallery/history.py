@@ -14,7 +14,13 @@ from reid_edge.gallery.records import Event
 from reid_edge.storage.database import Database
 
 # The only columns a decision may change. Undo reads its list from the file, so it is checked against this one.
-_CHANGEABLE = {("individual", "name"), ("individual", "live"), ("sighting", "individual_id"), ("sighting", "live")}
+_CHANGEABLE = {
+    ("individual", "name"),
+    ("individual", "live"),
+    ("sighting", "individual_id"),
+    ("sighting", "live"),
+    ("sighting", "photo_path"),
+}
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ _SENTENCES = {
     "split": "split sightings {sightings} of {identity} off as {new}",
     "remove": "remove {identity} (sightings {sightings})",
     "reassign": "reassign sightings {sightings} to {identity}",
+    "relink": "relink photos {sightings} to {path}",
     "undo": "undo {events} events",
 }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +25,8 @@ from reid_edge.gallery.archive import (
     feature_member,
     thumbnail_member,
 )
-from reid_edge.gallery.records import Sighting
+from reid_edge.gallery.names import is_placeholder, name_key
+from reid_edge.gallery.records import LONGEST_NAME, Sighting
 from reid_edge.gallery.store import DuplicateSighting, Gallery
 from reid_edge.storage.durable import replacing
 from reid_edge.storage.errors import file_errors
@@ -44,12 +47,36 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class SharedName:
+    """An individual of the archive whose name this gallery has too.
+
+    Attributes:
+        name: in the archive.
+        imported_as: the individual of this gallery that got its sightings.
+        reason: both have a photo in common; the name alone was enough; or neither, so it is another individual with a new name.
+    """
+
+    name: str
+    imported_as: str
+    reason: Literal["same photos", "same name", "new name"]
+
+
+@dataclass(frozen=True)
 class ImportReport:
-    """How many sightings were added, how many this gallery had already, and which contradict it."""
+    """What an import did.
+
+    Attributes:
+        added, present: sightings that are new here, and that this gallery had already.
+        conflicts: those of `present` that the two sides give to different individuals.
+        shared_names: individuals that both sides have by name.
+        unidentified: sightings of an archive of an older version that were left out, because their individual is called `unknown` or alike.
+    """
 
     added: int
     present: int
     conflicts: tuple[Conflict, ...]
+    shared_names: tuple[SharedName, ...] = ()
+    unidentified: int = 0
 
 
 def export_gallery(gallery: Gallery, out: str | Path) -> int:
@@ -74,33 +101,79 @@ def export_gallery(gallery: Gallery, out: str | Path) -> int:
     return len(sightings)
 
 
-def import_gallery(gallery: Gallery, archive: str | Path) -> ImportReport:
+def import_gallery(gallery: Gallery, archive: str | Path, same_names: bool = False) -> ImportReport:
     """Add what an exported zip holds and this gallery does not, all or nothing and in one batch, so that one undo takes it back.
 
-    Individuals with the same name are the same; so are sightings of the same animal of the same photo. Where the two disagree about who
-    a photo shows, this gallery stays as it is and the report lists the conflict.
+    Sightings of the same animal of the same photo are the same. Where the two disagree about who a photo shows, this gallery stays as it
+    is and the report lists the conflict. Individuals of one name are the same where they share a photo; otherwise the archive's gets a
+    new name, as a second herd may have an Asha too.
+
+    Args:
+        gallery: writable.
+        archive: the zip.
+        same_names: individuals of one name are the same in any case.
 
     Raises:
         GalleryError: no archive of a gallery, unsafe, damaged, or of a newer version.
         StorageError: it cannot be read, or the disk is full.
     """
-    batch, added, present, conflicts = gallery.new_batch(), 0, 0, []
+    batch, added, present, unidentified, conflicts = gallery.new_batch(), 0, 0, 0, []
     with ArchiveReader(Path(archive)) as reader, gallery.transaction():
+        shared = _shared_names(gallery, reader, same_names)
+        names = {each.name: each.imported_as for each in shared}
         for name in reader.individuals:
-            gallery.add_individual(name, batch)
+            if not is_placeholder(name):
+                gallery.add_individual(names.get(name, name), batch)
         for entry in reader.entries:
             sighting = reader.sighting(entry)
+            if is_placeholder(sighting.identity):
+                unidentified += 1
+                continue
+            sighting = replace(sighting, identity=names.get(sighting.identity, sighting.identity))
             try:
                 sighting_id = gallery.add_sighting(sighting, {}, "", batch)
             except DuplicateSighting as duplicate:
                 present += 1
-                if duplicate.sighting.identity != sighting.identity:
+                if name_key(duplicate.sighting.identity) != name_key(sighting.identity):
                     conflicts.append(Conflict(sighting.photo_name, duplicate.sighting.identity, sighting.identity))
                 continue
             added += 1
             for key, features in reader.features(entry).items():
                 gallery.write_features(sighting_id, key, features)
-    return ImportReport(added, present, tuple(conflicts))
+    return ImportReport(added, present, tuple(conflicts), tuple(shared), unidentified)
+
+
+def _shared_names(gallery: Gallery, reader: ArchiveReader, same_names: bool) -> list[SharedName]:
+    """What becomes of each individual of the archive whose name this gallery has with other photos."""
+    animals: dict[str, set[tuple[str, int]]] = {name: set() for name in reader.individuals}
+    for entry in reader.entries:
+        animals.setdefault(entry["identity"], set()).add((entry["photo_sha256"], entry["animal_index"]))
+    taken = {name_key(name) for name in (*gallery.names(), *animals)}
+    shared = []
+    for name, theirs in animals.items():
+        ours = None if is_placeholder(name) else gallery.stored_name(name)
+        if ours is None:
+            continue
+        held = {(seen.photo_sha256, seen.animal_index) for seen in gallery.sightings(individual=ours)}
+        if theirs & held:
+            shared.append(SharedName(name, ours, "same photos"))
+        elif same_names or not theirs or not held:
+            shared.append(SharedName(name, ours, "same name"))
+        else:
+            shared.append(_under_new_name(gallery, name, theirs, taken))
+    return shared
+
+
+def _under_new_name(gallery: Gallery, name: str, animals: Iterable[tuple[str, int]], taken: set[str]) -> SharedName:
+    """The name of an earlier import, where this one is its repetition; else the first `name (2)`, `name (3)`, ... that is free."""
+    start = name[: LONGEST_NAME - 10]
+    for animal in sorted(animals):
+        seen = gallery.has_photo(*animal)
+        if seen is not None and re.fullmatch(re.escape(start) + r" \(\d+\)", seen.identity):
+            return SharedName(name, seen.identity, "same photos")
+    new = next(each for number in count(2) if name_key(each := f"{start} ({number})") not in taken)
+    taken.add(name_key(new))
+    return SharedName(name, new, "new name")
 
 
 def _table(gallery: Gallery, sightings: Sequence[Sighting]) -> str:

@@ -78,7 +78,13 @@ class Gallery(StoredFeatures, Decisions):
         """The gallery at `path`, made where it is missing; errors as `create` and `open`."""
         path = Path(path)
         # An empty file is what a creation leaves that was killed in its first moment.
-        return cls.open(path) if path.exists() and (path.is_dir() or path.stat().st_size) else cls.create(path)
+        if not path.exists() or (path.is_file() and not path.stat().st_size):
+            try:
+                return cls.create(path)
+            except GalleryError:  # another process made it meanwhile
+                if not path.is_file() or not path.stat().st_size:
+                    raise
+        return cls.open(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -103,15 +109,17 @@ class Gallery(StoredFeatures, Decisions):
         return VectorIndex.open(self, feature_key, name)
 
     def add_individual(self, name: str, batch: str) -> None:
-        """Add an individual without sightings; does nothing where the gallery has that name."""
+        """Add an individual without sightings; does nothing where the gallery has that name in any spelling."""
         name = identity_name(name)
         with self.database.transaction():
-            if not self.database.rows("SELECT 1 FROM individual WHERE name = ? AND live = 1", (name,)):
+            if self.stored_name(name) is None:
                 with recording(self.database, batch, "add", {"identity": name}) as record:
                     record.insert("individual", name=name)
 
     def add_sighting(self, sighting: NewSighting, features: Mapping[str, NDArray[Any]], feature_key: str, batch: str) -> int:
         """Add one animal of one photo, and its individual where that is new; once this returns, both are on the disk.
+
+        An individual whose name the gallery spells otherwise, by case, Unicode form or blanks, is that one.
 
         Args:
             sighting: what the photo shows, and which individual.
@@ -133,10 +141,11 @@ class Gallery(StoredFeatures, Decisions):
             present = self.has_photo(new.photo_sha256, new.animal_index)
             if present:
                 raise DuplicateSighting(present)
-            payload = {key: getattr(new, key) for key in ("identity", "photo_name", "photo_sha256", "animal_index")}
+            found = self._find(new.identity)
+            payload = {key: getattr(new, key) for key in ("photo_name", "photo_sha256", "animal_index")}
+            payload = {"identity": found[1] if found else new.identity, **payload}
             with recording(self.database, batch, "add", payload) as record:
-                rows = self.database.rows("SELECT id FROM individual WHERE name = ? AND live = 1", (new.identity,))
-                individual = rows[0][0] if rows else record.insert("individual", name=new.identity)
+                individual = found[0] if found else record.insert("individual", name=new.identity)
                 sighting_id = record.insert(
                     "sighting",
                     individual_id=individual,

@@ -16,8 +16,8 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery
-from reid_edge.gallery.enrolment_list import read_source
-from reid_edge.identify.enrolment import EnrolmentResult, enrol
+from reid_edge.gallery.enrolment_list import read_enrolments
+from reid_edge.identify.enrolment import EnrolmentResult, check_names, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.photo_input import PhotoInput, to_photo
 from reid_edge.name_time import NameTime
@@ -89,7 +89,8 @@ class Session:
             query: what is known beside the photo.
 
         Raises:
-            PhotoError: the photo cannot be read.
+            PhotoError: the photo cannot be read, or does not show the animal that the query asks about.
+            UsageError: the query's viewpoint is none.
             PackError: the pack is not calibrated.
             EngineError, GalleryError: a network failed, or the gallery cannot be read.
 
@@ -98,7 +99,9 @@ class Session:
             >>> decision.verdict, decision.identity, decision.ranking[1].identity
             ('known', 'Chipo', 'Baraka')
         """
-        selection = self.candidates.select(query or Query())
+        query = query or Query()
+        self.candidates.check_viewpoint(query.viewpoint)
+        selection = self.candidates.select(query)
         return self._answer(self._describe(photo, selection), selection)[1]
 
     def describe(self, photo: PhotoInput, query: Query | None = None) -> list[DescribedAnimal]:
@@ -123,7 +126,12 @@ class Session:
         return self.identifier.describe(to_photo(photo), query)
 
     def enrol(
-        self, source: str | os.PathLike[str], identity: str | None = None, species: str = "", viewpoint: str = ""
+        self,
+        source: str | os.PathLike[str],
+        identity: str | None = None,
+        species: str = "",
+        viewpoint: str = "",
+        new: bool = False,
     ) -> EnrolmentResult:
         """Add photos of known individuals to the gallery; from then on they are compared. One `Gallery.undo` takes all of them back.
 
@@ -131,10 +139,13 @@ class Session:
             source: a folder with a sub-folder per individual; a metadata.csv or a folder that holds one; or, with `identity`, a photo or
                 a folder of photos.
             identity: of whom the photos are.
-            species, viewpoint: of photos whose source does not say.
+            species, viewpoint: of photos whose source does not say. Without a species they get that of their individual, else the only one
+                of the gallery.
+            new: `identity` is a new individual, although its name is near that of another one.
 
         Raises:
             UsageError: there is nothing to enrol, or the source cannot be read as meant.
+            GalleryError: `identity` is near the name of an individual, and not said to be new.
             GalleryError, StorageError, EngineError: nothing further can be enrolled; what was enrolled before stays.
 
         Example:
@@ -142,8 +153,11 @@ class Session:
             >>> result.added, [path.name for path, _ in result.failed]
             (1, [])
         """
+        listed = read_enrolments(Path(source), identity, species, viewpoint)
         with Gallery.open(self.gallery.path) as writable:
-            result = enrol(writable, self.identifier, read_source(Path(source), identity, species, viewpoint))
+            check_names(writable, identity, listed.enrolments, new)
+            result = enrol(writable, self.identifier, listed.enrolments)
+        result.unidentified.update(listed.unidentified)
         self.candidates = self.identifier.candidates(self.gallery)
         return result
 

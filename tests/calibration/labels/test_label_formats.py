@@ -52,6 +52,35 @@ def test_a_photo_of_two_names_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("photos")
+def test_all_photos_of_two_names_are_listed_and_can_be_left_out(tmp_path: Path) -> None:
+    rows = "Ada,Ada/1.jpg\nBo,Ada/1.jpg\nada,Ada/2.jpg\nBo,Ada/2.jpg\nAda,Bo/1.jpg\nADA,Bo/1.jpg\n"
+    (tmp_path / "metadata.csv").write_text("identity,path\n" + rows)
+    with pytest.raises(UsageError, match=r"2 photos have two names: .*1.jpg is Ada in row 2, .*2.jpg is Ada in row 4") as refused:
+        read_labels(tmp_path)
+    assert "--skip-conflicts" in refused.value.hint
+    labels = read_labels(tmp_path, skip_conflicts=True)
+    assert [(photo.enrolment.identity, photo.where) for photo in labels.photos] == [("Ada", "row 6")]
+    assert (
+        labels.notes[0]
+        == f"{tmp_path.name}: left out because it has two names: 2 photos ({', '.join(labels_conflicting(tmp_path))})."
+    )
+
+
+def labels_conflicting(folder: Path) -> list[str]:
+    return [f"{folder / 'Ada' / f'{number}.jpg'} is Ada in row {2 * number}, but Bo in row {2 * number + 1}" for number in (1, 2)]
+
+
+@pytest.mark.usefixtures("photos")
+def test_copies_of_a_photo_with_two_names_are_left_out_too(tmp_path: Path) -> None:
+    (tmp_path / "Bo" / "copy.jpg").write_bytes((tmp_path / "Ada" / "1.jpg").read_bytes())
+    (tmp_path / "metadata.csv").write_text("identity,path\nAda,Ada/1.jpg\nBo,Bo/copy.jpg\nBo,Bo/1.jpg\n")
+    assert len(read_labels(tmp_path).photos) == 3
+    labels = read_labels(tmp_path, skip_conflicts=True)
+    assert [photo.where for photo in labels.photos] == ["row 4"]
+    assert "files with the same content have two names: 2 photos (1.jpg, copy.jpg)" in labels.notes[0]
+
+
+@pytest.mark.usefixtures("photos")
 def test_a_photo_of_several_animals_is_left_out_where_its_largest_is_in_doubt(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text(
         "identity,path,bbox\n"

@@ -74,7 +74,7 @@ def test_csv_has_a_row_for_each_animal_and_each_failure(run_main, small_gallery,
     assert not bad["verdict"]
     assert (good["photo"], good["animal"], good["verdict"], good["identity"], good["error"]) == (
         str(photo),
-        "0",
+        "1",
         "ask",
         "Enzi",
         "",

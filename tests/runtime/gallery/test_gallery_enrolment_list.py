@@ -7,7 +7,8 @@ import os
 import pytest
 
 from reid_edge.errors import StorageError, UsageError
-from reid_edge.gallery.enrolment_list import Enrolment, read_source
+from reid_edge.gallery.enrolment_list import Enrolment, read_enrolments, read_source
+from reid_edge.gallery.given_box import GivenBox
 
 HEADER = "image_id,identity,path,date,orientation,species,split,dataset,encounter,fold\n"
 
@@ -70,7 +71,12 @@ def test_positions_and_places_are_read_where_the_table_has_them(folder):
         ("", "no column 'identity' in row 1"),
         ("identity:path\nZoe:1.jpg\n", "no column 'identity' in row 1; it has identity:path"),
         ("identity,file\nZoe,1.jpg\n", "no column 'path'"),
-        ("identity,path\n,1.jpg\n", "Row 2 of .* has no identity"),
+        ("identity,path\n,1.jpg\n", "names no individual, only empty cells"),
+        ("identity,path\nunknown,1.jpg\nNA,2.jpg\n", "names no individual, only unknown, NA"),
+        ('identity,path,bbox\nZoe,1.jpg,"1, 2, 3"\n', "Row 2 of .* has the box '1, 2, 3'"),
+        ('identity,path,bbox\nZoe,1.jpg,"1, 2, 0, 3"\n', "Row 2 of .* has the box"),
+        ("identity,path,animal\nZoe,1.jpg,0\n", "Row 2 of .* has the animal '0'"),
+        ('identity,path,bbox\nZoe,1.jpg,"1 2 3 4"\nAnna,1.jpg,\n', "Row 3 of .* the same photo as row 2"),
         ("identity,path\nZoe,1.jpg\nZoe,\n", "Row 3 of .* has no path"),
         ("identity,path\nZoe,1.jpg\nAnna,2.jpg\nZoe,1.jpg\n", "Row 4 of .* the same photo as row 2"),
         ("identity,path\nZoe,1.jpg,left\n", "Row 2 of .* another number of cells"),
@@ -144,3 +150,63 @@ def test_an_error_names_the_line_of_the_file(tmp_path):
     (tmp_path / "metadata.csv").write_text("identity,path,latitude\n\n,,\nAsha,a.jpg,95\n")
     with pytest.raises(UsageError, match="Row 4 of"):
         read_source(tmp_path)
+
+
+def test_rows_and_folders_of_nobody_are_left_out_with_a_count(folder):
+    rows = "Zoe,1.jpg\nunknown,2.jpg\nUnknown,3.jpg\nNA,4.jpg\n,5.jpg\nn/a,6.jpg\nunknown,7.jpg\n"
+    (folder / "a.csv").write_text("identity,path\n" + rows)
+    listed = read_enrolments(folder / "a.csv")
+    assert [one.identity for one in listed.enrolments] == ["Zoe"]
+    assert listed.unidentified == {"unknown": 2, "Unknown": 1, "NA": 1, "": 1, "n/a": 1}
+    touch(folder, "photos/unidentified/1.jpg", "photos/Zoe/2.jpg", "photos/__/3.jpg")
+    listed = read_enrolments(folder / "photos")
+    assert ([one.identity for one in listed.enrolments], listed.unidentified) == (["Zoe"], {"__": 1, "unidentified": 1})
+    with pytest.raises(UsageError, match="'unknown' stands for"):
+        read_enrolments(folder / "photos", identity="unknown")
+
+
+def test_a_cell_that_says_that_nothing_is_known_says_nothing(folder):
+    (folder / "a.csv").write_text("identity,path,species,date,encounter,latitude,viewpoint\nZoe,1.jpg,NA,?,none,nan,n/a\n")
+    (row,) = read_enrolments(folder / "a.csv", species="zebra", viewpoint="left").enrolments
+    assert row == Enrolment(folder / "1.jpg", "Zoe", "zebra", "")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "box"),
+    [
+        ("bbox", '"[10, 20, 30, 40]"', GivenBox(10, 20, 40, 60, False)),
+        ("bounding box", '"10 20 30.5 40"', GivenBox(10, 20, 40.5, 60, False)),
+        ("Bounding_Box", '"[0.25, 0.5, 0.5, 0.25]"', GivenBox(0.25, 0.5, 0.75, 0.75, True)),
+        ('"bbox (x0, y0, x1, y1)"', '"10,20,30,40"', GivenBox(10, 20, 30, 40, False)),
+        ("bbox_xyxy", '"(0.1, 0.2, 0.5, 0.75)"', GivenBox(0.1, 0.2, 0.5, 0.75, True)),
+        ("x,y,w,h", "10,20,30,40", GivenBox(10, 20, 40, 60, False)),
+        ("xmin,ymin,xmax,ymax", "10,20,30,40", GivenBox(10, 20, 30, 40, False)),
+        ("x1,y1,x2,y2", "10,20,30,40", GivenBox(10, 20, 30, 40, False)),
+        ("bboxX,bboxY,bboxWidth,bboxHeight", "0,0,1,1", GivenBox(0, 0, 1, 1, True)),
+        ("bbox", "nan", None),
+        ("bbox", "", None),
+    ],
+)
+def test_boxes_are_read_in_the_spellings_that_tables_have(folder, header, cells, box):
+    (folder / "a.csv").write_text(f"identity,path,{header}\nZoe,1.jpg,{cells}\n")
+    listed = read_enrolments(folder / "a.csv")
+    assert (listed.enrolments[0].box, listed.unused_columns) == (box, ())
+
+
+def test_a_box_in_shares_becomes_pixels_of_the_photo():
+    assert GivenBox(0.25, 0.5, 0.75, 1, True).pixels(400, 200) == (100, 100, 300, 200)
+    assert GivenBox(1, 2, 30, 40, False).pixels(400, 200) == (1, 2, 30, 40)
+
+
+def test_several_animals_of_a_photo_are_several_rows(folder):
+    (folder / "a.csv").write_text(
+        'identity,path,bbox\nZoe,1.jpg,"1 2 30 40"\nAnna,1.jpg,"50 2 30 40"\nunknown,1.jpg,"90 2 30 40"\n'
+    )
+    assert [one.identity for one in read_source(folder / "a.csv")] == ["Zoe", "Anna"]
+    (folder / "a.csv").write_text("identity,path,animal\nZoe,1.jpg,1\nAnna,1.jpg,2.0\n")
+    assert [(one.identity, one.animal) for one in read_source(folder / "a.csv")] == [("Zoe", 1), ("Anna", 2)]
+
+
+def test_a_column_that_nothing_is_read_from_is_named(folder):
+    (folder / "a.csv").write_text("image_id,identity,path,dataset,sex,age,Box\n1,Zoe,1.jpg,Z,f,7,\n")
+    assert read_enrolments(folder / "a.csv").unused_columns == ("sex", "age")

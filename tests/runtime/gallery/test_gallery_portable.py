@@ -241,3 +241,46 @@ def test_an_archive_with_any_byte_changed_is_imported_whole_or_not_at_all(archiv
         assert other.content_hash() == gallery.content_hash()
         other.undo()
     assert other.content_hash() == before
+
+
+def test_one_name_on_both_sides_is_one_animal_only_where_a_photo_says_so(gallery, other, folder, add):
+    for number, name in ((1, "new-2024-0001"), (2, "Asha"), (3, "Asha"), (4, "Only here")):
+        add(gallery, number, name)
+    for number, name in ((9, "new-2024-0001"), (2, "asha"), (8, "asha")):
+        add(other, number, name)
+    export_gallery(gallery, folder / "out.zip")
+    report = import_gallery(other, folder / "out.zip")
+    assert {(each.name, each.imported_as, each.reason) for each in report.shared_names} == {
+        ("new-2024-0001", "new-2024-0001 (2)", "new name"),
+        ("Asha", "asha", "same photos"),
+    }
+    assert (report.added, report.present, report.conflicts) == (3, 1, ())
+    assert {one.name: one.sightings for one in other.individuals()} == {
+        "new-2024-0001": 1, "new-2024-0001 (2)": 1, "asha": 3, "Only here": 1,
+    }  # fmt: skip
+    before = other.content_hash()
+    add(gallery, 5, "new-2024-0001")
+    export_gallery(gallery, folder / "again.zip")
+    again = import_gallery(other, folder / "again.zip")
+    assert (again.added, again.present, again.conflicts) == (1, 4, ())
+    assert other.individual("new-2024-0001 (2)").sightings == 2
+    other.undo()
+    assert other.content_hash() == before
+
+
+def test_an_import_takes_equal_names_as_one_animal_where_that_is_said(gallery, other, folder, add):
+    add(gallery, 1, "Asha")
+    add(other, 2, "Asha")
+    export_gallery(gallery, folder / "out.zip")
+    (shared,) = import_gallery(other, folder / "out.zip", same_names=True).shared_names
+    assert (shared.imported_as, shared.reason) == ("Asha", "same name")
+    assert other.individual("Asha").sightings == 2
+
+
+def test_sightings_of_nobody_in_an_older_export_are_left_out_and_counted(gallery, other, folder, add):
+    add(gallery, 1, "unknown")
+    add(gallery, 2, "Asha")
+    export_gallery(gallery, folder / "out.zip")
+    report = import_gallery(other, folder / "out.zip")
+    assert (report.added, report.unidentified) == (1, 1)
+    assert [one.name for one in other.individuals()] == ["Asha"]

@@ -2,6 +2,17 @@
 
 from reid_edge.describe.segmentation.animal import NO_ANIMAL, Animal, whole_frame
 from reid_edge.describe.segmentation.finding import find_animals
-from reid_edge.describe.segmentation.given_boxes import Box, animals_in_boxes
+from reid_edge.describe.segmentation.given_boxes import LEAST_SIDE, Box, animals_in_boxes, narrowed, overlap, widened
 
-__all__ = ["NO_ANIMAL", "Animal", "Box", "animals_in_boxes", "find_animals", "whole_frame"]
+__all__ = [
+    "LEAST_SIDE",
+    "NO_ANIMAL",
+    "Animal",
+    "Box",
+    "animals_in_boxes",
+    "find_animals",
+    "narrowed",
+    "overlap",
+    "whole_frame",
+    "widened",
+]

@@ -17,7 +17,7 @@ from reid_edge.recipe import Segment
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) pixels of the upright photo, x right, y down, end exclusive."""
 
-_LEAST_SIDE = 8  # pixels; a smaller box shows nothing that could be compared
+LEAST_SIDE = 8  # pixels; a smaller box shows nothing that could be compared
 _MOST = 4  # animals of a recipe that does not say how many
 
 
@@ -39,8 +39,8 @@ def animals_in_boxes(
         EngineError: the network failed.
     """
     margin, most = (settings.margin, settings.max_animals) if settings else (0.0, _MOST)
-    inside = sorted((_widened(box, margin, photo) for box in boxes), key=_size, reverse=True)
-    inside = [box for box in inside if min(box[2] - box[0], box[3] - box[1]) >= _LEAST_SIDE][:most]
+    inside = sorted((widened(box, margin, photo) for box in boxes), key=_size, reverse=True)
+    inside = [box for box in inside if min(box[2] - box[0], box[3] - box[1]) >= LEAST_SIDE][:most]
     return [_animal(photo, box, index, network, settings) for index, box in enumerate(inside)]
 
 
@@ -64,7 +64,8 @@ def _animal(
     return Animal(index, box, crop, mask, area, True)
 
 
-def _widened(box: Box, margin: float, photo: Photo) -> tuple[int, int, int, int]:
+def widened(box: Box, margin: float, photo: Photo) -> tuple[int, int, int, int]:
+    """The part of the photo that is cut out for a box: wider and taller by this share of it on each side, as far as the photo goes."""
     wider, taller = margin * (box[2] - box[0]), margin * (box[3] - box[1])
     return (
         max(0, int(box[0] - wider)),
@@ -72,6 +73,21 @@ def _widened(box: Box, margin: float, photo: Photo) -> tuple[int, int, int, int]
         min(photo.width, int(np.ceil(box[2] + wider))),
         min(photo.height, int(np.ceil(box[3] + taller))),
     )
+
+
+def narrowed(box: Box, margin: float) -> Box:
+    """The box that `widened` makes this one of."""
+    wider, taller = (margin / (1 + 2 * margin) * (box[end + 2] - box[end]) for end in (0, 1))
+    return box[0] + wider, box[1] + taller, box[2] - wider, box[3] - taller
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, across) * max(0.0, down)
+    union = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared
+    return shared / union if union > 0 else 0.0
 
 
 def _size(box: tuple[int, int, int, int]) -> int:

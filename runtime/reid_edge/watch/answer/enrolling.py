@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ from reid_edge.watch.ledger.records import Enrolment, PhotoAnimal
 
 log = logging.getLogger(__name__)
 
+_TOKEN_LETTERS, _TOKEN_LENGTH = "23456789bcdfghjkmnpqrstvwxz", 4  # no vowel, so no word; nothing that looks like another
 _MOST_PHOTOS = 3  # of one event: further ones of a burst say little more
 
 
@@ -78,16 +81,14 @@ def _enrol(ledger: Ledger, answerer: Answerer, enrolment: Enrolment, found: Sequ
         name = _free_name(ledger, answerer.path, event)
         ledger.name_enrolment(enrolment, name)
     with Gallery.open(answerer.path) as gallery:
-        batch = gallery.new_batch()
+        batch, species = gallery.new_batch(), gallery.species_of(name, answerer.species)[0]
         with gallery.transaction():
             for each in found:
                 if each.animal.index < len(each.answer.described) and not gallery.has_photo(
                     each.animal.sha256, each.animal.index
                 ):
                     features = to_arrays(each.answer.described[each.animal.index].features)
-                    gallery.add_sighting(
-                        _sighting(each, name, answerer.species), features, answerer.identifier.feature_key, batch
-                    )
+                    gallery.add_sighting(_sighting(each, name, species), features, answerer.identifier.feature_key, batch)
     ledger.finish_enrolment(enrolment, name, batch)
     log.info("A new individual was enrolled as %s, from %d photos of event %d.", name, len(found), event)
 
@@ -126,12 +127,14 @@ def _path(photo: Photo) -> bytes:
 
 
 def _free_name(ledger: Ledger, gallery_path: Path, event: int) -> str:
-    """`new-<year by the camera's clock, else the device's>-<number>`, a number that neither the gallery nor the ledger uses."""
+    """`new-<year by the camera's clock, else the device's>-<number>-<token>`, a number that neither the gallery nor the ledger uses.
+
+    The token is random: another device, which may begin with a copy of this gallery, gives another name to another animal.
+    """
     start = f"new-{(ledger.event(event).first_taken_at or now())[:4]}-"
     with Gallery.open(gallery_path, writable=False) as gallery:
         names = {individual.name for individual in gallery.individuals()}
     names |= ledger.enrolled_identities()
-    number = 1 + max(
-        (int(name[len(start) :]) for name in names if name.startswith(start) and name[len(start) :].isdecimal()), default=0
-    )
-    return f"{start}{number:04d}"
+    used = [re.match(r"(\d+)(?:-|$)", name[len(start) :], re.ASCII) for name in names if name.startswith(start)]
+    number = 1 + max((int(match[1]) for match in used if match), default=0)
+    return f"{start}{number:04d}-{''.join(secrets.choice(_TOKEN_LETTERS) for _ in range(_TOKEN_LENGTH))}"

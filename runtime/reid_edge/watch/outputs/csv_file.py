@@ -16,12 +16,12 @@ from reid_edge.watch.ledger.ledger import Ledger, Message
 from reid_edge.watch.outputs.appended_file import AppendedFile, Line
 
 COLUMNS = (
-    *("message", "photo", "camera", "taken_at", "event", "animals", "animal", "verdict", "identity", "probability"),
+    *("message", "photo", "camera", "taken_at", "event", "animals", "animal_number", "verdict", "identity", "probability"),
     *("unknown_probability", "runner_up", "runner_up_probability", "x0", "y0", "x1", "y1", "width", "height"),
     *("latitude", "longitude", "sha256", "reason", "notes"),
 )
-"""`message`: number of the answer in the ledger; `animals`: rows of this photo; `animal`: from 0, largest first, empty for an empty
-photo; `probability`: that the verdict is right; `x0` to `y1`: box in pixels of the upright photo; `width`, `height`: of the photo in
+"""`message`: number of the answer in the ledger; `animals`: rows of this photo; `animal_number`: from 1, largest first, empty for an
+empty photo; `probability`: that the verdict is right; `x0` to `y1`: box in pixels of the upright photo; `width`, `height`: of the photo in
 pixels; `taken_at`: by the camera's clock."""
 
 
@@ -39,11 +39,13 @@ def _rows(message: Message) -> Sequence[bytes]:
     photo, animals = body["photo"], body["animals"]
     if not animals:
         return [_row(message.id, photo, body["event"], 0, None, {"verdict": body["verdict"]})]
-    return [_row(message.id, photo, body["event"], len(animals), index, animal) for index, animal in enumerate(animals)]
+    return [
+        _row(message.id, photo, body["event"], len(animals), number, animal) for number, animal in enumerate(animals, start=1)
+    ]
 
 
 def _row(
-    message: int, photo: Mapping[str, Any], event: object, animals: int, index: int | None, answer: Mapping[str, Any]
+    message: int, photo: Mapping[str, Any], event: object, animals: int, number: int | None, answer: Mapping[str, Any]
 ) -> bytes:
     other: Mapping[str, Any] = next((each for each in answer.get("ranking", ()) if each["identity"] != answer["identity"]), {})
     cells = {
@@ -54,7 +56,7 @@ def _row(
         "photo": photo["path"],
         "event": event,
         "animals": animals,
-        "animal": index,
+        "animal_number": number,
         "unknown_probability": answer.get("unknown"),
         "runner_up": other.get("identity"),
         "runner_up_probability": other.get("probability"),
@@ -83,8 +85,8 @@ def _cell(value: object) -> str:
 def _read(line: bytes) -> Line | None:
     try:
         (cells,) = csv.reader([line.decode("utf-8")], strict=True)
-        message, animals, animal = (cells[COLUMNS.index(column)] for column in ("message", "animals", "animal"))
-        last = int(animals) == 0 or int(animal) == int(animals) - 1
+        message, animals, animal = (cells[COLUMNS.index(column)] for column in ("message", "animals", "animal_number"))
+        last = int(animals) == 0 or int(animal) == int(animals)
         return Line(int(message), f"photo:{cells[COLUMNS.index('sha256')]}", last) if len(cells) == len(COLUMNS) else None
     except (ValueError, IndexError, csv.Error):
         return None

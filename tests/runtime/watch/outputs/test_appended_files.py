@@ -58,8 +58,8 @@ def test_csv_has_a_row_for_each_animal_and_one_for_each_empty_photo(ledger, memo
     rows = list(csv.DictReader(text.splitlines()))
     assert text.count("\n") == 1 + len(rows) == 1 + 2 * (1 + 2 + 1 + 3)
     assert list(rows[0]) == list(COLUMNS)
-    assert [rows[3][column] for column in ("animals", "animal", "verdict", "identity", "x0")] == ["0", "", "empty", "", ""]
-    assert [rows[2][column] for column in ("animals", "animal", "identity", "x0", "y1")] == ["2", "1", "Cleo", "11", "220"]
+    assert [rows[3][column] for column in ("animals", "animal_number", "verdict", "identity", "x0")] == ["0", "", "empty", "", ""]
+    assert [rows[2][column] for column in ("animals", "animal_number", "identity", "x0", "y1")] == ["2", "2", "Cleo", "11", "220"]
     assert rows[0]["runner_up"] == "Bela"
     assert rows[7]["photo"] == "/cards/waterhole/a\\nb\\u2028c.jpg"  # a line feed in a name stays one line
     assert rows[0]["reason"] == "Two scores agree,\\nclearly."
