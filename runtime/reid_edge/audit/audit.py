@@ -120,6 +120,7 @@ class Audit:
         content = [
             _VERSION,
             self._gallery.revision(),
+            [(each.id, each.identity) for each in self._comparer.sightings],  # the revision leaves out who is who
             self._identifier.pack.feature_key(recipe.networks, recipe.feature_settings()),
             asdict(self._comparer.score),
         ]
