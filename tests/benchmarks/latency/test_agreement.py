@@ -34,7 +34,7 @@ def test_other_answers_are_seen() -> None:
     agreement = compare_answers(ours, theirs, COUNTING)
     assert agreement.same_identity == agreement.same_verdict == agreement.same_animals == agreement.same_counts == 0.5
     assert agreement.largest_difference == 40
-    assert "as many animals in 50.0% of the photos only" in agreement.text()
+    assert "the same number of animals in only 50.0% of the photos" in agreement.text()
 
 
 def test_a_pair_that_only_one_side_matched_is_not_counted() -> None:
