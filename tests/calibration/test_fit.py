@@ -31,13 +31,6 @@ def model(synthetic):
 
 
 @pytest.fixture(scope="module")
-def borrowing(synthetic):
-    """Of two species, one of which borrows from the other, and of a third with too few photos for an entry of its own."""
-    few = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
-    return fit_calibration([synthetic(0), synthetic(1, "nyala", known=20), few])
-
-
-@pytest.fixture(scope="module")
 def herd(synthetic):
     """Many animals of one species."""
     return synthetic(0, known=30, unknown=8)
