@@ -31,13 +31,6 @@ def model(synthetic):
 
 
 @pytest.fixture(scope="module")
-def borrowing(synthetic):
-    """Of two species, one of which borrows from the other, and of a third with too few photos for an entry of its own."""
-    few = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
-    return fit_calibration([synthetic(0), synthetic(1, "nyala", known=20), few])
-
-
-@pytest.fixture(scope="module")
 def herd(synthetic):
     """Many animals of one species."""
     return synthetic(0, known=30, unknown=8)
@@ -76,15 +69,16 @@ def test_it_has_an_entry_per_species_a_generic_one_and_says_what_it_was_fitted_o
     assert all(len(calibrator.x) < 60 for calibrator in model.generic.calibrators.values())
 
 
-def test_a_species_borrows_from_another_of_its_kind_and_says_so(borrowing):
-    entry = borrowing.species["nyala"]
+def test_a_species_borrows_from_another_of_its_kind_and_says_so(synthetic):
+    model = fit_calibration([synthetic(0), synthetic(1, "nyala", known=20)])
+    entry = model.species["nyala"]
     assert (entry.calibrators, entry.evidence, entry.threshold) == (
-        borrowing.generic.calibrators,
-        borrowing.generic.evidence,
-        borrowing.generic.threshold,
+        model.generic.calibrators,
+        model.generic.evidence,
+        model.generic.threshold,
     )
-    assert entry.identity != borrowing.generic.identity
-    assert all(facts["borrows"] for facts in borrowing.data["species"].values())
+    assert entry.identity != model.generic.identity
+    assert all(facts["borrows"] for facts in model.data["species"].values())
 
 
 def test_the_same_tables_and_seed_give_the_same_file(synthetic):
@@ -119,12 +113,14 @@ def test_the_fused_score_ranks_better_than_any_of_its_scores_alone(herd, of_one_
     assert top(fuse_by_runtime(of_one_herd.generic, herd)) > max(alone)
 
 
-def test_a_species_with_few_positives_uses_the_generic_entry_and_is_told_how_many_more_it_needs(borrowing):
-    assert set(borrowing.species) == {"plains zebra", "nyala"}
-    assert borrowing.entry("okapi") == (borrowing.generic, "generic")
-    (warning,) = borrowing.data["warnings"]
-    assert "okapi" in warning
-    assert "8 more are needed" in warning
+def test_a_species_with_few_positives_uses_the_generic_entry_and_is_told_how_many_more_it_needs(synthetic):
+    small = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
+    model = fit_calibration([synthetic(0), small])
+    assert set(model.species) == {"plains zebra"}
+    assert model.entry("okapi")[1] == "generic"
+    assert len(model.data["warnings"]) == 1
+    assert "okapi" in model.data["warnings"][0]
+    assert "8 more are needed" in model.data["warnings"][0]
 
 
 def refuse(tables, message):
