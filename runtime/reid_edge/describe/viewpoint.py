@@ -62,8 +62,9 @@ class ViewpointPredictor:
     @classmethod
     def of(cls, recipe: Recipe, networks: Networks) -> ViewpointPredictor | None:
         """The predictor of a recipe; None where it predicts no viewpoints."""
-        labels = networks.viewpoint_labels
-        return cls(recipe.viewpoint, labels, networks) if recipe.viewpoint and labels else None
+        if recipe.viewpoint is None or networks.viewpoint_labels is None:
+            return None
+        return cls(recipe.viewpoint, networks.viewpoint_labels, networks)
 
     def predict(self, vectors: NDArray[np.float32]) -> list[PredictedViewpoint]:
         """The viewpoint of each animal.
