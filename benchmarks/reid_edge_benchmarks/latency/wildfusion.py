@@ -165,7 +165,7 @@ class WildFusion:
     def _squares(self, network: str, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         preprocessing = self._preprocessing[network]
         assert preprocessing is not None, network
-        square = replace(preprocessing, resize="stretch", height=preprocessing.width)
+        square = replace(preprocessing, resize="stretch", multiple=1, height=preprocessing.width)
         return torch.from_numpy(np.concatenate([to_network_input(image, square) for image in images]))
 
     def _query(self, path: Path) -> Crop:

@@ -55,7 +55,7 @@ def test_a_cold_start_holds_the_first_answer(few_gallery: Path, queries: list[En
 def test_another_checkout_can_be_measured(few_gallery: Path, queries: list[Enrolment], tmp_path: Path) -> None:
     other = tmp_path / "runtime"
     shutil.copytree(Path(reid_edge.__file__).parent, other / "reid_edge", ignore=shutil.ignore_patterns("__pycache__", "samples"))
-    session = other / "reid_edge" / "session.py"
+    session = other / "reid_edge" / "identify" / "session.py"
     session.write_text(session.read_text() + "\nraise SystemExit('the other checkout was imported')\n")
     with pytest.raises(EngineError, match="ended without an answer"):
         Contestant(Ask("runtime", few_gallery, "field", "cpu", 1, runtime=other))

@@ -55,7 +55,7 @@ def test_made_up_animals_change_no_answer(
         nearest = larger.candidates.nearest(name, vector[name], 6, None)
         assert {larger.candidates.identity_of(int(one)) for one in nearest} == {"Asha", "Chipo", "Imara"}
         if with_keypoints:  # the shortlist of this recipe is longer than the six photos
-            (found,) = larger.identify(queries[0].path)[1]
+            (found,) = larger.identify(queries[0].path)
             assert found.ranking[0].identity == expected.ranking[0].identity == "Imara"
             assert found.verdict == expected.verdict
 

@@ -102,7 +102,7 @@ def answer(identifier, gallery, samples, viewpoint=""):
 def comparable(decision):
     """Plain data without what two runs, or two packs, may differ in."""
     plain = json.loads(json.dumps(decision.as_json()))
-    return {key: value for key, value in plain.items() if key not in ("timings_ms", "pack")}
+    return {key: value for key, value in plain.items() if key not in ("timings_ms", "pack", "engine")}
 
 
 def test_a_predicted_viewpoint_is_used_as_a_stated_one_and_the_answer_says_so(sure, two_sided, samples):
