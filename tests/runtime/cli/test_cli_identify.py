@@ -118,7 +118,7 @@ def test_a_reader_that_goes_away_is_no_error_to_tell(command, environment, small
         process.stdout.close()
         told = process.stderr.read()
     assert lines_of(first)
-    assert told == ""
+    assert re.sub(r"^Identifying: \d+ of \d+, about \d+ s left\n", "", told, flags=re.MULTILINE) == ""  # as a slow machine tells
     assert process.returncode == 141
 
 
