@@ -134,7 +134,7 @@ class PhotoComparer:
             points = match.points
             stored = [each.first(points) if points else each for each in self._stored.keypoints(match.keypoints, ids)]
         found = match_pairs(match, stored[0], stored[1:], self._recipe, self._networks)
-        return [pair_score(match, stored[0], *pair) for pair in zip(stored[1:], found, strict=True)]
+        return [float(pair_score(match, stored[0], *pair)) for pair in zip(stored[1:], found, strict=True)]
 
 
 def pair_of(first: int, second: int) -> Pair:
