@@ -122,7 +122,7 @@ def _draw(number: int, mistake: Mistake, identifier: Identifier, opened: _Opened
     definitions = [define_outline(outline, decision.animal.outline or ()), query.definition()]
     figures = []
     for whose, ranked, sighting in _beside(answer, decision, opened.gallery, mistake.measured.answers.known):
-        picture = candidate_picture(opened.gallery, sighting)
+        picture = candidate_picture(opened.gallery, sighting.id, sighting)
         picture = replace(picture, id=f"gallery-{opened.number}-{picture.id}")  # sightings of two galleries may have the same id
         if picture.id not in drawn:
             drawn.add(picture.id)

@@ -143,7 +143,7 @@ def _resolved(
     if rival is None:
         why = f"Another animal of this photo matches {decision.identity} as well, and one individual is not in a photo twice."
     else:
-        why = f"{decision.identity} is more surely animal {rival} of this photo, and one individual is not in a photo twice."
+        why = f"{decision.identity} is more surely animal {rival + 1} of this photo, and one individual is not in a photo twice."
     reason = f"{why} A person should look."
     return replace(changed, verdict="ask", identity=first.identity, probability=first.probability, reason=reason)
 

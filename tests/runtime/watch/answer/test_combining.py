@@ -187,7 +187,7 @@ def test_a_known_animal_that_another_one_claims_more_surely_is_told_so_with_the_
     assert first.probability == pytest.approx(asha / total)
     assert first.unknown == pytest.approx((total - asha) / total)  # all that is left over was that it is unknown
     assert second.reason == (
-        "Asha is animal 0 of this photo, more surely, and is not in it twice; the next is Baraka. A person should look."
+        "Asha is more surely animal 1 of this photo, and one individual is not in a photo twice. A person should look."
     )
     assert (second.verdict, second.identity) == ("ask", "Baraka")
     without = (0.99 * 0.8 + 0.01 * 0.2 + 0.01 * 0.8) / total
@@ -206,10 +206,10 @@ def test_a_known_animal_that_another_one_claims_more_surely_is_told_so_with_the_
 def test_twins_are_told_why_a_person_decides() -> None:
     first, second = resolve_frame([_decision("known", 0.1, Asha=0.9), _decision("known", 0.1, Asha=0.9)])
     assert first.reason == (
-        "It matches Asha, but so does another animal of this photo, and one individual is not in it twice. A person should look."
+        "Another animal of this photo matches Asha as well, and one individual is not in a photo twice. A person should look."
     )
     assert second.reason == (
-        "Asha is animal 0 of this photo, more surely, and is not in it twice; the next is Asha. A person should look."
+        "Asha is more surely animal 1 of this photo, and one individual is not in a photo twice. A person should look."
     )
 
 
@@ -243,7 +243,7 @@ def test_a_frame_of_too_many_cases_is_resolved_animal_by_animal_the_surest_first
     found = resolve_frame(decisions)
     assert [each.verdict for each in found] == ["ask", *["known"] * 5, "new"]
     assert found[6].probability == 0.9
-    assert found[0].reason.startswith("Asha is animal 1 of this photo, more surely")
+    assert found[0].reason.startswith("Asha is more surely animal 2 of this photo")
     assert found[5].probability == pytest.approx(0.94)  # the surest is asked first
     assert found[4].probability == pytest.approx(0.93 / 0.99)  # without Enzi
     assert found[1].probability == pytest.approx(0.9 / 0.96)  # without the four others
