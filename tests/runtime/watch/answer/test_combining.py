@@ -42,7 +42,7 @@ def test_two_animals_of_one_photo_are_never_the_same_individual() -> None:
     assert first.probability == pytest.approx(0.198 / 0.208)
     assert second.verdict == "ask"
     assert second.probability == pytest.approx(0.008 / 0.208)
-    assert "animal 0 of this photo" in second.reason
+    assert "animal 1 of this photo" in second.reason
 
 
 def test_where_both_are_as_sure_a_person_decides_both() -> None:
