@@ -46,7 +46,12 @@ NOTHING_IS_MISSING = bool(os.environ.get("REID_EDGE_REQUIRE_PROGRAMS"))
 
 
 def _import_or_fail(name: str, *_: object, **__: object) -> ModuleType:
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        if name.startswith("cuda."):  # belongs to a GPU, which CI has not
+            pytest.skip(f"{name} is not installed")
+        raise
 
 
 if NOTHING_IS_MISSING:

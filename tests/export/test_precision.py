@@ -202,7 +202,7 @@ def test_an_unknown_precision_is_refused_with_the_nearest_names(asked: str, offe
 
 @pytest.mark.parametrize("name", INT8)
 def test_int8_needs_photos_and_a_bound(name: str, calibration: Calibration) -> None:
-    with pytest.raises(UsageError, match="calibrated on photos") as caught:
+    with pytest.raises(UsageError, match="needs photos for calibration") as caught:
         check_precision("efficientnet-lite0", name, "fp32", None)
     assert "--photos" in caught.value.hint
     with pytest.raises(UsageError, match="keypoints in int8 has no bound"):
@@ -225,6 +225,8 @@ def test_the_command_writes_a_file_and_a_report_for_each_precision(
     weights: Weights, crops: list[np.ndarray], tmp_path: Path
 ) -> None:
     weights("efficientnet-lite0")
+    if not _sums_int8_exactly():
+        pytest.skip("this processor has no int8 dot product: its sums saturate, and the parity bound refuses the file")
     folder = tmp_path / "photos"
     folder.mkdir()
     for index, crop in enumerate(crops):
@@ -304,3 +306,9 @@ def test_a_place_that_is_taken_by_a_folder_leaves_the_other_file_as_it_was(tmp_p
     with pytest.raises(StorageError):
         write_whole({tmp_path / "net.json": b"new facts", tmp_path / "net.onnx": b"graph"})
     assert (tmp_path / "net.json").read_text() == "old facts"
+
+
+def _sums_int8_exactly() -> bool:
+    """VNNI or AMX of x86, the dot product of Arm: without them ONNX Runtime sums products of int8 in 16 bits."""
+    flags = set(Path("/proc/cpuinfo").read_text().split()) if Path("/proc/cpuinfo").exists() else set()
+    return bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"})
