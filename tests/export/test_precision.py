@@ -205,7 +205,7 @@ def test_int8_needs_photos_and_a_bound(name: str, calibration: Calibration) -> N
     with pytest.raises(UsageError, match="needs photos for calibration") as caught:
         check_precision("efficientnet-lite0", name, "fp32", None)
     assert "--photos" in caught.value.hint
-    with pytest.raises(UsageError, match="keypoints in int8 has no bound"):
+    with pytest.raises(UsageError, match="are not exported in int8, because no parity bound is defined"):
         check_precision("xfeat", name, "fp32", calibration)
 
 

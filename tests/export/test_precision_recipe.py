@@ -97,6 +97,6 @@ def test_a_recipe_becomes_a_pack_in_its_precisions_that_the_runtime_runs(
 
 
 def test_int8_in_a_recipe_needs_photos_too(recipe: str, photos: list[np.ndarray], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="needs? photos for calibration|photos for calibration"):
+    with pytest.raises(UsageError, match="photos for calibration"):
         export_recipe(recipe, tmp_path / "pack", photos, lambda line: None)
     assert not (tmp_path / "pack").exists()

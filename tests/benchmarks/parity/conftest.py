@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import pytest
 
@@ -36,9 +35,7 @@ def field_reference(identifier: Identifier) -> ReferenceSystem:
 
 
 @pytest.fixture(scope="session")
-def imara(
-    identifier: Identifier, field_reference: ReferenceSystem, skip_as_missing: Callable[[str], NoReturn]
-) -> list[BothSides]:
+def imara(identifier: Identifier, field_reference: ReferenceSystem) -> list[BothSides]:
     """Two photos of one animal; skips where weights or timm cannot be had."""
     described = []
     for name in ("imara_1.jpg", "imara_2.jpg"):
