@@ -153,8 +153,11 @@ class Identifier:
             ambiguity = selection.ambiguity_reason(described.animal.found)
             judgement = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
             if doubles := find_doubles(ranking, recipe):
-                ranking = ranker.rank(as_one(comparison, doubles, recipe))
-                judgement = judge_doubles(judgement, ranking, doubles)
+                together = ranker.rank(as_one(comparison, doubles, recipe))
+                if together.scores.identities[0] == doubles[0]:
+                    ranking, judgement = together, judge_doubles(judgement, together, doubles)
+                else:  # somebody else is nearer to the animal than both names together
+                    doubles = ()
             matched = candidates if query.with_evidence else None
             return Decision(
                 verdict=judgement.verdict,
