@@ -68,7 +68,8 @@ class GalleryCandidates:
         Raises:
             UsageError: with the viewpoints there are. Nothing is refused where the gallery has it, or it is a common one.
         """
-        refuse_mistyped_viewpoint(viewpoint, {seen.viewpoint for seen in self._gallery.sightings() if seen.viewpoint})
+        if viewpoint.strip():  # the gallery is not asked for each photo that states none
+            refuse_mistyped_viewpoint(viewpoint, self._gallery.viewpoints())
 
     def select(self, query: Query) -> Selection:
         """Which gallery animals the query is compared with, see `reid_edge.compare.selection.select`.
