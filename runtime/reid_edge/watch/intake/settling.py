@@ -49,7 +49,6 @@ class Settling:
                 continue
             if len(found) >= most:
                 break
-            pending.looked = now
             stamp = stamp_of(pending.path)
             if stamp is None:
                 del self._pending[file_id]
