@@ -70,7 +70,13 @@ def calibrate_pack(
         notes += more
     tables = [kept_table(labelled, identifier, kept.folder, progress) for labelled in sets]
     click.echo("Fitting", err=True)
-    fit = fit_with_facts(tables, labels.seed, FitOptions(most_wrong=max_wrong), identifier.recipe)
+    untold = frozenset(labelled.species for labelled in sets if not labelled.tells_encounters)
+    fit = fit_with_facts(
+        tables,
+        labels.seed,
+        FitOptions(most_wrong=max_wrong, absolute=identifier.recipe.absolute_scores, untold=untold),
+        identifier.recipe,
+    )
     write_calibrated_pack(identifier.pack, fit.model, out)
     warnings = list(fit.model.data["warnings"])
     for warning in warnings:
@@ -89,7 +95,7 @@ def calibrate_pack(
             **({"--split": labels.split} if labels.split else {}),
             "--unknown-share": f"{labels.unknown_share:g}",
             "--query-share": f"{labels.query_share:g}",
-            **({"--drop-leaks": ""} if labels.drop_leaks else {}),
+            **({} if labels.drop_leaks else {"--keep-leaks": ""}),
             **({"--fit-projection": ""} if fit_projection else {}),
             "--seed": str(labels.seed),
         }

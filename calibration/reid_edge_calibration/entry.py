@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reid_edge.decide.calibration import Calibrator, Entry, Pooling
 from reid_edge_calibration.band import Band, Confidence, ask_band, confidence_of
 from reid_edge_calibration.calibrators import KINDS, FittedCalibrator, choose_calibrator
-from reid_edge_calibration.evidence import FittedEvidence, Standing, fit_evidence, fused_alone
+from reid_edge_calibration.evidence import FittedEvidence, Seen, fit_evidence, fused_alone
 from reid_edge_calibration.fusion import ChosenFusion, ChosenPooling, choose_fusion, choose_pooling
 from reid_edge_calibration.identity import fit_identity, fit_unknown
 from reid_edge_calibration.judging import held_out_answers
@@ -31,12 +31,16 @@ class FitOptions:
         choose_weights: the best fusion and pooling; otherwise the plain mean and the best photo.
         model_decision: evidence from leads, photos and quality; otherwise the fused score alone, with one threshold.
         most_wrong: the share of all photos that may be answered unattended and wrongly.
+        untold: species whose labels do not say which photos were taken together: what they promise is met twice over.
+        absolute: the scores whose level may be evidence, see `reid_edge.recipe.Recipe.absolute_scores`.
     """
 
     calibrate: bool = True
     choose_weights: bool = True
     model_decision: bool = True
     most_wrong: float = 0.05
+    absolute: tuple[str, ...] = ()
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,14 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
 
     def answer(fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> tuple[Trials, FittedEvidence]:
         trials = plan.run(fused, pooling)
-        leads, photos, rivals = plan.standing(fused, pooling)
-        standing = Standing(trials.score, leads, photos, trials.quality, rivals)
-        evidence = _evidence(names, standing, trials, fold[trials.individual], options)
+        standing, rivals = plan.standing(fused, pooling)
+        evidence = _evidence(
+            names,
+            Seen(standing, trials.quality, rivals, np.isin(names, options.absolute)),
+            trials,
+            fold[trials.individual],
+            options,
+        )
         return replace(trials, score=evidence.score), evidence
 
     mean_only = not options.choose_weights
@@ -140,10 +149,10 @@ def borrow(lender: FittedEntry, own: FittedEntry) -> FittedEntry:
     for column, curve in enumerate(entry.calibrators.values()):
         raw = pairs.raw[..., column]
         filled[..., column] = curve(np.where(np.isnan(raw), -np.inf, raw))
-    plan, fused = TrialPlan(pairs), pairs.fuse(filled, entry.fusion)
+    plan, fused = TrialPlan(pairs), pairs.fuse(pairs.with_stand_ins(filled), entry.fusion)
     trials = plan.run(fused, entry.pooling)
-    leads, photos, _ = plan.standing(fused, entry.pooling, np.array(list(entry.evidence.rivals.values())))
-    trials = replace(trials, score=entry.evidence.weigh(trials.score, leads, photos, trials.quality))
+    standing, _ = plan.standing(fused, entry.pooling, np.array(list(entry.evidence.rivals.values())))
+    trials = replace(trials, score=entry.evidence.weigh(standing, trials.quality))
     known = trials.score >= entry.threshold
     return replace(
         lender,
@@ -157,14 +166,11 @@ def borrow(lender: FittedEntry, own: FittedEntry) -> FittedEntry:
     )
 
 
-def _evidence(
-    names: Sequence[str], standing: Standing, trials: Trials, fold: NDArray[np.int64], options: FitOptions
-) -> FittedEvidence:
+def _evidence(names: Sequence[str], seen: Seen, trials: Trials, fold: NDArray[np.int64], options: FitOptions) -> FittedEvidence:
     if options.model_decision:
-        return fit_evidence(names, standing, trials.right, trials.balance(), fold, trials.individual)
+        return fit_evidence(names, seen, trials.right, trials.balance(), fold, trials.individual)
     alone = fused_alone(names)
-    score = alone.weigh(standing.fused, standing.leads, standing.photos)
-    return FittedEvidence(alone, score, "the fused score", {})
+    return FittedEvidence(alone, alone.weigh(seen.standing), "the fused score", {})
 
 
 def _calibrator(pairs: Pairs, column: int, seed: int, options: FitOptions) -> FittedCalibrator:
@@ -172,7 +178,9 @@ def _calibrator(pairs: Pairs, column: int, seed: int, options: FitOptions) -> Fi
     raw = pairs.raw[0, :, column]
     if not options.calibrate:
         return FittedCalibrator(_scaled(raw), "scaled", {}, np.where(np.isnan(raw), np.nan, _scaled(raw)(raw)))
-    return choose_calibrator(raw, pairs.same, pairs.weight, pairs.individual[pairs.query], seed)
+    whole = pairs.of_whole
+    chosen = choose_calibrator(raw[whole], pairs.same[whole], pairs.weight[whole], pairs.individual[pairs.query[whole]], seed)
+    return replace(chosen, probability=chosen.calibrator(raw))
 
 
 def _scaled(raw: NDArray[np.float64]) -> Calibrator:
@@ -181,7 +189,7 @@ def _scaled(raw: NDArray[np.float64]) -> Calibrator:
 
 
 def cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> NDArray[np.float64]:
-    """Calibrated scores [2, P, S] by calibrators that saw no query of the fold; an absent score as that of minus infinity."""
+    """Calibrated scores [2, P, S] by calibrators that saw no query of the fold, see `Pairs.with_stand_ins`."""
     filled = np.empty_like(pairs.raw)
     pair_fold = fold[pairs.individual[pairs.query]]
     for held in np.unique(pair_fold):
@@ -189,7 +197,7 @@ def cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> ND
         for column, kind in enumerate(kinds):
             raw = pairs.raw[:, test, column]
             filled[:, test, column] = _fit_score(pairs, column, ~test, kind)(np.where(np.isnan(raw), -np.inf, raw))
-    return filled
+    return pairs.with_stand_ins(filled)
 
 
 def with_calibrators(entry: Entry, pairs: Pairs, fold: NDArray[np.int64], held: int) -> Entry:
@@ -203,9 +211,10 @@ def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) 
     """The calibrator of one score on the chosen pairs, or on all where the chosen ones have no positive or no negative."""
     if kind == "scaled":
         return _scaled(pairs.raw[0, :, column])
+    chosen = chosen & pairs.of_whole
     outcome = pairs.same[chosen & ~np.isnan(pairs.raw[0, :, column])]
     if outcome.all() or not outcome.any():
-        chosen = np.ones(len(pairs.query), bool)
+        chosen = pairs.of_whole
     return KINDS[kind](pairs.raw[0, chosen, column], pairs.same[chosen], pairs.weight[chosen])
 
 

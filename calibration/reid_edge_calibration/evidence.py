@@ -11,14 +11,21 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from reid_edge.decide.calibration import Evidence, QualityTerm
+from reid_edge.decide.calibration.evidence import Standing
 from reid_edge.decide.calibration.fusion import log_odds
 from reid_edge.describe.quality import QUALITY
 
 PRIOR = 3.0
 """Standard deviation of a weight about 0, for a feature of standard deviation 1."""
 # What the function may look at, the first being the least that was ever used.
-_SCORES = {"the fused score and its leads": ("fused", "leads"), "its leads": ("leads",), "the fused score": ("fused",)}
-_FURTHER = {"its number of photos": "photos", "the photo's quality": "quality"}
+_SCORES = {
+    "the fused score and its leads": ("fused", "leads"),
+    "its leads and levels": ("leads", "levels"),
+    "its leads": ("leads",),
+    "the fused score": ("fused",),
+}
+_ALWAYS = ("photos", "others")  # what an uneven or small gallery does to the rest is no matter of choice
+_FURTHER = {"the photo's quality": "quality"}
 
 
 @dataclass(frozen=True)
@@ -40,35 +47,42 @@ class FittedEvidence:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Seen:
     """What can be seen of the best identity of each trial.
 
     Attributes:
-        fused: float64 [T], its fused score, calibrated and fused without the fold of its trial.
-        leads: float64 [T, S], see `reid_edge.decide.calibration.evidence.leads`.
-        photos: int [T], how many photos of it were compared.
+        standing: of T identities; fused scores calibrated and fused without the fold of their trial.
         quality: float64 [T, K], of the query photo.
         rivals: float64 [S], see `reid_edge.decide.calibration.Evidence`.
+        absolute: bool [S], the score's level may be evidence. That of a cosine never is: on the calibrate folds its weight grew to 30 and
+            misled on every species that it was not fitted on.
     """
 
-    fused: NDArray[np.float64]
-    leads: NDArray[np.float64]
-    photos: NDArray[np.int64]
+    standing: Standing
     quality: NDArray[np.float64]
     rivals: NDArray[np.float64]
+    absolute: NDArray[np.bool_]
 
-    def features(self) -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.bool_]]:
-        """Columns, the kind of each, and whether its weight has to be 0 or more."""
-        low, high = _quality_range(self.quality)
-        columns = (log_odds(self.fused), self.leads, np.log(np.maximum(self.photos, 1)), np.clip(self.quality, low, high))
-        kinds = ["fused", *["leads"] * self.leads.shape[1], "photos", *["quality"] * self.quality.shape[1]]
-        kind = np.array(kinds)
-        return np.column_stack(columns), kind, np.isin(kind, ("fused", "leads"))
+    def features(self) -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.int64]]:
+        """Columns, the kind of each, and the sign that its weight must have: 1 where never negative, -1 where never positive, else 0."""
+        standing, scores = self.standing, self.standing.leads.shape[1]
+        quality = np.clip(self.quality, *_quality_range(self.quality))
+        columns = (
+            log_odds(standing.fused),
+            standing.leads,
+            standing.levels * self.absolute,
+            standing.log_photos,
+            standing.log_others,
+            quality,
+        )
+        kinds = ["fused", *["leads"] * scores, *["levels"] * scores, "photos", "others", *["quality"] * quality.shape[1]]
+        sign = {"fused": 1, "leads": 1, "levels": 1, "photos": -1, "others": 0, "quality": 0}
+        return np.column_stack(columns), np.array(kinds), np.array([sign[kind] for kind in kinds])
 
 
 def fit_evidence(
     names: Sequence[str],
-    standing: Standing,
+    seen: Seen,
     right: NDArray[np.bool_],
     weight: NDArray[np.float64],
     fold: NDArray[np.int64],
@@ -77,24 +91,24 @@ def fit_evidence(
     """Choose what to look at by cross-validated log-loss, then fit it on all trials.
 
     Penalised logistic regression. In a species that the calibration has seen, the fused score says most. Its scale is that species' own,
-    though: where the folds are species, the leads alone often do better. The number of photos and the quality of the query are looked
-    at only where that lowers the log-loss by more than the standard error of the difference.
+    though: where the folds are species, leads and levels alone often do better. The quality of the query is looked at only where that
+    lowers the log-loss by more than the standard error of the difference.
 
     Args:
         names: S score names.
-        standing: what can be seen.
+        seen: what can be seen.
         right: bool [T], the best identity is right.
         weight: float64 [T], of each trial.
         fold: int [T].
         individual: int [T], of each query; the error is over individuals.
     """
-    features, kind, positive = standing.features()
+    features, kind, sign = seen.features()
 
     def held_out(kinds: tuple[str, ...]) -> NDArray[np.float64]:
         score = np.empty(len(right))
         for held in np.unique(fold):
             train = fold != held if (fold != held).any() else fold == held
-            fitted = _fit(features[train], right[train], weight[train], np.isin(kind, kinds), positive)
+            fitted = _fit(features[train], right[train], weight[train], np.isin(kind, (*kinds, *_ALWAYS)), sign)
             score[fold == held] = expit(fitted[0] + features[fold == held] @ fitted[1:])
         return score
 
@@ -116,8 +130,8 @@ def fit_evidence(
         tried[f"{uses}, {words}"] = (float(losses(wider).sum()), _error(individual, losses(wider) - first))
         if difference.sum() < -_error(individual, difference):
             kinds, uses, score = (*kinds, further), f"{uses}, {words}", wider
-    parameters = _fit(features, right, weight, np.isin(kind, kinds), positive)
-    return FittedEvidence(_evidence(names, parameters, standing), score, uses, tried)
+    parameters = _fit(features, right, weight, np.isin(kind, (*kinds, *_ALWAYS)), sign)
+    return FittedEvidence(_evidence(names, parameters, kind, seen), score, uses, tried)
 
 
 def fused_alone(names: Sequence[str]) -> Evidence:
@@ -136,19 +150,20 @@ def _quality_range(quality: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.quantile(quality, [0.05, 0.95], axis=0)
 
 
-def _evidence(names: Sequence[str], parameters: NDArray[np.float64], standing: Standing) -> Evidence:
-    bias, fused = parameters[:2]
-    leads, photos, weights = np.split(parameters[2:], [len(names), len(names) + 1])
-    low, high = _quality_range(standing.quality)
-    typical = np.clip(np.median(standing.quality, axis=0), low, high)
-    terms = [QualityTerm(*map(float, each)) for each in zip(weights, typical, low, high, strict=True)]
+def _evidence(names: Sequence[str], parameters: NDArray[np.float64], kind: NDArray[np.str_], seen: Seen) -> Evidence:
+    bias, weights = parameters[0], {each: parameters[1:][kind == each] for each in dict.fromkeys(kind)}
+    low, high = _quality_range(seen.quality)
+    typical = np.clip(np.median(seen.quality, axis=0), low, high)
+    terms = [QualityTerm(*map(float, each)) for each in zip(weights["quality"], typical, low, high, strict=True)]
     return Evidence(
-        float(bias + typical @ weights),
-        float(fused),
-        dict(zip(names, map(float, leads), strict=True)),
-        float(photos[0]),
-        dict(zip(QUALITY, terms, strict=True)),
-        dict(zip(names, map(float, standing.rivals), strict=True)),
+        bias=float(bias + typical @ weights["quality"]),
+        fused=float(weights["fused"][0]),
+        leads=dict(zip(names, map(float, weights["leads"]), strict=True)),
+        photos=float(weights["photos"][0]),
+        quality=dict(zip(QUALITY, terms, strict=True)),
+        rivals=dict(zip(names, map(float, seen.rivals), strict=True)),
+        levels=dict(zip(names, map(float, weights["levels"]), strict=True)),
+        others=float(weights["others"][0]),
     )
 
 
@@ -157,9 +172,9 @@ def _fit(
     right: NDArray[np.bool_],
     weight: NDArray[np.float64],
     columns: NDArray[np.bool_],
-    positive: NDArray[np.bool_],
+    sign: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Bias and weights, float64 [1 + F]; 0 for features that are not among `columns`, bool [F], none negative where `positive`."""
+    """Bias and weights, float64 [1 + F]; 0 for features that are not among `columns`, bool [F], of the signs in `Seen.features`."""
     spread, middle = features.std(axis=0), features.mean(axis=0)
     used = columns & (spread > 1e-9)
     scaled = np.column_stack((np.ones(len(features)), (features[:, used] - middle[used]) / spread[used]))
@@ -170,7 +185,7 @@ def _fit(
         value = (share * (np.logaddexp(0, logit) - right * logit)).sum() + pull @ pull / 2
         return float(value), scaled.T @ (share * (expit(logit) - right)) + pull / PRIOR
 
-    bounds = [(None, None), *((0, None) if each else (None, None) for each in positive[used])]
+    bounds = [(None, None), *((0 if each > 0 else None, 0 if each < 0 else None) for each in sign[used])]
     found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
     parameters = np.zeros(1 + features.shape[1])
     parameters[1:][used] = found[1:] / spread[used]

@@ -63,11 +63,12 @@ def natural_weight(trials: Trials, share: float | None = None) -> NDArray[np.flo
     for kind in species:
         ours = trials.species == kind
         queries = ours & ~trials.removed
-        unknown = share if share is not None else float(np.mean(~trials.known[queries])) or 0.5
-        for side, part in ((ours & trials.known, 1 - unknown), (ours & ~trials.known, unknown)):
-            weight[side] = part * queries.sum() / max(1, side.sum())
+        unknown = share if share is not None else float(np.mean(~trials.known[queries & (trials.part == 1)])) or 0.5
+        for side, share_of_side in ((ours & trials.known, 1 - unknown), (ours & ~trials.known, unknown)):
+            weight[side] = share_of_side * trials.part[side] / max(1e-12, trials.part[side].sum())
         weight[ours] /= weight[ours].sum()
-    return np.asarray(weight / len(species) * (~trials.removed).sum())
+    photos = (~trials.removed & (trials.part == 1)).sum()
+    return np.asarray(weight / len(species) * photos)
 
 
 def _features(score: NDArray[np.float64]) -> NDArray[np.float64]:

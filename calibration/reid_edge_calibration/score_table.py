@@ -33,6 +33,8 @@ class ScoreTable:
         raw_without: float32 [P, S], the same in the gallery without the query's own individual; NaN also for pairs that show the same
             individual, and for all pairs of a query that has no such trial.
         quality: float32 [Q, K], of the query photos, in the order of `reid_edge.describe.quality.QUALITY`.
+        photo: int32 [Q], which query photo a query asks for. Several queries of one photo ask different parts of the gallery, the first
+            one all of it: how an answer stands in a small gallery, or beside individuals with few photos, is learnt from the others.
 
     Raises:
         UsageError: lengths that differ, an index out of range, a pair that is there twice, an infinite score, or
@@ -48,13 +50,19 @@ class ScoreTable:
     raw: NDArray[np.float32]
     raw_without: NDArray[np.float32]
     quality: NDArray[np.float32]
+    photo: NDArray[np.int32] = None  # type: ignore[assignment]  # each query its own photo
 
     def __post_init__(self) -> None:
+        if self.photo is None:
+            object.__setattr__(self, "photo", np.arange(len(self.query_identity), dtype=np.int32))
         pairs = len(self.query)
         scores = (pairs, len(self.score_names))
         expected = {"query": (np.int32, (pairs,)), "candidate": (np.int32, (pairs,))}
         expected |= {"raw": (np.float32, scores), "raw_without": (np.float32, scores)}
-        expected |= {"quality": (np.float32, (len(self.query_identity), len(QUALITY)))}
+        expected |= {
+            "quality": (np.float32, (len(self.query_identity), len(QUALITY))),
+            "photo": (np.int32, (len(self.query_identity),)),
+        }
         for name, (dtype, shape) in expected.items():
             array = np.asarray(getattr(self, name), dtype)
             if array.shape != shape:
@@ -77,6 +85,13 @@ class ScoreTable:
         """Bool [P]: the pair shows the same individual."""
         query, candidate = _codes(self.query_identity, self.candidate_identity)
         return np.asarray(query[self.query] == candidate[self.candidate])
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Bool [Q]: the query asks the whole gallery; False for further queries of its photo."""
+        first = np.zeros(len(self.photo), bool)
+        first[np.unique(self.photo, return_index=True)[1]] = True
+        return first
 
     @property
     def known(self) -> NDArray[np.bool_]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import Comparer, Comparison
+from reid_edge.compare.comparison import Comparer
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import Features
 from reid_edge.describe.quality import QUALITY
@@ -27,6 +27,10 @@ from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
+
+_PART_SIZES = (1, 2, 3, 5, 10, 20)
+_PARTS = 3
+"""Parts of the gallery that each query photo is also compared with, and how many individuals they hold."""
 
 
 def kept_table(
@@ -80,36 +84,41 @@ def _score(
 ) -> ScoreTable:
     sightings = gallery.sightings()
     column_of = {sighting.id: column for column, sighting in enumerate(sightings)}
-    identities = [sighting.identity for sighting in sightings]
     rows: list[int] = []
     columns: list[int] = []
-    raw: dict[str, list[np.ndarray]] = {"raw": [], "raw_without": []}
-    quality = np.empty((len(labelled.queries), len(QUALITY)), np.float32)
+    raw: list[NDArray[np.float64]] = []
+    raw_without: list[NDArray[np.float64]] = []
+    photo: list[int] = []
+    quality: list[NDArray[np.float32]] = []
     nothing = np.full(len(identifier.recipe.score_names), np.nan)
-    for row, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
+    for number, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
         described = describe_query(query, labelled, identifier)
-        quality[row] = described.quality
         query = replace(query, viewpoint=completed(Query(viewpoint=query.viewpoint), described.viewpoint).viewpoint)
-        comparisons = _comparisons(described.features, query, identifier, candidates, identities, list(column_of))
-        scored = [
-            dict(zip(map(int, comparison.sighting_ids), comparison.raw, strict=True))
-            for comparison in islice(comparisons, 2 if open_set_trials else 1)
-        ]
-        pairs = sorted(set[int]().union(*scored))
-        rows += [row] * len(pairs)
-        columns += [column_of[sighting] for sighting in pairs]
-        for scores, part in zip(raw.values(), [*scored, {}], strict=False):
-            scores += [part.get(sighting, nothing) for sighting in pairs]
+        asked = _AskedAgain(described.features, query, identifier, candidates, {each.id: each.identity for each in sightings})
+        # The published systems, which count photos, are answered for by rules of their own.
+        uneven = open_set_trials and identifier.recipe.retrieve.unit == "individuals"
+        parts = [None, *(asked.parts(number) if uneven else [])]
+        for part in parts:
+            views = asked.views(part) if open_set_trials else [asked.scores(part), {}]
+            pairs = sorted(set[int]().union(*views))
+            rows += [len(photo)] * len(pairs)
+            columns += [column_of[sighting] for sighting in pairs]
+            for scores, view in zip((raw, raw_without), views, strict=True):
+                scores += [view.get(sighting, nothing) for sighting in pairs]
+            photo.append(number)
+            quality.append(described.quality)
     shape = (len(rows), len(identifier.recipe.score_names))
     return ScoreTable(
         identifier.recipe.score_names,
         labelled.species,
-        tuple(query.identity for query in labelled.queries),
-        tuple(identities),
+        tuple(labelled.queries[number].identity for number in photo),
+        tuple(sighting.identity for sighting in sightings),
         np.array(rows, np.int32),
         np.array(columns, np.int32),
-        **{name: np.array(scores, np.float32).reshape(shape) for name, scores in raw.items()},
-        quality=quality,
+        np.array(raw, np.float32).reshape(shape),
+        np.array(raw_without, np.float32).reshape(shape),
+        np.array(quality, np.float32).reshape(-1, len(QUALITY)),
+        np.array(photo, np.int32),
     )
 
 
@@ -144,25 +153,57 @@ def describe_query(query: Enrolment, labelled: LabelledSet, identifier: Identifi
     return identifier.describe(photo, Query(query.species, query.viewpoint), largest_only=True)[0]
 
 
-def _comparisons(
-    features: Features,
-    query: Enrolment,
-    identifier: Identifier,
-    candidates: GalleryCandidates,
-    identities: Sequence[str],
-    sighting_ids: Sequence[int],
-) -> Iterator[Comparison]:
-    """The query against the gallery, and then against the gallery without its own individual, where it is in there."""
-    selection = candidates.select(Query(viewpoint=query.viewpoint))
-    selection = replace(selection, query=Query(query.species, query.viewpoint))
-    comparer = Comparer(identifier.recipe, identifier.networks, candidates)
-    yield comparer.compare(features, selection, Timings())
-    others = {sighting for sighting, identity in zip(sighting_ids, identities, strict=True) if identity != query.identity}
-    if len(others) == len(sighting_ids):
-        return
-    allowed = sighting_ids if selection.ids is None else [int(sighting) for sighting in selection.ids]
-    without = np.array(sorted(others.intersection(allowed)), np.int64)
-    yield comparer.compare(features, replace(selection, ids=without), Timings())
+class _AskedAgain:
+    """One query photo, compared with the gallery and with parts of it; what was matched once is kept."""
+
+    def __init__(
+        self,
+        features: Features,
+        query: Enrolment,
+        identifier: Identifier,
+        candidates: GalleryCandidates,
+        owners: Mapping[int, str],
+    ) -> None:
+        self._features = features
+        self._identity = query.identity
+        self._comparer = Comparer(identifier.recipe, identifier.networks, candidates).keeping_matches()
+        # Every photo of a labelled set is compared with all others, of whatever species these say they are.
+        selection = candidates.select(Query(viewpoint=query.viewpoint))
+        self._selection = replace(selection, query=Query(query.species, query.viewpoint))
+        allowed = owners if selection.ids is None else selection.ids
+        self._photos: dict[str, list[int]] = {}
+        for sighting in sorted(map(int, allowed)):
+            self._photos.setdefault(owners[sighting], []).append(sighting)
+
+    def scores(self, part: Collection[int] | None) -> dict[int, NDArray[np.float64]]:
+        """By sighting, the raw scores of the pairs that are compared in this part of the gallery; None for all of it."""
+        ids = self._selection.ids if part is None else np.array(sorted(part), np.int64)
+        comparison = self._comparer.compare(self._features, replace(self._selection, ids=ids), Timings())
+        return dict(zip(map(int, comparison.sighting_ids), comparison.raw, strict=True))
+
+    def views(self, part: Collection[int] | None) -> list[dict[int, NDArray[np.float64]]]:
+        """The scores in a part of the gallery, and in the same part without the query's own individual, where it is in there."""
+        own = set(self._photos.get(self._identity, ()))
+        everything = {sighting for photos in self._photos.values() for sighting in photos} if part is None else set(part)
+        without = everything - own
+        return [self.scores(part), self.scores(without) if without != everything else {}]
+
+    def parts(self, seed: int) -> list[set[int]]:
+        """Small and uneven galleries: some individuals, each with some of its photos. The query's own is one of them, where it is known."""
+        rng = np.random.default_rng(seed)
+        others = sorted(set(self._photos) - {self._identity})
+        own = [self._identity] if self._identity in self._photos else []
+        sizes = [size for size in _PART_SIZES if size <= len(others)]
+        chosen = rng.choice(sizes, min(_PARTS, len(sizes)), replace=False) if sizes else []
+        parts = []
+        for size in chosen:
+            names = [*own, *rng.choice(others, size - len(own), replace=False)]
+            parts.append({int(sighting) for name in names for sighting in self._some(name, rng)})
+        return parts
+
+    def _some(self, name: str, rng: np.random.Generator) -> NDArray[np.int64]:
+        photos = self._photos[name]
+        return rng.choice(photos, rng.integers(1, len(photos) + 1), replace=False)
 
 
 def _unreadable(labelled: LabelledSet, error: PhotoError) -> UsageError:

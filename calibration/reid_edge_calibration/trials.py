@@ -4,6 +4,9 @@ A labelled fold has few unknown individuals, often one or two, so a threshold fi
 query of a known individual therefore counts twice: once as it is, and once in the gallery without its own individual, where the
 right answer is `new_individual`. That gives as many unknown examples as there are queries. Both are scored as the runtime scores
 them (score_table.py), because whoever is not there leaves a place among the candidates to others.
+
+A photo is also asked for in small and uneven parts of the gallery, so that an answer is worth the same where two individuals are known, or
+one by many photos. All trials of one photo count as one photo.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.decide.calibration import Fusion, Pooling
-from reid_edge.decide.calibration.evidence import CHANCE, level_of, lowered_by
+from reid_edge.decide.calibration.evidence import CHANCE, Standing, level_of
 from reid_edge_calibration.score_table import ScoreTable
 
 BEST_PHOTO = Pooling()
+PART = 1 / 6
+"""Three parts of a gallery, twice, count together as much as the gallery."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Pairs:
         species: int [Q], the table that the query is from.
         learnt: bool [2, P, S], the score was computed for one pair of the pair's query or more.
         quality: float64 [Q, K], of the query photos.
+        photo: int [Q], the photo that each query asks for.
+        whole: bool [Q], the query asks the whole gallery.
     """
 
     raw: NDArray[np.float64]
@@ -49,6 +56,8 @@ class Pairs:
     species: NDArray[np.int64]
     learnt: NDArray[np.bool_]
     quality: NDArray[np.float64]
+    photo: NDArray[np.int64]
+    whole: NDArray[np.bool_]
 
     @classmethod
     def of(cls, tables: Sequence[ScoreTable]) -> Pairs:
@@ -77,13 +86,33 @@ class Pairs:
             species=np.repeat(np.arange(len(tables)), np.diff(first)),
             learnt=np.stack([_any_by_query(~np.isnan(view), query, first[-1])[query] for view in raw]),
             quality=np.concatenate([table.quality for table in tables]).astype(np.float64),
+            photo=np.concatenate([table.photo + start for table, start in zip(tables, first, strict=False)]),
+            whole=np.concatenate([table.whole for table in tables]),
         )
+
+    @property
+    def of_whole(self) -> NDArray[np.bool_]:
+        """Bool [P]: the pair was compared in the whole gallery."""
+        return self.whole[self.query]
+
+    def with_stand_ins(self, filled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What stands for scores that were not computed, as in Entry.fuse of the runtime: the lowest that was computed for the query.
+
+        Args:
+            filled: float64 [2, P, S] calibrated scores; those that were not computed may have any value.
+        """
+        absent = np.isnan(self.raw)
+        lowest = np.full((2, len(self.individual), filled.shape[2]), np.inf)
+        for view in (0, 1):
+            np.minimum.at(lowest[view], self.query, np.where(absent[view], np.inf, filled[view]))
+        stand_in = np.where(np.isinf(lowest), 0.0, lowest)[:, self.query]
+        return np.where(absent, stand_in, filled)
 
     def fuse(self, filled: NDArray[np.float64], fusion: Fusion) -> NDArray[np.float64]:
         """Entry.fuse of the runtime for every query at once.
 
         Args:
-            filled: float64 [2, P, S] calibrated scores, an absent one being the calibrator's value of minus infinity.
+            filled: float64 [2, P, S] calibrated scores, see `with_stand_ins`.
             fusion: as the runtime applies it.
 
         Returns:
@@ -104,6 +133,7 @@ class Trials:
         species: int [T], of the query.
         removed: bool [T], the trial is a query of a known individual that was made unknown.
         quality: float64 [T, K], of the query photo.
+        part: float64 [T], as how much of a photo the trial counts: 1 in the whole gallery, 1 / 6 in a part of it.
     """
 
     score: NDArray[np.float64]
@@ -113,6 +143,11 @@ class Trials:
     species: NDArray[np.int64]
     removed: NDArray[np.bool_]
     quality: NDArray[np.float64]
+    part: NDArray[np.float64] = None  # type: ignore[assignment]  # each its own photo
+
+    def __post_init__(self) -> None:
+        if self.part is None:
+            object.__setattr__(self, "part", np.ones(len(self.score)))
 
     def only(self, chosen: NDArray[np.bool_]) -> Trials:
         """The trials of this mask, bool [T]."""
@@ -131,8 +166,8 @@ class Trials:
         weight = np.zeros(len(self.score))
         for known in (True, False):
             side = self.known == known
-            _, person, photos = np.unique(self.individual[side], return_inverse=True, return_counts=True)
-            per_photo = drawn[side] / photos[person]
+            _, person = np.unique(self.individual[side], return_inverse=True)
+            per_photo = drawn[side] * self.part[side] / np.bincount(person, self.part[side])[person]
             per_species = np.bincount(self.species[side], per_photo)
             weight[side] = per_photo / np.maximum(per_species, 1e-300)[self.species[side]]
             weight[side] /= max(1, (per_species > 0).sum())
@@ -155,8 +190,8 @@ class TrialPlan:
         self._query, self._same = query[self._first], pairs.same[self._order][self._first]
         self._compared = ~np.isnan(pairs.raw).all(axis=2)[:, self._order]
         self._photos = np.add.reduceat(self._compared, self._first, axis=1, dtype=np.int64)
-        level = np.where(self._compared[..., None], level_of(pairs.raw[:, self._order]), -np.inf)
-        self._level = np.maximum.reduceat(level, self._first, axis=1)
+        raw = pairs.raw[:, self._order]
+        self._level = np.maximum.reduceat(np.where(np.isnan(raw), -np.inf, level_of(raw)), self._first, axis=1)
         again = np.zeros(queries, bool)
         again[self._query[self._photos[1] > 0]] = True
         self._source = np.concatenate([np.arange(queries), np.flatnonzero(again)])
@@ -178,12 +213,13 @@ class TrialPlan:
             species=pairs.species[source],
             removed=removed,
             quality=pairs.quality[source],
+            part=np.where(pairs.whole[source], 1.0, PART),
         )
 
     def standing(
         self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO, rivals: NDArray[np.float64] | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-        """The leads of the best identity of each trial over the others, as the runtime computes them.
+    ) -> tuple[Standing, NDArray[np.float64]]:
+        """How the best identity of each trial stands among the others, as the runtime computes it.
 
         Args:
             fused, pooling: as for `run`.
@@ -191,8 +227,7 @@ class TrialPlan:
                 None: found here.
 
         Returns:
-            leads: float64 [T, S], see `reid_edge.decide.calibration.evidence.leads`.
-            photos: int64 [T], how many photos of it were compared, 1 where there was no candidate.
+            standing: of T identities; 1 photo where there was no candidate.
             rivals: float64 [S], as given, or the median over the trials of the best other individual's level.
         """
         pooled = self._pool(fused, pooling)
@@ -200,10 +235,16 @@ class TrialPlan:
         chosen = self._removed.astype(int), self._source
         own, highest, others, photos = (np.stack(each)[chosen] for each in views)
         if rivals is None:
-            rivals = np.median(highest[others > 0], axis=0) if (others > 0).any() else np.full(own.shape[1], np.log(CHANCE))
-        against = np.where((others > 0)[:, None], highest, rivals)
-        lowered = np.where((others > 0)[:, None], lowered_by(others[:, None], np.maximum(own, against)), 0.0)
-        return np.where((photos > 0)[:, None], own - against - lowered, 0.0), np.maximum(photos, 1), rivals
+            computed = np.where(np.isfinite(highest), highest, np.nan)
+            some = np.isfinite(highest).any(axis=0)
+            rivals = np.full(own.shape[1], np.log(CHANCE))
+            rivals[some] = np.nanmedian(computed[:, some], axis=0)
+        alone = (others == 0)[:, None]
+        against = np.where(alone, rivals, highest)
+        known = np.isfinite(own) & np.isfinite(against)
+        leads = np.subtract(own, against, out=np.zeros_like(own), where=known)
+        levels = np.where(np.isfinite(own), own, rivals)
+        return Standing(self.run(fused, pooling).score, leads, levels, np.maximum(photos, 1), others), rivals
 
     def _pool(self, fused: NDArray[np.float64], pooling: Pooling) -> NDArray[np.float64]:
         """Float64 [2, G]."""
@@ -224,7 +265,7 @@ class TrialPlan:
         queries = len(self._pairs.individual)
         highest = np.full((queries, level.shape[1]), -np.inf)
         np.maximum.at(highest, query, others)
-        own, photos = np.zeros(highest.shape), np.zeros(queries, np.int64)
+        own, photos = np.full(highest.shape, -np.inf), np.zeros(queries, np.int64)
         own[asked], photos[asked] = level[best], self._photos[view, there][best]
         return own, highest, np.maximum(np.bincount(query, minlength=queries) - 1, 0), photos
 

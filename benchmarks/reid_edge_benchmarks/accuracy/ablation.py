@@ -21,7 +21,6 @@ from reid_edge_calibration.scoring import kept_table
 SCALED = FitOptions(calibrate=False, choose_weights=False, model_decision=False)
 CALIBRATED = FitOptions(calibrate=True, choose_weights=False, model_decision=False)
 WEIGHTED = FitOptions(calibrate=True, choose_weights=True, model_decision=False)
-WHOLE = FitOptions()
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def ablate(
     scores = identifier.recipe.score_names
     pairs = [fold_tables(fit, report, identifier, folder, progress) for fit, report in fitted]
     tables = [table for table, _ in pairs]
-    on_all = _fit(tables, WHOLE) if len(tables) > 1 else ""
+    whole = FitOptions(absolute=identifier.recipe.absolute_scores)
+    on_all = _fit(tables, whole) if len(tables) > 1 else ""
     whole_frame = with_recipe(identifier, without_crop_and_mask(identifier.recipe)) if masks else None
     for place, ((fold_to_fit, labelled), (fit, report)) in enumerate(zip(fitted, pairs, strict=True)):
         first = fold_tables(fold_to_fit, labelled, whole_frame, folder, progress) if whole_frame else (fit, report)
@@ -74,10 +74,10 @@ def ablate(
             yield _rung(labelled, "+ mask", _fit([fit], SCALED), report)
         yield _rung(labelled, "+ calibration", _fit([fit], CALIBRATED), report)
         yield _rung(labelled, "+ weights", _fit([fit], WEIGHTED), report)
-        yield _rung(labelled, "+ decision", _fit([fit], WHOLE), report)
+        yield _rung(labelled, "+ decision", _fit([fit], whole), report)
         if len(pairs) > 1:
             yield _rung(labelled, "fitted on all sets", on_all, report)
-            yield _rung(labelled, "fitted on the other sets", _fit([*tables[:place], *tables[place + 1 :]], WHOLE), report)
+            yield _rung(labelled, "fitted on the other sets", _fit([*tables[:place], *tables[place + 1 :]], whole), report)
 
 
 def without_crop_and_mask(recipe: Recipe) -> Recipe:

@@ -40,7 +40,7 @@ def pairs_to_learn_from(pairs: Pairs, filled: NDArray[np.float64], chosen: NDArr
         chosen: bool, of each individual, by its number.
         seed: of the thinning.
     """
-    compared = chosen[pairs.individual[pairs.query]] & ~np.isnan(pairs.raw[0]).all(axis=1)
+    compared = chosen[pairs.individual[pairs.query]] & ~np.isnan(pairs.raw[0]).all(axis=1) & pairs.of_whole
     same, different = np.flatnonzero(compared & pairs.same), np.flatnonzero(compared & ~pairs.same)
     kept = min(len(different), MOST_DIFFERENT * max(len(same), 50))
     drawn = np.sort(np.random.default_rng(seed).choice(different, kept, replace=False))

@@ -11,6 +11,7 @@ from pathlib import Path
 from reid_edge.errors import UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
+from reid_edge_calibration.labels.encounters import labels_tell_encounters
 from reid_edge_calibration.labels.label_formats import read_labels
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, LabelledSource, first_few
 from reid_edge_calibration.labels.leakage import find_leakage
@@ -30,6 +31,7 @@ class LabelledSet:
         species: the species that they share, '' where it is not known.
         leaked: query photos that are in the database too and are left out of `queries`: they would find themselves.
         notes: what a person should know of these labels, a sentence each.
+        tells_encounters: the labels say which photos were taken together, see `encounters.labels_tell_encounters`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class LabelledSet:
     species: str
     leaked: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    tells_encounters: bool = True
 
     def stem(self, identifier: Identifier) -> str:
         """The name of files that hold what this pack computes of this set: another pack, recipe, row or label gives another name."""
@@ -113,7 +116,12 @@ def _by_species(labels: LabelledSource, request: LabelRequest, progress: Progres
         name = labels.name if len(photos_of) == 1 else f"{labels.name} {species or 'without species'}"
         split = split_photos(photos, request, name, progress)
         database, queries = (tuple(photo.enrolment for photo in side) for side in (split.database, split.queries))
-        sets.append(LabelledSet(name, request.fold or "all", database, queries, species, notes=(*notes, *split.notes)))
+        told = labels_tell_encounters(photos)
+        sets.append(
+            LabelledSet(
+                name, request.fold or "all", database, queries, species, notes=(*notes, *split.notes), tells_encounters=told
+            )
+        )
         notes = ()
     return sets
 
@@ -143,6 +151,7 @@ def _merged(sets: Sequence[LabelledSet]) -> LabelledSet:
         tuple(row for each in sets for row in each.queries),
         sets[0].species,
         notes=tuple(note for each in sets for note in each.notes),
+        tells_encounters=all(each.tells_encounters for each in sets),
     )
 
 
@@ -153,7 +162,7 @@ def _without_leaks(labelled: LabelledSet, request: LabelRequest, progress: Progr
     if not queries:
         raise UsageError(
             f"Every query photo of {labelled.name} is in the database too, or nearly.",
-            "Split by encounter or time, or add photos.",
+            "Split by encounter or time, add photos of other days, or give --keep-leaks and expect probabilities that are too good.",
         )
     notes = leakage.notes(labelled.name, len(labelled.queries), request.drop_leaks)
     return replace(

@@ -10,6 +10,7 @@ import numpy as np
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge_calibration.labels.dates import day_of
 from reid_edge_calibration.labels.labelled_photo import counted, first_few
 from reid_edge_calibration.labels.photo_print import PhotoPrint, nearest_prints, photo_print
 from reid_edge_calibration.progress import Progress
@@ -22,7 +23,7 @@ class Leakage:
     Attributes:
         same_bytes: the same file.
         near_duplicates: to the eye the same picture, see `photo_print`.
-        same_encounter: the same individual on the same encounter.
+        same_encounter: the same individual on the same encounter, or on the same day where no encounter is told.
     """
 
     same_bytes: Mapping[Path, Path]
@@ -40,10 +41,10 @@ class Leakage:
         if self.same_bytes:
             names = first_few([path.name for path in self.same_bytes])
             notes.append(f"{name}: query photos that are database photos too were left out, they would find themselves: {names}.")
-        done = "left out" if dropped else "kept; --drop-leaks leaves them out"
+        done = "left out; --keep-leaks keeps them" if dropped else "kept; --drop-leaks leaves them out"
         for found, what in (
             (self.near_duplicates, "near-duplicates of database photos"),
-            (self.same_encounter, "of an encounter of the same individual that the database has too"),
+            (self.same_encounter, "of an encounter or day of the same individual that the database has too"),
         ):
             if found:
                 share = f"{len(found)} of {counted(queries, 'query photo')} ({len(found) / queries:.0%})"
@@ -67,9 +68,14 @@ def find_leakage(database: Sequence[Enrolment], queries: Sequence[Enrolment], na
     prints = {path: photo_print(path) for path in progress(paths, f"Looking for duplicates in {name}")}
     same_bytes = _same_bytes(database, queries, name, prints)
     asked = [row for row in queries if row.path not in same_bytes]
-    met = {(row.identity, row.encounter): row.path for row in reversed(database) if row.encounter}
-    same_encounter = {row.path: met[row.identity, row.encounter] for row in asked if (row.identity, row.encounter) in met}
+    met = {(row.identity, when): row.path for row in reversed(database) if (when := _met(row))}
+    same_encounter = {row.path: met[row.identity, _met(row)] for row in asked if (row.identity, _met(row)) in met}
     return Leakage(same_bytes, _near_duplicates(database, asked, prints), same_encounter)
+
+
+def _met(row: Enrolment) -> str:
+    """The encounter; where none is told, the day; '' where that is not told either."""
+    return row.encounter or day_of(row.taken_at) or ""
 
 
 def _same_bytes(

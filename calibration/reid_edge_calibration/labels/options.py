@@ -70,9 +70,11 @@ label_options = grouped(
         help="Share of the known individuals' photos, encounters or days that become queries; not with the column split.",
     ),
     click.option(
-        "--drop-leaks",
-        is_flag=True,
-        help="Leave out queries that are near-duplicates of database photos or from the same encounter.",
+        "--drop-leaks/--keep-leaks",
+        default=LabelRequest.drop_leaks,
+        show_default=True,
+        help="Leave out queries that are near-duplicates of database photos, or of an encounter or day of the same individual that the "
+        "database has too: only an animal that is seen again shows what an answer is worth.",
     ),
     click.option(
         "--skip-conflicts",

@@ -27,6 +27,6 @@ class LabelRequest:
     split: str | None = None
     unknown_share: float = 0.2
     query_share: float = 0.4
-    drop_leaks: bool = False
+    drop_leaks: bool = True
     skip_conflicts: bool = False
     seed: int = 0

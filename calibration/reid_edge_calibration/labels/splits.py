@@ -16,6 +16,7 @@ import numpy as np
 
 from reid_edge.errors import UsageError
 from reid_edge_calibration.labels.dates import day_of, noted_dates
+from reid_edge_calibration.labels.encounters import infer_encounters
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, counted, first_few
 from reid_edge_calibration.labels.request import LabelRequest
 from reid_edge_calibration.progress import Progress
@@ -46,7 +47,8 @@ def split_photos(photos: Sequence[LabelledPhoto], request: LabelRequest, name: s
 
     Where `request.split` is None: the source's own split, where it has one; days, where nearly all photos are dated and half of the
     individuals with several photos were met on two; encounters, where most photos name one; days, where anybody was met on two; or else
-    photos, except where it is known that each individual was met once.
+    encounters that are inferred, see `infer_encounters`; photos, where these leave nothing to ask for, except where it is known that each
+    individual was met once.
 
     Args:
         photos: one label a photo.
@@ -128,6 +130,13 @@ def _units(photos: Sequence[LabelledPhoto], how: str | None, name: str, progress
             notes.append(f"{name}: without an encounter, and taken for one of its own: {counted(len(photos) - known, 'photo')}.")
         return "encounter", _together(photos, alone), notes
     if how is None:
+        inferred = _together(photos, infer_encounters(photos, noted_dates(photos, progress), name, progress))
+        if _spread(inferred):
+            notes.append(
+                f"{name}: too few days or encounters are known. Photos of an individual that were taken within half an hour or look the "
+                "same are kept on one side; others of one encounter may still be on both."
+            )
+            return "encounter", inferred, notes
         notes.append(f"{name}: too few days or encounters are known, so photos of one encounter may be on both sides.")
     return "photo", _together(photos, {path: str(path) for path in encounters}), notes
 

@@ -18,7 +18,7 @@ _FUSION = {
     "mean": "the mean of the scores",
     "recipe": "the recipe's own fusion",
     "weights": "a weighted mean (Powell)",
-    "stacking": "logistic stacking",
+    "ranking": "weights that put the right individual first",
     "network": "a small network",
 }
 

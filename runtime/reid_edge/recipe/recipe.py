@@ -64,6 +64,11 @@ class Recipe:
         return (*self.embedding_names, *counts, *(each.name for each in self.rerank), *(head.name for head in self.head))
 
     @property
+    def absolute_scores(self) -> tuple[str, ...]:
+        """Scores of a pair of photos that mean the same whoever else is in the gallery: counts of matches and of inliers."""
+        return tuple(match.name for match in self.match if match.count in ("matches", "inliers"))
+
+    @property
     def feature_networks(self) -> tuple[str, ...]:
         """The networks whose output is stored in a gallery."""
         embedders = [network for embed in self.embed for network in (embed.network, embed.projection)]

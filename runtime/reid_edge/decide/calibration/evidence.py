@@ -1,13 +1,16 @@
 """From a ranking of identities to one score of how clearly each stands out, on which `known`, `new` and `ask` are decided.
 
 A fused score of 0.9 means little where every stranger of that species scores 0.9 too. What tells an individual in any species is
-that it leaves the others of the same gallery behind: its lead.
+that it leaves the others of the same gallery behind: its lead. A lead is relative, though. An animal that stands in the gallery under two
+names leaves nobody behind, and a single individual has nobody to leave behind; so the level that a score reaches counts beside it.
+
+A score that was not computed is unknown: it gives no lead, nobody leads by it over another, and it stands at a rival's typical level.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -21,14 +24,9 @@ from reid_edge.plain_data import Keys
 
 CHANCE = 5.0
 """Matches that any two photos may have by chance. Added to both counts of a lead, so that 3 against 1 is no lead of three times."""
-FEW_OTHERS = {1: 0.58, 2: 0.30, 3: 0.16, 4: 0.07}
-"""What a lead over so few other individuals is lowered by: the best of a few strangers is worse than the best of five, which is the fewest
-that leads were calibrated on. Half of the difference of the expected largest of that many standard normal values (1.16 of five), one half
-being about the spread of the logarithms of strangers' counts.
-"""
-
-
 _OF_QUALITY = Keys(lambda _: QUALITY)
+MOST_OTHERS = 100
+"""Further individuals are counted as so many: galleries that evidence was fitted on hold hardly more."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,19 @@ class QualityTerm:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A logistic function, never falling in an identity's fused score and leads.
+    """A logistic function, never falling in an identity's fused score, leads and levels, never rising in its number of photos.
 
     Attributes:
         bias: log odds of an identity with a fused score of one half, no lead and one photo, in a typical query photo.
         fused: weight of the log odds of the fused score, 0 or more.
         leads: by score name, in the order of the columns, the weight of that score's lead, 0 or more.
-        photos: weight of the logarithm of the number of the identity's photos that were compared.
+        levels: by score name, the weight of the level (`level_of`) that the score reaches, 0 or more.
+        photos: weight of the logarithm of the number of the identity's photos that were compared, 0 or less: the best of many photos
+            resembles any animal more.
+        others: weight of log(1 + the number of other individuals that were compared).
         quality: by measure, in the order of `reid_edge.describe.quality.QUALITY`.
         rivals: by score name, the level (`level_of`) that the best of the others had in a typical comparison: what an identity is ahead of
-            where the gallery holds no other one.
+            where the gallery holds no other one, and its own level where the score was not computed.
     """
 
     bias: float
@@ -67,6 +68,8 @@ class Evidence:
     photos: float
     quality: Annotated[Mapping[str, QualityTerm], _OF_QUALITY]
     rivals: NumbersByScore
+    levels: WeightsByScore = field(default_factory=dict)
+    others: float = 0.0
 
     def __call__(
         self, fused: ArrayLike, best: ArrayLike, photos: ArrayLike, quality: NDArray[np.floating] | None = None
@@ -82,54 +85,88 @@ class Evidence:
         Returns:
             float64 [I] in [0, 1].
         """
-        return self.weigh(fused, leads(best, np.array(list(self.rivals.values()))), photos, quality)
+        rivals = np.array(list(self.rivals.values()))
+        standing = Standing(
+            np.asarray(fused, np.float64),
+            leads(best, rivals),
+            levels(best, rivals),
+            np.asarray(photos),
+            max(0, len(np.asarray(fused)) - 1),
+        )
+        return self.weigh(standing, quality)
 
-    def weigh(
-        self, fused: ArrayLike, ahead: NDArray[np.float64], photos: ArrayLike, quality: NDArray[np.floating] | None = None
-    ) -> NDArray[np.float64]:
-        """The same from leads that are computed already, float64 [I, S]; quality may be [I, K] as well."""
-        logit = self.bias + self.fused * log_odds(fused) + ahead @ np.array(list(self.leads.values()))
-        logit = logit + self.photos * np.log(np.maximum(np.asarray(photos, np.float64), 1.0))
+    def weigh(self, standing: Standing, quality: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
+        """The same from what was computed already; quality may be [I, K] as well.
+
+        Returns:
+            float64 [I] in [0, 1].
+        """
+        logit = self.bias + self.fused * log_odds(standing.fused) + standing.leads @ np.array(list(self.leads.values()))
+        if self.levels:
+            logit = logit + standing.levels @ np.array(list(self.levels.values()))
+        logit = logit + self.photos * standing.log_photos + self.others * standing.log_others
         if quality is not None and self.quality:
             weight, typical, low, high = np.array([(t.weight, t.typical, t.low, t.high) for t in self.quality.values()]).T
             logit = logit + (np.clip(np.asarray(quality, np.float64), low, high) - typical) @ weight
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How identities stand among the others of their gallery.
+
+    Attributes:
+        fused: float64 [I] in [0, 1], their fused scores.
+        leads: float64 [I, S], see `leads`.
+        levels: float64 [I, S], see `levels`.
+        photos: int [I], how many of their photos were compared.
+        others: int, or int [I], how many other individuals were compared.
+    """
+
+    fused: NDArray[np.float64]
+    leads: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    photos: NDArray[np.int64]
+    others: int | NDArray[np.int64]
+
+    @property
+    def log_photos(self) -> NDArray[np.float64]:
+        """float64 [I]."""
+        return np.asarray(np.log(np.maximum(self.photos, 1)))
+
+    @property
+    def log_others(self) -> NDArray[np.float64]:
+        """float64, of the shape of `others`."""
+        return np.asarray(np.log1p(np.minimum(self.others, MOST_OTHERS)))
+
+
 def leads(best: ArrayLike, rivals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much each identity is ahead of the best other one: log((x + CHANCE) / (y + CHANCE)), negative where it is behind, and less
-    where the others are few and the score is a count (FEW_OTHERS).
+    """By how much each identity is ahead of the best other one: log((x + CHANCE) / (y + CHANCE)), negative where it is behind.
 
     Args:
-        best: [I, S] as in `Evidence`; a score that was not computed counts as 0, and so does a negative one.
+        best: [I, S] as in `Evidence`, NaN where a score was not computed: 0 is its lead, and it is nobody's rival; a negative score
+            counts as 0.
         rivals: float64 [S], the level of the other one where there is none, see `Evidence`.
 
     Returns:
         float64 [I, S].
     """
-    level = level_of(best)
+    raw = np.asarray(best, np.float64)
+    level = np.where(np.isnan(raw), -np.inf, level_of(raw))
     if len(level) < 2:
-        return np.asarray(level - rivals)
+        return np.asarray(np.where(np.isnan(raw), 0.0, level - rivals))
     order = np.argsort(level, axis=0)
     first, second = (np.take_along_axis(level, order[None, place], axis=0) for place in (-1, -2))
-    is_first = np.arange(len(level))[:, None] == order[-1]
-    return np.asarray(level - np.where(is_first, second, first) - lowered_by(len(level) - 1, level.max(axis=0)))
+    rival = np.where(np.arange(len(level))[:, None] == order[-1], second, first)
+    return np.subtract(level, rival, out=np.zeros_like(level), where=np.isfinite(level) & np.isfinite(rival))
 
 
-def lowered_by(others: ArrayLike, highest_level: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a lead over so few others is lowered by: FEW_OTHERS, but no more than the score is above 1.
-
-    A cosine is never above 1, and strangers' cosines are near one another however few they are; nor does a count that rises ever lower its
-    own lead this way.
-
-    Args:
-        others: how many other individuals there are, broadcast to the levels.
-        highest_level: of the score among all individuals, float64 of any shape.
-    """
-    few = np.append([0.0, *FEW_OTHERS.values()], 0.0)[np.minimum(others, len(FEW_OTHERS) + 1)]
-    return np.asarray(np.minimum(few, np.maximum(highest_level - np.log(1 + CHANCE), 0.0)))
+def levels(best: ArrayLike, rivals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The levels that identities reach, float64 [I, S]; a rival's typical one where a score was not computed. Arguments as of `leads`."""
+    raw = np.asarray(best, np.float64)
+    return np.where(np.isnan(raw), rivals, level_of(raw))
 
 
 def level_of(raw: ArrayLike) -> NDArray[np.float64]:
-    """log(x + CHANCE) of raw scores of any shape, with 0 for those that were not computed and for negative ones."""
-    return np.asarray(np.log(np.maximum(np.nan_to_num(np.asarray(raw, np.float64), nan=0.0), 0.0) + CHANCE))
+    """log(x + CHANCE) of raw scores of any shape; a negative one counts as 0. NaN stays NaN."""
+    return np.asarray(np.log(np.maximum(np.asarray(raw, np.float64), 0.0) + CHANCE))

@@ -59,10 +59,10 @@ class Entry:
         """One fused score per candidate photo of one query.
 
         A score may be absent for two reasons, told apart by the column. Absent for some candidates: an expensive matcher ran on
-        the most promising ones only, so its absence is evidence, and counts as the lowest value that the calibrator can give;
-        a candidate never beats another by not having been looked at. Absent for all: the matcher did not run for this query, so
-        nothing was learnt, and it is left out. Hence all candidates of a query are to be fused in one call. Raising a
-        score, or computing one for a candidate where others have it, never lowers the fused score.
+        the most promising ones only. What it would have said is unknown: the lowest value that was computed for this query stands in
+        for it, so that a candidate neither beats another by not having been looked at, nor falls behind for it. Absent for all: the
+        matcher did not run for this query, so nothing was learnt, and it is left out. Hence all candidates of a query are to be fused
+        in one call.
 
         Args:
             raw: [N, S] pair scores, columns as in `scores`, NaN where a score was not computed.
@@ -77,7 +77,10 @@ class Entry:
         absent = np.isnan(raw)
         filled = np.empty_like(raw)
         for column, calibrator in enumerate(self.calibrators.values()):
-            filled[:, column] = calibrator(np.where(absent[:, column], -np.inf, raw[:, column]))
+            unknown = absent[:, column]
+            filled[:, column] = calibrator(np.where(unknown, -np.inf, raw[:, column]))
+            if not unknown.all():
+                filled[unknown, column] = filled[~unknown, column].min()
         fused = self.fusion(filled, ~absent.all(axis=0))
         return np.where(absent, np.nan, filled), fused
 

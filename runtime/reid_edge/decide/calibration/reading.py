@@ -9,7 +9,7 @@ from reid_edge.decide.calibration.model import CalibrationModel, ScoreNames
 from reid_edge.errors import PackError
 from reid_edge.plain_data import InvalidValue, decode, must_be
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 _HINT = "Calibrate the pack again, or fetch it again from where it came."
 
 
@@ -37,7 +37,9 @@ def _model(table: Any) -> CalibrationModel:
         raise must_be("a table", table)
     version = table.pop("format_version", None)
     if type(version) is not int or version != FORMAT_VERSION:
-        raise InvalidValue(f"is {str(version)[:40]}, this program reads {FORMAT_VERSION}", "Update reid-edge.", "format_version")
+        older = type(version) is int and version < FORMAT_VERSION
+        hint = "Calibrate the pack again: reid-edge calibrate. Galleries stay as they are." if older else "Update reid-edge."
+        raise InvalidValue(f"is {str(version)[:40]}, this program reads {FORMAT_VERSION}", hint, "format_version")
     names = decode(ScoreNames, {key: value for key, value in table.items() if key == "scores"})
     return decode(CalibrationModel, table, context=names.scores)
 

@@ -46,7 +46,7 @@ NETWORK = {
     "typical": {"embedding": -2.0, "matches": -3.0},
 }
 FILE = {
-    "format_version": 4,
+    "format_version": 5,
     "scores": ["embedding", "matches"],
     "species": {"plains zebra": {**ENTRY, "threshold": 0.45}},
     "generic": ENTRY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reid_edge.decide.calibration.evidence import CHANCE, FEW_OTHERS, Evidence, QualityTerm, leads
+from reid_edge.decide.calibration.evidence import CHANCE, Evidence, QualityTerm, leads, levels
 from reid_edge.decide.calibration.fusion import log_odds
 
 RIVALS, NOBODY = np.array([3.0, 1.7]), np.zeros(1)
@@ -19,14 +20,28 @@ galleries = st.integers(1, 6).flatmap(lambda identities: arrays(np.float64, (ide
 
 
 @given(galleries)
-def test_a_lead_is_over_the_best_of_the_others(best):
-    level = np.log(np.nan_to_num(best) + CHANCE)
+def test_a_lead_is_over_the_best_of_the_others_whose_score_was_computed(best):
+    level = np.log(best + CHANCE)
     found = leads(best, RIVALS)
     for row in range(len(best)):
-        others = np.delete(level, row, axis=0)
-        few = np.minimum(FEW_OTHERS.get(len(others), 0), np.maximum(0, level.max(axis=0) - np.log(1 + CHANCE)))
-        expected = level[row] - others.max(axis=0) - few if len(others) else level[row] - RIVALS
-        assert found[row] == pytest.approx(expected)
+        for column in (0, 1):
+            others = [each for each in np.delete(level[:, column], row) if not math.isnan(each)]
+            if math.isnan(level[row, column]) or (len(best) > 1 and not others):
+                expected = 0.0
+            else:
+                expected = level[row, column] - max(others, default=RIVALS[column])
+            assert found[row, column] == pytest.approx(expected)
+
+
+@given(galleries)
+def test_nobody_leads_or_trails_by_a_score_that_was_not_computed(best):
+    hidden = best.copy()
+    hidden[0] = math.nan
+    found = leads(hidden, RIVALS)
+    assert (found[0] == 0).all()
+    if len(best) > 2:
+        assert found[1:] == pytest.approx(leads(best[1:], RIVALS))
+    assert levels(hidden, RIVALS)[0] == pytest.approx(RIVALS)
 
 
 def test_few_matches_more_are_a_small_lead_and_a_multiple_of_many_is_the_same_in_any_species():
@@ -38,14 +53,20 @@ def test_few_matches_more_are_a_small_lead_and_a_multiple_of_many_is_the_same_in
     assert turtle == pytest.approx(1.05, abs=0.01)
 
 
-def test_a_lead_in_matches_over_few_others_counts_less_and_one_in_cosines_the_same():
-    few, many = leads([[40, 0.9], [20, 0.8]], RIVALS)[0], leads([[40, 0.9], [20, 0.8], *[[0, 0.1]] * 4], RIVALS)[0]
-    assert few[0] == pytest.approx(many[0] - 0.58)
-    assert few[1] == many[1]
+@given(galleries, st.floats(0, 2), st.integers(1, 40))
+def test_more_photos_of_an_individual_never_raise_its_evidence(best, level, more):
+    evidence = Evidence(-1.0, 0.5, {"c": 0.0, "m": 1.0}, -0.3, {}, {"c": 1.7, "m": 3.0}, {"c": 0.0, "m": level}, 0.2)
+    fused, photos = np.full(len(best), 0.5), np.ones(len(best), int)
+    assert (evidence(fused, best, photos + more) <= evidence(fused, best, photos)).all()
 
 
-def test_two_matches_against_none_in_a_gallery_of_two_are_never_less_than_none_against_none():
-    assert leads([[2.0], [0.0]], NOBODY)[0] > leads([[0.0], [0.0]], NOBODY)[0]
+def test_a_level_counts_beside_a_lead_so_two_names_of_one_animal_do_not_take_all_evidence_from_each_other():
+    relative = Evidence(-2.0, 0.0, {"m": 2.0}, 0.0, {}, {"m": 2.0})
+    both = replace(relative, levels={"m": 1.0})
+    twice, strangers = [[200.0], [198.0], [10.0]], [[12.0], [11.0], [10.0]]
+    fused, photos = np.full(3, 0.5), np.ones(3, int)
+    assert relative(fused, twice, photos)[0] == pytest.approx(relative(fused, strangers, photos)[0], abs=0.1)
+    assert both(fused, twice, photos)[0] > 0.9 > both(fused, strangers, photos)[0]
 
 
 def test_alone_in_a_gallery_an_individual_is_ahead_of_what_the_best_other_one_typically_has():
@@ -56,9 +77,9 @@ def test_alone_in_a_gallery_an_individual_is_ahead_of_what_the_best_other_one_ty
 
 @given(galleries, st.floats(0, 1), st.floats(0, 3), st.floats(0, 3), st.integers(0, 100))
 def test_more_matches_for_one_individual_never_lower_its_evidence(best, fused, weight, lead, more):
-    evidence = Evidence(-1.0, weight, {"cosine": 0.0, "matches": lead}, 0.5, {}, {"cosine": 1.7, "matches": 3.0})
+    evidence = Evidence(-1.0, weight, {"cosine": 0.0, "matches": lead}, -0.5, {}, {"cosine": 1.7, "matches": 3.0})
     raised = best.copy()
-    raised[0, 1] = np.nan_to_num(best[0, 1]) + more
+    raised[0, 1] += more
     scores = np.full(len(best), fused)
     photos = np.arange(1, len(best) + 1)
     before, after = evidence(scores, best, photos), evidence(scores, raised, photos)

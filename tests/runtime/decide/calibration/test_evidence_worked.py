@@ -7,10 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from reid_edge.decide.calibration.evidence import Evidence, QualityTerm, leads, level_of, lowered_by
+from reid_edge.decide.calibration.evidence import MOST_OTHERS, Evidence, QualityTerm, Standing, leads, level_of, levels
 
 QUALITY = {"sharpness": QualityTerm(0.4, 2.0, 0.0, 5.0), "area": QualityTerm(-3.0, 0.5, 0.1, 0.9)}
-EVIDENCE = Evidence(-0.5, 2.0, {"cosine": 0.7, "matches": 1.5}, 0.3, QUALITY, {"cosine": 1.7, "matches": 3.0})
+LEVELS, OTHERS = {"cosine": 0.0, "matches": 0.2}, -0.1
+EVIDENCE = Evidence(
+    -0.5, 2.0, {"cosine": 0.7, "matches": 1.5}, -0.3, QUALITY, {"cosine": 1.7, "matches": 3.0}, levels=LEVELS, others=OTHERS
+)
 
 
 def sigmoid(logit: float) -> float:
@@ -21,12 +24,12 @@ def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def test_log_odds_leads_photos_and_quality_add_up():
+def test_log_odds_leads_levels_numbers_and_quality_add_up():
     cosines, counts = math.log(5.9 / 5.4), math.log(45 / 15)
-    few = 0.0, 0.58  # of one other individual; a cosine is never above 1
     quality = 0.4 * (3.0 - 2.0) - 3.0 * (0.2 - 0.5)
-    first = -0.5 + 2 * logit(0.8) + 0.7 * (cosines - few[0]) + 1.5 * (counts - few[1]) + 0.3 * math.log(3) + quality
-    second = -0.5 + 2 * logit(0.3) + 0.7 * (-cosines - few[0]) + 1.5 * (-counts - few[1]) + 0.3 * math.log(1) + quality
+    same = -0.5 + OTHERS * math.log(2) + quality
+    first = same + 2 * logit(0.8) + 0.7 * cosines + 1.5 * counts + 0.2 * math.log(45) - 0.3 * math.log(3)
+    second = same + 2 * logit(0.3) - 0.7 * cosines - 1.5 * counts + 0.2 * math.log(15)
     found = EVIDENCE([0.8, 0.3], [[0.9, 40.0], [0.4, 10.0]], [3, 1], np.array([3.0, 0.2]))
     assert found == pytest.approx([sigmoid(first), sigmoid(second)])
     assert found.dtype == np.float64
@@ -37,14 +40,28 @@ def test_a_fused_score_above_one_half_speaks_for_an_individual_and_one_below_aga
     assert alone([0.8, 0.5, 0.2], [[1.0]] * 3, [1, 1, 1]) == pytest.approx([0.8, 0.5, 0.2])
 
 
-def test_leads_that_are_computed_already_are_weighed_as_they_are_and_quality_may_differ_by_row():
-    ahead = np.array([[0.5, -1.0], [0.0, 2.0]])
+def test_a_standing_that_is_computed_already_is_weighed_as_it_is_and_quality_may_differ_by_row():
+    standing = Standing(
+        fused=np.array([0.6, 0.4]),
+        leads=np.array([[0.5, -1.0], [0.0, 2.0]]),
+        levels=np.array([[9.0, 3.0], [9.0, 4.0]]),
+        photos=np.array([2, 1]),
+        others=np.array([0, 7]),
+    )
     quality = np.array([[3.0, 0.5], [2.0, 0.4]])
     expected = [
-        sigmoid(-0.5 + 2 * logit(0.6) + 0.7 * 0.5 - 1.5 + 0.3 * math.log(2) + 0.4),
-        sigmoid(-0.5 + 2 * logit(0.4) + 1.5 * 2 + 0.3),
+        sigmoid(-0.5 + 2 * logit(0.6) + 0.7 * 0.5 - 1.5 + 0.2 * 3 - 0.3 * math.log(2) + 0.4),
+        sigmoid(-0.5 + 2 * logit(0.4) + 1.5 * 2 + 0.2 * 4 + OTHERS * math.log(8) + 0.3),
     ]
-    assert EVIDENCE.weigh([0.6, 0.4], ahead, [2, 1], quality) == pytest.approx(expected)
+    assert EVIDENCE.weigh(standing, quality) == pytest.approx(expected)
+
+
+def test_individuals_beyond_the_most_that_evidence_was_fitted_on_change_nothing():
+    none = np.zeros((1, 2))
+    many, more = (
+        EVIDENCE.weigh(Standing(np.array([0.5]), none, none, np.ones(1, np.int64), others)) for others in (MOST_OTHERS, 9000)
+    )
+    assert many == more
 
 
 def test_no_photo_counts_as_one_and_quality_without_a_term_as_none():
@@ -65,20 +82,9 @@ def test_of_two_that_lead_together_neither_is_ahead_of_the_other():
     assert both == pytest.approx(np.log(np.array([45, 45, 15, 10, 8, 6]) / 45))
 
 
-@pytest.mark.parametrize(("others", "expected"), [(0, 0.0), (1, 0.58), (2, 0.30), (3, 0.16), (4, 0.07), (5, 0.0), (500, 0.0)])
-def test_a_lead_over_few_others_is_lowered_by_what_the_best_of_so_few_lacks(others, expected):
-    assert lowered_by(others, np.array([math.log(105)])) == pytest.approx([expected])
-
-
-def test_a_lead_is_lowered_by_no_more_than_its_score_is_above_one_match():
-    levels = np.log([5.0, 6.0, 6.3, 105.0])
-    assert lowered_by(1, levels) == pytest.approx([0.0, 0.0, math.log(6.3 / 6), 0.58])
-    assert lowered_by([1, 2, 3, 9], np.full(4, math.log(105))) == pytest.approx([0.58, 0.30, 0.16, 0.0])
-
-
-def test_a_score_that_was_not_computed_and_a_negative_one_are_at_the_level_of_none():
-    assert level_of([math.nan, -3.0, 0.0, 10.0]) == pytest.approx(np.log([5.0, 5.0, 5.0, 15.0]))
-    assert level_of([[1.0, math.nan]]).shape == (1, 2)
+def test_a_negative_score_is_at_the_level_of_none_and_one_that_was_not_computed_at_that_of_a_typical_rival():
+    assert level_of([-3.0, 0.0, 10.0]) == pytest.approx(np.log([5.0, 5.0, 15.0]))
+    assert levels([[math.nan, 10.0]], np.array([1.7, 3.0])) == pytest.approx(np.array([[1.7, math.log(15)]]))
 
 
 def test_an_individual_alone_is_ahead_of_the_typical_rival_of_each_score():
