@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ class Agreement:
         same_counts: share of them that differ by at most 2 matches or 2 %; None of none.
         largest_difference: in matches.
         largest_cosine_difference: of the embeddings' scores.
+        largest_score_difference: of other scores, such as how distinctive matches are, as a share of the larger of the two, or of 1
+            where both are less; None of none.
     """
 
     photos: int
@@ -37,6 +39,7 @@ class Agreement:
     same_counts: float | None
     largest_difference: float
     largest_cosine_difference: float
+    largest_score_difference: float | None = None
 
     def text(self) -> str:
         """In sentences."""
@@ -51,27 +54,31 @@ class Agreement:
                 f"; of {self.counts} match counts {self.same_counts:.1%} agree within {_SAME_MATCHES} matches or {_SAME_SHARE:.0%} "
                 f"(largest difference {self.largest_difference:.0f}), cosines within {self.largest_cosine_difference:.4f}"
             )
+        if self.largest_score_difference is not None:
+            text += f", other scores within {self.largest_score_difference:.2%}"
         return text + "."
 
 
 def compare_answers(
-    ours: Sequence[Sequence[PlainAnswer]], theirs: Sequence[Sequence[PlainAnswer]], counting: Sequence[str]
+    ours: Sequence[Sequence[PlainAnswer]], theirs: Sequence[Sequence[PlainAnswer]], counts_of: Mapping[str, str]
 ) -> Agreement:
     """Compare the runtime's answers with another side's, photo by photo.
 
     Args:
         ours, theirs: per photo the answers, one per animal, as workers give them.
-        counting: names of the scores that count matches; the others are cosines.
+        counts_of: by name of a matcher, what its score counts, see `reid_edge.recipe.Match.count`; other scores are cosines.
     """
     pairs = [pair for mine, its in zip(ours, theirs, strict=True) for pair in zip(mine, its, strict=False)]
     counts: list[tuple[float, float]] = []
     cosines: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
+    lists = {"matches": counts, "inliers": counts, "share": others, "distinctive": others}
     for mine, its in pairs:
         known = {scored["sighting"]: scored["raw"] for scored in its.get("scored", ())}
         for ranked in mine["ranking"]:
             for name, value in ranked["raw"].items():
                 if name in (other := known.get(ranked["sighting"], {})):
-                    (counts if name in counting else cosines).append((value, other[name]))
+                    (lists[counts_of[name]] if name in counts_of else cosines).append((value, other[name]))
     differences = [abs(a - b) for a, b in counts]
     same = [difference <= max(_SAME_MATCHES, _SAME_SHARE * a) for difference, (a, _) in zip(differences, counts, strict=True)]
     verdicts = [(mine["verdict"], its["verdict"]) for mine, its in pairs if "verdict" in its]
@@ -84,6 +91,7 @@ def compare_answers(
         same_counts=_share(same) if same else None,
         largest_difference=max(differences, default=0.0),
         largest_cosine_difference=max((abs(a - b) for a, b in cosines), default=0.0),
+        largest_score_difference=max((abs(a - b) / max(a, b, 1.0) for a, b in others), default=None),
     )
 
 

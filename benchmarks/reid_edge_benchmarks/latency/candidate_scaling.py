@@ -31,7 +31,7 @@ def measure_candidates(
     """Answer the photos with shortlists of several lengths, in turns.
 
     Args:
-        session: a gallery with at least as many photos as the longest shortlist.
+        session: a gallery with at least as many photos, or individuals where the recipe counts these, as the longest shortlist.
         queries: photos to ask about.
         shortlists: lengths.
         rounds: how often each photo is answered with each.
@@ -86,7 +86,7 @@ def measure_pairs(session: Session, reference: TorchReference | None, rounds: in
     for match in identifier.recipe.match:
         if match.matcher != "lightglue":
             continue
-        query, *others = candidates.keypoints(match.keypoints, ids)
+        query, *others = (each.first(match.points or len(each)) for each in candidates.keypoints(match.keypoints, ids))
         ours: list[float] = []
         theirs: list[float] = []
         sides: list[tuple[list[float], Callable[[], object]]] = [
@@ -108,6 +108,6 @@ def measure_pairs(session: Session, reference: TorchReference | None, rounds: in
 
 
 def _with_shortlist(recipe: Recipe, length: int, whole: bool) -> Recipe:
-    matches = tuple(replace(match, best=0, order="") if whole else match for match in recipe.match)
+    matches = tuple(replace(match, best=0, photos=0, order="") if whole else match for match in recipe.match)
     early_exit = None if whole else recipe.early_exit
     return replace(recipe, retrieve=replace(recipe.retrieve, candidates=length), match=matches, early_exit=early_exit)

@@ -79,12 +79,12 @@ def measure_latency(
     if prepare:
         return None
     on_gpu = identifier.networks.device.provider not in ("CPUExecutionProvider", "OpenVINOExecutionProvider")
-    counting = [match.name for match in identifier.recipe.match]
+    counts_of = {match.name: match.count for match in identifier.recipe.match}
     meter = energy_meter(on_gpu)
     try:
         measured = []
         for gallery in galleries:
-            measured.append(measure_gallery(plan, gallery, counting, meter, progress))
+            measured.append(measure_gallery(plan, gallery, counts_of, meter, progress))
             click.echo(f"Measured over {gallery.size:,}.", err=True)
     finally:
         if meter:
@@ -96,6 +96,7 @@ def measure_latency(
         "calibrated": is_calibrated(identifier),
         "recipe": {
             "candidates": identifier.recipe.retrieve.candidates,
+            "unit": identifier.recipe.retrieve.unit,
             "matchers": {match.name: match.best or identifier.recipe.retrieve.candidates for match in identifier.recipe.match},
         },
         "galleries": measured,

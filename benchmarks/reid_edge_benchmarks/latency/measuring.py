@@ -57,14 +57,14 @@ class Plan:
 
 
 def measure_gallery(
-    plan: Plan, gallery: MeasuredGallery, counting: Sequence[str], meter: EnergyMeter | None, progress: Progress
+    plan: Plan, gallery: MeasuredGallery, counts_of: Mapping[str, str], meter: EnergyMeter | None, progress: Progress
 ) -> Figures:
     """Measure all sides over one gallery.
 
     Args:
         plan: what is measured.
         gallery: described by the plan's pack.
-        counting: names of the scores that count matches.
+        counts_of: by name of a matcher, what its score counts.
         meter: of energy.
 
     Returns:
@@ -99,7 +99,7 @@ def measure_gallery(
             slow = _in_turns(meters, beside, few, 1, gallery.size, progress, warm_up=0)
             replies[WILDFUSION] = slow[WILDFUSION]
             figures["ratios"][WILDFUSION] = _ratio(slow[WILDFUSION], slow[RUNTIME], len(few))
-            figures["agreement"][WILDFUSION] = _agreement(slow[RUNTIME], slow[WILDFUSION], len(few), counting)
+            figures["agreement"][WILDFUSION] = _agreement(slow[RUNTIME], slow[WILDFUSION], len(few), counts_of)
         for side, contestant in sides.items():
             figures["sides"][side] |= _side_figures(replies[side], contestant)
             if gallery.size == plan.batch_gallery:
@@ -109,7 +109,7 @@ def measure_gallery(
             figures["sides"][side] |= {"peak_bytes": last.peak_bytes, "memory": last.memory}
     if TORCH in asks:
         figures["ratios"][TORCH] = _ratios(replies[TORCH], replies[RUNTIME], len(plan.queries))
-        figures["agreement"][TORCH] = _agreement(replies[RUNTIME], replies[TORCH], len(plan.queries), counting)
+        figures["agreement"][TORCH] = _agreement(replies[RUNTIME], replies[TORCH], len(plan.queries), counts_of)
     return figures
 
 
@@ -191,10 +191,10 @@ def _ratio(theirs: Sequence[Reply], ours: Sequence[Reply], photos: int, stage: s
     return ratio_of_medians(by_photo(theirs), by_photo(ours)).as_json()
 
 
-def _agreement(ours: Sequence[Reply], theirs: Sequence[Reply], photos: int, counting: Sequence[str]) -> Figures:
+def _agreement(ours: Sequence[Reply], theirs: Sequence[Reply], photos: int, counts_of: Mapping[str, str]) -> Figures:
     """Of the first round: later ones give the same answers."""
     mine, its = ([reply.answers for reply in side[:photos]] for side in (ours, theirs))
-    return asdict(compare_answers(mine, its, counting))
+    return asdict(compare_answers(mine, its, counts_of))
 
 
 def evenly(rows: Sequence[Enrolment], count: int) -> tuple[Enrolment, ...]:

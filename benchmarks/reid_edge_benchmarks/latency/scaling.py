@@ -43,7 +43,9 @@ def measure_scaling(
     threads = identifier.networks.device.threads
     enrolled = enrol_photos(folder, photos.database, identifier, progress)
     with Session(Gallery.open(enrolled, writable=False), identifier) as session:
-        lengths = [length for length in shortlists if length <= len(session.candidates)] or [len(session.candidates)]
+        of_individuals = identifier.recipe.retrieve.unit == "individuals"
+        most = len(session.gallery.individuals()) if of_individuals else len(session.candidates)
+        lengths = [length for length in shortlists if length <= most] or [most]
         candidates = measure_candidates(session, photos.queries, lengths, rounds, progress)
         reference = None
         if with_torch:

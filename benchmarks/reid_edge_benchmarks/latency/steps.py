@@ -141,7 +141,7 @@ def _row(step: Step, replies: Sequence[Sequence[Reply]], place: int, photos: int
     ratio = agreement = None
     if before is not None:
         ratio = ratio_of_medians(_by_photo(before, photos), _by_photo(own, photos)).as_json()
-        agreement = compare_answers([reply.answers for reply in own], [reply.answers for reply in before], ())
+        agreement = compare_answers([reply.answers for reply in own], [reply.answers for reply in before], {})
     return {
         "name": step.name,
         "threads": step.threads,

@@ -4,11 +4,13 @@ Shared with the runtime, because it is no network's work: reading and decoding t
 out the animals, and the decision from the scores. In PyTorch: all networks, in single precision, by the very modules that the ONNX
 files are exported from (leaner than the authors' code: LightGlue with its projections folded and both images in one matrix product,
 XFeat without its grid sample of H x W points, fixed numbers of keypoints), with PyTorch's fused attention and GELU, and with the
-published weights, which the pack may have rounded to half precision; retrieval as a matrix product; mutual nearest neighbours per
-candidate as XFeat's authors write them; LightGlue in batches of four pairs. ``torch.inference_mode`` throughout, and as many
-threads as the runtime has.
+published weights, which the pack may have rounded to half precision; retrieval as a matrix product, by photo or by individual; mutual
+nearest neighbours per candidate as XFeat's authors write them, and how distinctive they are as one reduction over the individuals;
+LightGlue in batches of four pairs. Inliers are OpenCV's on both sides. ``torch.inference_mode`` throughout, and as many threads as the
+runtime has.
 
-Nothing is left out: every candidate that the recipe names goes through every matcher, however clear the answer is already.
+Nothing is left out: every candidate that the recipe names goes through every matcher, however clear the answer is already. Stages that
+differ in what they count of the same matches share them, as in the runtime.
 
 The gallery's features are computed once in both. The runtime reads those of the shortlist from its database for every photo; here
 all of them lie in memory as tensors, which is PyTorch's advantage.
@@ -19,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -30,6 +32,7 @@ from torch.nn.utils.rnn import pad_sequence
 from reid_edge.compare.comparison import Comparison
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.selection import Selection
+from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.ranking import Ranker, Ranking
 from reid_edge.decide.verdict import Judgement, judge
 from reid_edge.describe.description import DescribedAnimal, Describer
@@ -41,10 +44,13 @@ from reid_edge.engines.networks import LoadedNetwork, Networks
 from reid_edge.errors import UsageError
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
-from reid_edge.recipe import Match, Recipe
+from reid_edge.recipe import Match
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.plain import is_calibrated, plain_scores, undecided
+from reid_edge_benchmarks.latency.torch_gallery import GalleryTensors, PointTensors
 from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
+from reid_edge_benchmarks.references.individuals import rows_to_match
+from reid_edge_benchmarks.references.scores import MatchedPair, count
 from reid_edge_export.catalogue import network_named, resolve_parameters, resolve_shape
 from reid_edge_export.networks import load_network
 
@@ -100,18 +106,8 @@ class TorchAnswer:
         }
 
 
-@dataclass(frozen=True)
-class _Points:
-    """Keypoints as tensors: places as LightGlue wants them [N, 2] (its section 3.1) and descriptors [N, D]."""
-
-    places: Tensor
-    descriptors: Tensor
-
-    @classmethod
-    def of(cls, keypoints: Keypoints) -> _Points:
-        xy, region = torch.tensor(keypoints.xy), torch.tensor(keypoints.region)
-        size = region[2:] - region[:2]
-        return cls((xy - region[:2] - size / 2) / (size.max() / 2), torch.tensor(keypoints.descriptors))
+Kept: TypeAlias = dict[tuple[str, str, str, float, int, int], Matches]
+"""By keypoints, matcher, network, least score, points and row of the gallery."""
 
 
 class TorchReference:
@@ -153,7 +149,7 @@ class TorchReference:
             for name in recipe.feature_networks
             if (preprocessing := networks[name].preprocessing)
         }
-        self._gallery = _GalleryTensors(session)
+        self._gallery = GalleryTensors(session)
 
     def identify(self, path: Path, query: Query, timings: Timings) -> list[TorchAnswer]:
         """Answer for each animal of a photo file, largest first; see `reid_edge.identify.session.Session.identify`."""
@@ -178,7 +174,7 @@ class TorchReference:
     def match(self, match: Match, query: Keypoints, candidates: Sequence[Keypoints]) -> list[Matches]:
         """Match one query with many candidates; see `reid_edge.compare.matching`."""
         with torch.inference_mode():
-            return self._match(match, _Points.of(query), [_Points.of(candidate) for candidate in candidates])
+            return self._match(match, PointTensors.of(query), [PointTensors.of(candidate) for candidate in candidates])
 
     def _describe(self, path: Path, query: Query, timings: Timings) -> tuple[list[DescribedAnimal], Selection]:
         with timings.stage("decode"):
@@ -197,36 +193,61 @@ class TorchReference:
         entry, _ = self._identifier.calibration.entry(species)
         quality = None if recipe.fuse else described.quality  # of no stage, as in the runtime
         with timings.stage("decide"):
-            ranking = Ranker(self._candidates, entry, quality, recipe, species).rank(comparison)
+            ranker = Ranker(self._candidates, entry, quality, recipe, species)
+            ranking = ranker.rank(comparison)
             ambiguity = selection.ambiguity_reason(described.animal.found)
-            return TorchAnswer(ranking, judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity))
+            judgement = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
+            if doubles := find_doubles(ranking, recipe):
+                together = ranker.rank(as_one(comparison, doubles, recipe))
+                if together.scores.identities[0] == doubles[0]:
+                    ranking, judgement = together, judge_doubles(judgement, together, doubles)
+            return TorchAnswer(ranking, judgement)
 
     def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery
         names = recipe.score_names
         with timings.stage("retrieve"):
-            rows = gallery.nearest(recipe, query, allowed)
-            raw = torch.full((len(rows), len(names)), torch.nan)
+            rows = gallery.shortlist(recipe.retrieve, query, allowed)
+            raw = torch.full((len(rows), len(names)), torch.nan, dtype=torch.float64)
             for embedding in recipe.embed:
                 vectors = gallery.vectors[embedding.name][rows]
-                raw[:, names.index(embedding.name)] = vectors @ torch.from_numpy(query.vectors[embedding.name])
-        ids, matches = gallery.ids[rows], {}
-        for match in recipe.match if len(rows) else ():
+                raw[:, names.index(embedding.name)] = (vectors @ torch.from_numpy(query.vectors[embedding.name])).double()
+        owners = [gallery.owners[row] for row in rows]
+        units = owners if recipe.retrieve.unit == "individuals" else [str(row) for row in rows]
+        matches: dict[str, dict[int, Matches]] = {}
+        kept: Kept = {}
+        for match in recipe.match if rows else ():
             with timings.stage(match.name):
-                chosen = _best(raw[:, names.index(match.order)], match.best) if match.best else list(range(len(rows)))
-                sets = [gallery.points[match.keypoints][int(rows[row])] for row in chosen]
-                found = self._match(match, _Points.of(query.keypoints[match.keypoints]), sets)
-                raw[chosen, names.index(match.name)] = torch.tensor([float(len(each)) for each in found])
+                column = names.index(match.name)
+                chosen = rows_to_match(raw[:, names.index(match.order or match.name)], units, match.best, match.photos)
+                points = PointTensors.of(query.keypoints[match.keypoints])
+                found = self._found(match, points, [rows[row] for row in chosen], kept)
+                pairs = [
+                    _pair(points, gallery.points[match.keypoints][rows[row]], each)
+                    for row, each in zip(chosen, found, strict=True)
+                ]
+                scores = count(match, len(points), pairs, [owners[row] for row in chosen])
+                raw[chosen, column] = torch.tensor(scores, dtype=torch.float64)
                 matches[match.name] = dict(zip(chosen, found, strict=True))
-        return Comparison(ids.numpy(), names, raw.double().numpy(), matches)
+        return Comparison(gallery.ids[rows].numpy(), names, raw.numpy(), matches, tuple(owners))
 
-    def _match(self, match: Match, query: _Points, candidates: Sequence[_Points]) -> list[Matches]:
+    def _found(self, match: Match, query: PointTensors, rows: Sequence[int], kept: Kept) -> list[Matches]:
+        """Matches with photos of the gallery, computed once for all stages that differ in what they count only."""
+        points = self._gallery.points[match.keypoints]
+        keys = [(match.keypoints, match.matcher, match.network, match.min_score, match.points, row) for row in rows]
+        missing = [key for key in keys if key not in kept]
+        if missing:
+            kept.update(zip(missing, self._match(match, query, [points[key[-1]] for key in missing]), strict=True))
+        return [kept[key] for key in keys]
+
+    def _match(self, match: Match, query: PointTensors, candidates: Sequence[PointTensors]) -> list[Matches]:
+        query, candidates = query.first(match.points), [each.first(match.points) for each in candidates]
         if match.matcher == "mutual-nearest":
             return [_mutual_nearest(query.descriptors, each.descriptors, match.min_score) for each in candidates]
         batches = [candidates[start : start + _BATCH] for start in range(0, len(candidates), _BATCH)]
         return [found for batch in batches for found in self._lightglue(match, query, batch)]
 
-    def _lightglue(self, match: Match, query: _Points, batch: Sequence[_Points]) -> list[Matches]:
+    def _lightglue(self, match: Match, query: PointTensors, batch: Sequence[PointTensors]) -> list[Matches]:
         places = pad_sequence([each.places for each in batch], batch_first=True)
         descriptors = pad_sequence([each.descriptors for each in batch], batch_first=True)
         valid = pad_sequence([torch.ones(len(each.places)) for each in batch], batch_first=True)
@@ -244,36 +265,6 @@ class TorchReference:
         ]
 
 
-class _GalleryTensors:
-    """Every gallery animal's features in memory: ids int64 [G] in rising order, vectors [G, D] and points by name."""
-
-    def __init__(self, session: Session) -> None:
-        recipe, candidates = session.identifier.recipe, session.candidates
-        missing = {sighting.id for sighting in session.gallery.sightings_without(session.identifier.feature_key)}
-        ids = np.array(sorted({sighting.id for sighting in session.gallery.sightings()} - missing), np.int64)
-        self.ids = torch.from_numpy(ids)
-        self.vectors = {embed.name: torch.from_numpy(candidates.vectors(embed.name, ids)) for embed in recipe.embed}
-        self.points = {
-            extract.name: [_Points.of(keypoints) for keypoints in candidates.keypoints(extract.name, ids)]
-            for extract in recipe.extract
-        }
-
-    def nearest(self, recipe: Recipe, query: Features, allowed: NDArray[np.int64] | None) -> Tensor:
-        """The rows of the shortlist, int64 [B], nearest first."""
-        vectors, wanted = self.vectors[recipe.retrieve.embedding], recipe.retrieve
-        cosines = vectors @ torch.from_numpy(query.vectors[wanted.embedding])
-        count = len(self.ids)
-        if allowed is not None:
-            inside = torch.isin(self.ids, torch.from_numpy(allowed))
-            cosines, count = cosines.masked_fill(~inside, -torch.inf), int(inside.sum())
-        return cosines.topk(min(wanted.candidates, count)).indices
-
-
-def _best(scores: Tensor, count: int) -> list[int]:
-    """The rows of the highest scores, of equal ones the first."""
-    return scores.argsort(descending=True, stable=True)[:count].tolist()
-
-
 def _mutual_nearest(query: Tensor, candidate: Tensor, min_score: float) -> Matches:
     """XFeat's own matcher: descriptors [N, D] and [M, D] match where each is the other's nearest, by a cosine above `min_score`."""
     if not len(query) or not len(candidate):
@@ -284,6 +275,11 @@ def _mutual_nearest(query: Tensor, candidate: Tensor, min_score: float) -> Match
     back = similarity.argmax(dim=0)
     mutual = back[nearest] == torch.arange(len(query))
     return _matches(mutual & (score > min_score), nearest, score)
+
+
+def _pair(query: PointTensors, candidate: PointTensors, found: Matches) -> MatchedPair:
+    query_xy, candidate_xy = query.xy[found.query].numpy(), candidate.xy[found.candidate].numpy()
+    return MatchedPair(found.query, found.scores, query_xy, candidate_xy, query.side, candidate.side)
 
 
 def _matches(kept: Tensor, partners: Tensor, scores: Tensor) -> Matches:

@@ -134,11 +134,12 @@ class WildFusion:
         for start in range(0, len(pairs), _PAIRS):
             mine, its = (list(each) for each in zip(*pairs[start : start + _PAIRS], strict=True))
             places = queries.places[name][mine], database.places[name][its]
+            points = slice(match.points or None)  # the detector's best come first
             partners, confidences = network(
-                *places,
-                queries.descriptors[name][mine],
-                database.descriptors[name][its],
-                *(torch.ones(each.shape[:2]) for each in places),
+                *(each[:, points] for each in places),
+                queries.descriptors[name][mine][:, points],
+                database.descriptors[name][its][:, points],
+                *(torch.ones(each[:, points].shape[:2]) for each in places),
             )
             counts += ((partners >= 0) & (confidences > match.min_score)).sum(1).tolist()
         return counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ _SIFT = {"nOctaveLayers": 4, "contrastThreshold": 0.0066667, "edgeThreshold": 10
 
 @dataclass(frozen=True)
 class Points:
-    """Keypoints of a turned chip.
+    """Keypoints of a turned chip, best first.
 
     Attributes:
         xy: float32 [N, 2], pixels of the turned chip, pixel centres at whole numbers.
@@ -49,6 +49,12 @@ class Points:
     def __len__(self) -> int:
         return len(self.xy)
 
+    def first(self, count: int) -> Points:
+        """The best `count` of them; all where 0."""
+        kept = slice(count or None)
+        frames = None if self.frames is None else self.frames[kept]
+        return replace(self, xy=self.xy[kept], descriptors=self.descriptors[kept], frames=frames)
+
 
 @dataclass(frozen=True)
 class Described:
@@ -61,6 +67,7 @@ class Described:
         vectors: by name, float32 [D] of length 1.
         points: by extraction.
         pictures: by extraction, float32 [S, S], grey, 0..255.
+        photo: the hash of the photo's file.
     """
 
     box: tuple[int, int, int, int]
@@ -69,6 +76,7 @@ class Described:
     vectors: Mapping[str, Tensor]
     points: Mapping[str, Points]
     pictures: Mapping[str, Tensor]
+    photo: str = ""
 
     def photo_xy(self, extraction: str) -> NDArray[np.float64]:
         """The places of keypoints in pixels of the upright photo: float64 [N, 2]."""
@@ -109,7 +117,7 @@ class Describer:
                     points[extract.name] = _sift(chip, own, extract)
                 else:
                     points[extract.name] = self._extract(chip, own, extract)
-        return Described(box, mask, quarters, vectors, points, pictures)
+        return Described(box, mask, quarters, vectors, points, pictures, photo.sha256)
 
     def _quarters(self, viewpoint: str, species: str) -> int:
         orient = self._recipe.orient

@@ -123,7 +123,7 @@ def score_differences(recipe: Recipe, photos: Sequence[str], reference: PairScor
             moved.append((float(max(abs(order.index(each) - rank) for rank, each in enumerate(common))), at))
     yield Difference.of("shortlist", "share not in common", missing)
     yield Difference.of("shortlist's order", "places moved, of common ones", moved)
-    counts = {match.name for match in recipe.match if match.count != "share"}
+    counts = {match.name for match in recipe.match if match.count in ("matches", "inliers")}
     for column, name in enumerate(recipe.score_names):
         both, alone = [], []
         for pair in sorted(reference.raw.keys() & runtime.raw.keys()):

@@ -1,11 +1,10 @@
-"""The matchers of the reference: kornia's, PyTorch's and OpenCV's, one pair of photos at a time."""
+"""The matchers of the reference: kornia's and PyTorch's, one pair of photos at a time."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,48 +14,47 @@ from reid_edge.pack import Pack
 from reid_edge.recipe.stages import Match
 from reid_edge_benchmarks.parity.describing import Described, Points
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
+from reid_edge_benchmarks.references.scores import MatchedPair
 
-_INLIER_SIDE = 512  # pixels of the long side; `inlier_pixels` refers to this size
-_MAGSAC_CONFIDENCE, _MAGSAC_ITERATIONS = 0.9999, 5000
-_MODELLED = 4  # matches that a homography takes
+Pairs = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows of the keypoints that match [M, 2], and how sure each match is [M]."""
+
+_NONE = np.empty((0, 2), np.int64), np.empty(0, np.float32)
 _RIVALS = 2  # keypoints that a ratio of the two nearest takes
 
 
 class PairMatchers:
-    """What the matchers of a recipe count of two photos."""
+    """What the matchers of a recipe find of two photos."""
 
     def __init__(self, pack: Pack, networks: TorchNetworks) -> None:
         self._networks = networks
         self._parameters: Mapping[str, Mapping[str, object]] = {n: each.parameters for n, each in pack.manifest.networks.items()}
 
-    def score(self, match: Match, query: Described, candidate: Described) -> float:
-        """The pair score of one matcher."""
+    def match(self, match: Match, query: Described, candidate: Described) -> MatchedPair:
+        """The matches of one matcher; see `reid_edge_benchmarks.references.scores.count` for what a stage counts of them."""
         with torch.inference_mode():
-            if match.matcher == "loftr":
-                return float(self._loftr(match, query.pictures[match.keypoints], candidate.pictures[match.keypoints]))
-            mine, other = query.points[match.keypoints], candidate.points[match.keypoints]
-            pairs = self._pairs(match, mine, other)
-        if match.count == "share":
-            return len(pairs) / len(mine) if len(mine) else 0.0
-        return float(_inliers(mine, other, pairs, match.inlier_pixels) if match.count == "inliers" else len(pairs))
+            if match.rules.pictures:
+                pictures = query.pictures[match.keypoints], candidate.pictures[match.keypoints]
+                pairs, scores = self._loftr(match, *pictures)
+                return MatchedPair(pairs[:, 0], scores, np.empty((0, 2)), np.empty((0, 2)), 1, 1)  # places are not looked at
+            mine, other = (each.points[match.keypoints].first(match.points) for each in (query, candidate))
+            pairs, scores = self._pairs(match, mine, other)
+        query_xy, candidate_xy = (points.xy.numpy()[pairs[:, side]] for side, points in enumerate((mine, other)))
+        return MatchedPair(pairs[:, 0], scores, query_xy, candidate_xy, max(mine.size), max(other.size))
 
-    def _pairs(self, match: Match, mine: Points, other: Points) -> NDArray[np.int64]:
-        """Rows of the keypoints that match, int64 [M, 2]."""
+    def _pairs(self, match: Match, mine: Points, other: Points) -> Pairs:
         if not len(mine) or not len(other):
-            return np.empty((0, 2), np.int64)
+            return _NONE
         if match.matcher == "mutual-nearest":
             return _mutual_nearest(mine.descriptors, other.descriptors, match.min_score)
         if match.matcher in ("adalam", "fginn"):
-            if min(len(mine), len(other)) < _RIVALS:
-                return np.empty((0, 2), np.int64)
-            return _geometric(match.matcher, mine, other, match.min_score)
+            return _NONE if min(len(mine), len(other)) < _RIVALS else _geometric(match.matcher, mine, other, match.min_score)
         return self._lightglue_pairs(match, mine, other)
 
-    def _lightglue_pairs(self, match: Match, mine: Points, other: Points) -> NDArray[np.int64]:
+    def _lightglue_pairs(self, match: Match, mine: Points, other: Points) -> Pairs:
         sides = (part for points in (mine, other) for part in (self._places(match, points), points.descriptors))
         partners, confidences = self._networks.lightglue(match.network)(*sides)
-        kept = confidences > match.min_score
-        return np.asarray(partners[kept].numpy(), np.int64)
+        return _above(match.min_score, partners, confidences)
 
     def _places(self, match: Match, points: Points) -> Tensor:
         """As LightGlue takes them: centred, the long side 2 long; with scale and orientation of SIFT, or the frame's axes' ends."""
@@ -73,24 +71,31 @@ class PairMatchers:
             return torch.column_stack((xy, radius * max(points.seen) / half, angle))
         return torch.column_stack((xy, xy + points.frames[:, :, 0] / half, xy + points.frames[:, :, 1] / half))
 
-    def _loftr(self, match: Match, mine: Tensor, other: Tensor) -> int:
+    def _loftr(self, match: Match, mine: Tensor, other: Tensor) -> Pairs:
         matches, scores = self._networks.exported(match.network)(mine[None, None] / 255, other[None, None] / 255)
-        return int(((matches >= 0) & (scores > match.min_score)).sum())
+        partners, confidences = matches.flatten(), scores.flatten()
+        pairs = torch.column_stack((torch.arange(len(partners)), partners))
+        return _above(match.min_score, pairs[partners >= 0], confidences[partners >= 0])
 
 
-def _mutual_nearest(mine: Tensor, other: Tensor, least: float) -> NDArray[np.int64]:
+def _mutual_nearest(mine: Tensor, other: Tensor, least: float) -> Pairs:
     from kornia.feature import match_mnn
 
     distances, pairs = match_mnn(mine, other)
-    return np.asarray(pairs[(1 - distances[:, 0].square() / 2) > least].numpy(), np.int64)
+    return _above(least, pairs, 1 - distances[:, 0].square() / 2)
 
 
-def _geometric(matcher: str, mine: Points, other: Points, least: float) -> NDArray[np.int64]:
+def _geometric(matcher: str, mine: Points, other: Points, least: float) -> Pairs:
     """kornia's geometry-aware matcher, fginn or AdaLAM, in the pixels that the detectors saw."""
     from kornia.feature import GeometryAwareDescriptorMatcher
 
     distances, pairs = GeometryAwareDescriptorMatcher(matcher)(mine.descriptors, other.descriptors, _lafs(mine), _lafs(other))
-    return np.asarray(pairs[1 - distances[:, 0] > least].numpy(), np.int64)
+    return _above(least, pairs, 1 - distances[:, 0])
+
+
+def _above(least: float, pairs: Tensor, scores: Tensor) -> Pairs:
+    kept = scores > least
+    return np.asarray(pairs[kept].numpy(), np.int64), np.asarray(scores[kept].numpy(), np.float32)
 
 
 def _lafs(points: Points) -> Tensor:
@@ -98,22 +103,3 @@ def _lafs(points: Points) -> Tensor:
     zoom = torch.tensor(points.seen) / torch.tensor(points.size)
     frames = torch.eye(2).expand(len(points), 2, 2) if points.frames is None else torch.diag(zoom) @ points.frames
     return torch.cat((frames, ((points.xy + 0.5) * zoom - 0.5)[:, :, None]), 2)[None]
-
-
-def _inliers(mine: Points, other: Points, pairs: NDArray[np.int64], pixels: float) -> int:
-    """Matches that one homography explains, found by OpenCV's MAGSAC++ with the runtime's settings and its draws: with other draws the
-    count of one pair moves by a tenth, so that no other search could be compared.
-    """
-    if len(pairs) < _MODELLED:
-        return 0
-    settings = cv2.UsacParams()
-    settings.score, settings.loMethod = cv2.SCORE_METHOD_MAGSAC, cv2.LOCAL_OPTIM_SIGMA
-    settings.threshold, settings.confidence, settings.maxIterations = pixels, _MAGSAC_CONFIDENCE, _MAGSAC_ITERATIONS
-    settings.randomGeneratorState, settings.isParallel = 0, False
-    source, target = (
-        points.xy[pairs[:, side]].numpy().astype(np.float64) * (_INLIER_SIDE / max(points.size))
-        for side, points in enumerate((mine, other))
-    )
-    _, inside = cv2.findHomography(source, target, settings)
-    count = 0 if inside is None else int(inside.sum())
-    return count if count >= _MODELLED else 0

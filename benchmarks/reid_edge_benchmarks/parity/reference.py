@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -22,9 +23,14 @@ from reid_edge_benchmarks.parity.describing import Described, Describer
 from reid_edge_benchmarks.parity.matching import PairMatchers
 from reid_edge_benchmarks.parity.reranking import jaccard_similarities
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
+from reid_edge_benchmarks.references.individuals import most_different, photos_by_individual, rows_to_match
+from reid_edge_benchmarks.references.scores import MatchedPair, count
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
+
+Matched: TypeAlias = dict[tuple[str, str, str, float, int, int], MatchedPair]
+"""By keypoints, matcher, network, least score, points and row of the gallery."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Compared:
     """One query against its shortlist.
 
     Attributes:
-        rows: int64 [B], of the gallery, nearest first.
+        rows: int64 [B], of the gallery, nearest first; where individuals are counted, the nearest individual's photos first.
         raw: float64 [B, S], NaN where a score was not computed.
     """
 
@@ -144,7 +150,7 @@ class ReferenceSystem:
         queries, compared, without = [], [], []
         for row in progress(labelled.queries, f"PyTorch: scoring {labelled.name}"):
             query = self.describe(row)
-            known: dict[tuple[str, int], float] = {}
+            known: Matched = {}
             allowed = _allowed(rows, row)
             queries.append(query)
             compared.append(self._compare(query, row, gallery, owners, allowed, known))
@@ -161,24 +167,23 @@ class ReferenceSystem:
         gallery: Sequence[Described],
         owners: Sequence[str],
         allowed: Sequence[int],
-        known: dict[tuple[str, int], float],
+        known: Matched,
     ) -> Compared:
-        """Shortlist and score; `known` are the pair scores of this query's matchers so far, which the gallery's others do not change."""
+        """Shortlist and score; `known` are the matches of this query so far, which the gallery's others do not change."""
         names, retrieve = self.recipe.score_names, self.recipe.retrieve
         if not allowed:
             return Compared(np.empty(0, np.int64), np.empty((0, len(names))))
         cosines = {name: self._cosines(name, query, gallery, allowed) for name in self.recipe.embedding_names}
-        order = cosines[retrieve.embedding].argsort(descending=True, stable=True)[: retrieve.candidates]
-        rows = np.array(allowed)[order.numpy()]
+        order = self._shortlist(cosines[retrieve.embedding], gallery, owners, allowed)
+        rows = np.array(allowed)[order]
         raw = np.full((len(rows), len(names)), np.nan)
         for name, values in cosines.items():
             raw[:, names.index(name)] = values[order].double().numpy()
         for match in self.recipe.match:
-            for place in self._chosen(match, raw):
-                pair = (match.name, int(rows[place]))
-                if pair not in known:
-                    known[pair] = self._matchers.score(match, query, gallery[pair[1]])
-                raw[place, names.index(match.name)] = known[pair]
+            chosen = self._chosen(match, raw, [owners[row] for row in rows])
+            found = [self._matched(match, query, int(rows[place]), gallery, known) for place in chosen]
+            keypoints = 0 if match.rules.pictures else len(query.points[match.keypoints])
+            raw[chosen, names.index(match.name)] = count(match, keypoints, found, [owners[row] for row in rows[chosen]])
         for rerank in self.recipe.rerank:
             vectors = torch.stack([query.vectors[rerank.embedding], *(gallery[row].vectors[rerank.embedding] for row in rows)])
             raw[:, names.index(rerank.name)] = jaccard_similarities(vectors.double().numpy(), rerank.k1, rerank.k2)
@@ -188,13 +193,33 @@ class ReferenceSystem:
                 raw[:, names.index(head.name)] = [of_each.get(owners[place], math.nan) for place in rows]
         return Compared(rows, raw)
 
-    def _chosen(self, match: Match, raw: NDArray[np.float64]) -> list[int]:
-        """The places on the shortlist that a matcher looks at: all, or the best by an earlier score, of equal ones the nearest."""
-        places = list(range(len(raw)))
-        if not match.best:
-            return places
-        order = np.nan_to_num(raw[:, self.recipe.score_names.index(match.order)], nan=-math.inf)
-        return sorted(places, key=lambda place: -order[place])[: match.best]
+    def _shortlist(
+        self, cosines: torch.Tensor, gallery: Sequence[Described], owners: Sequence[str], allowed: Sequence[int]
+    ) -> list[int]:
+        """Places in `allowed`: the nearest photos, or the nearest individuals by photos of each that differ."""
+        retrieve = self.recipe.retrieve
+        nearest: list[int] = cosines.argsort(descending=True, stable=True).tolist()
+        if retrieve.unit == "photos":
+            return nearest[: retrieve.candidates]
+        order: list[int] = []
+        for photos in photos_by_individual(nearest, [owners[row] for row in allowed], retrieve.candidates):
+            by_hash = sorted(photos, key=lambda place: gallery[allowed[place]].photo)
+            vectors = torch.stack([gallery[allowed[place]].vectors[retrieve.embedding] for place in by_hash])
+            chosen = {by_hash[row] for row in most_different(vectors, retrieve.photos or len(photos))}
+            order += [place for place in photos if place in chosen]
+        return order
+
+    def _matched(self, match: Match, query: Described, row: int, gallery: Sequence[Described], known: Matched) -> MatchedPair:
+        key = (match.keypoints, match.matcher, match.network, match.min_score, match.points, row)
+        if key not in known:
+            known[key] = self._matchers.match(match, query, gallery[row])
+        return known[key]
+
+    def _chosen(self, match: Match, raw: NDArray[np.float64], owners: Sequence[str]) -> list[int]:
+        """The places on the shortlist that a matcher compares."""
+        order = torch.from_numpy(raw[:, self.recipe.score_names.index(match.order or match.name)])
+        each_photo = self.recipe.retrieve.unit == "photos"
+        return rows_to_match(order, [str(place) for place in range(len(raw))] if each_photo else owners, match.best, match.photos)
 
     def _cosines(self, name: str, query: Described, gallery: Sequence[Described], allowed: Sequence[int]) -> torch.Tensor:
         return torch.stack([gallery[place].vectors[name] for place in allowed]) @ query.vectors[name]

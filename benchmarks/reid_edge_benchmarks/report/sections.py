@@ -77,7 +77,7 @@ def _latency(result: Any) -> str:
     pairs = ", ".join(f"{count} for {name}" for name, count in recipe["matchers"].items())
     intro = (
         f"Photos: {result['photos']}; {result['queries']} of them answered {result['rounds']} times. Candidates: {recipe['candidates']} "
-        f"on the shortlist, {pairs} at most."
+        f"{recipe.get('unit', 'photos')} on the shortlist, {pairs} at most."
     )
     if not result.get("calibrated", True):
         intro += " The pack is not calibrated: measured up to the scores, without a decision."

@@ -53,7 +53,7 @@ def test_pytorch_counts_the_same_matches_but_for_rounding(
 ) -> None:
     photos = [{"path": str(query.path), "species": query.species, "viewpoint": query.viewpoint} for query in queries]
     (ours, stages), (theirs, their_stages) = Runtime(session).ask(photos), reference.ask(photos)
-    counting = [match.name for match in session.identifier.recipe.match]
+    counting = {match.name: match.count for match in session.identifier.recipe.match}
     agreement = compare_answers([[answer] for answer in ours], [[answer] for answer in theirs], counting)
     assert agreement.photos == 3
     assert agreement.counts >= 9  # three queries, three individuals, mutual nearest neighbours of all and some LightGlue
@@ -74,7 +74,7 @@ def test_a_pack_that_is_not_calibrated_is_compared_up_to_the_scores(
     assert ours[0]["ranking"][0]["identity"] == theirs[0]["ranking"][0]["identity"] == "Imara"
     assert "verdict" not in ours[0]
     assert "decide" not in stages
-    agreement = compare_answers([ours], [theirs], [match.name for match in session.identifier.recipe.match])
+    agreement = compare_answers([ours], [theirs], {match.name: match.count for match in session.identifier.recipe.match})
     assert agreement.same_identity == 1
     assert agreement.same_verdict is None
 

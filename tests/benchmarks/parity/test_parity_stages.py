@@ -49,11 +49,11 @@ def test_matchers_count_the_same_on_the_same_keypoints(imara, identifier) -> Non
     matchers = PairMatchers(pack, TorchNetworks(pack))
     expected = len(match_mutual_nearest(query, [candidate], nearest.min_score)[0])
     assert expected > 20
-    assert abs(matchers.score(nearest, *mine) - expected) <= 1  # at the limit the last bit decides; measured 0
+    assert abs(len(matchers.match(nearest, *mine).rows) - expected) <= 1  # at the limit the last bit decides; measured 0
     engine = identifier.networks["lighterglue"].engine
     expected = len(match_lightglue(query, [candidate], engine, lightglue.min_score)[0])
     assert expected > 20
-    assert abs(matchers.score(lightglue, *mine) - expected) <= max(2, 0.02 * expected)  # measured 0
+    assert abs(len(matchers.match(lightglue, *mine).rows) - expected) <= max(2, 0.02 * expected)  # measured 0
 
 
 @pytest.mark.parametrize("matcher", ["adalam", "fginn"])
@@ -72,7 +72,7 @@ def test_the_geometric_matchers_count_as_kornia_does(matcher: str, imara) -> Non
     found = len(run(one, [other], 0.0)[0])
     match = Match("count", "xfeat", matcher, 0.0)
     mine = [on_the_runtimes_keypoints(each.runtime) for each in imara]
-    expected = PairMatchers.score(PairMatchers.__new__(PairMatchers), match, *mine)
+    expected = len(PairMatchers.match(PairMatchers.__new__(PairMatchers), match, *mine).rows)
     assert expected > 10
     assert abs(found - expected) <= max(2, 0.02 * expected)  # places of whole pixels lie exactly at fginn's limit of 10
 
