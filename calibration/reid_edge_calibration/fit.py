@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ from reid_edge_calibration.threshold import geomean_curve
 UNTOLD = 0.5
 """The part of the promised share of mistakes that is let pass where photos of one encounter may be on both sides. On tigers whose labels
 tell no encounters 5 % was promised; seen again in another clip, 12 % were answered wrongly."""
+
+CLEAR = 0.5
+"""The part of the promised share of mistakes that answers without the costly score may make."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,12 @@ def fit_with_facts(
         raise UsageError(f"the labelled photos cannot be calibrated on: {missing}.", "Add labelled photos of more individuals.")
     with threadpool_limits(1, "blas"):  # for these small matrices, threads wait for each other more than they work
         options = options or FitOptions(absolute=recipe.absolute_scores if recipe else ())
-        return _fit(tables, seed, options, recipe if recipe and recipe.fuse else None)
+        fit = _fit(tables, seed, options, recipe if recipe and recipe.fuse else None)
+        if not recipe or not recipe.costly_score:
+            return fit
+        cheap = [table.without_score(recipe.costly_score) for table in tables]
+        before = _fit(cheap, seed, replace(options, most_wrong=options.most_wrong * CLEAR), None)
+        return replace(fit, model=replace(fit.model, before=before.model))
 
 
 def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> CalibrationFit:

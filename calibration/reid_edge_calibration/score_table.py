@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,12 @@ class ScoreTable:
             self._refuse("a measure of quality is not a number")
         if not np.isnan(self.raw_without[self.same]).all():
             self._refuse("an individual has scores in the gallery without it")
+
+    def without_score(self, name: str) -> ScoreTable:
+        """The same table without one of its scores."""
+        kept = [column for column, each in enumerate(self.score_names) if each != name]
+        names = tuple(self.score_names[column] for column in kept)
+        return replace(self, score_names=names, raw=self.raw[:, kept], raw_without=self.raw_without[:, kept])
 
     @property
     def same(self) -> NDArray[np.bool_]:

@@ -33,6 +33,7 @@ from reid_edge.compare.comparison import Comparison
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
+from reid_edge.decide.doubt import DoubtCheck, is_left_out, without_score
 from reid_edge.decide.ranking import Ranker, Ranking
 from reid_edge.decide.verdict import Judgement, judge
 from reid_edge.describe.description import DescribedAnimal, Describer
@@ -185,7 +186,7 @@ class TorchReference:
 
     def _compared(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> Comparison:
         with torch.inference_mode():
-            return self._compare(described.features, selection.ids, timings)
+            return self._compare(described.features, selection.ids, timings, self._may_stop(described, selection))
 
     def _answer(self, described: DescribedAnimal, selection: Selection, timings: Timings) -> TorchAnswer:
         comparison = self._compared(described, selection, timings)
@@ -194,6 +195,9 @@ class TorchReference:
         quality = None if recipe.fuse else described.quality  # of no stage, as in the runtime
         with timings.stage("decide"):
             ranker = Ranker(self._candidates, entry, quality, recipe, species)
+            may_stop = self._may_stop(described, selection)
+            if may_stop and is_left_out(comparison, recipe.costly_score):
+                comparison, ranker = without_score(comparison, recipe.costly_score), may_stop.ranker
             ranking = ranker.rank(comparison)
             ambiguity = selection.ambiguity_reason(described.animal.found)
             judgement = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)
@@ -203,7 +207,16 @@ class TorchReference:
                     ranking, judgement = together, judge_doubles(judgement, together, doubles)
             return TorchAnswer(ranking, judgement)
 
-    def _compare(self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings) -> Comparison:
+    def _may_stop(self, described: DescribedAnimal, selection: Selection) -> DoubtCheck | None:
+        """The runtime's own rule of when a costly matcher is left out: the same work is to be measured."""
+        recipe, before, species = self._identifier.recipe, self._identifier.calibration.before, selection.query.species
+        if not recipe.costly_score or before is None:
+            return None
+        return DoubtCheck(Ranker(self._candidates, before.entry(species)[0], described.quality, recipe, species))
+
+    def _compare(
+        self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings, may_stop: DoubtCheck | None
+    ) -> Comparison:
         recipe, gallery = self._identifier.recipe, self._gallery
         names = recipe.score_names
         with timings.stage("retrieve"):
@@ -219,6 +232,11 @@ class TorchReference:
         for match in recipe.match if rows else ():
             with timings.stage(match.name):
                 column = names.index(match.name)
+                if match.in_doubt and may_stop:
+                    so_far = Comparison(np.array(rows, np.int64), names, raw.numpy(), owners=tuple(owners))
+                    if may_stop(so_far, column, {}):
+                        matches[match.name] = {}
+                        continue
                 chosen = rows_to_match(raw[:, names.index(match.order or match.name)], units, match.best, match.photos)
                 points = PointTensors.of(query.keypoints[match.keypoints])
                 found = self._found(match, points, [rows[row] for row in chosen], kept)

@@ -50,7 +50,7 @@ class Comparison:
 
 
 class MayStop(Protocol):
-    """Says of a comparison that is not finished whether its answer is, see `reid_edge.decide.early_exit.EarlyExitCheck`."""
+    """Says of a comparison that is not finished whether its answer is, see `EarlyExitCheck` and `DoubtCheck` of `reid_edge.decide`."""
 
     def __call__(self, comparison: Comparison, column: int, ceilings: Mapping[int, float]) -> bool:
         """Whether the answer stays, whatever the rows of `ceilings` score up to these in the column."""
@@ -84,7 +84,7 @@ class Comparer:
             features: the animal's.
             selection: which gallery animals may be candidates, and for heads the query's species and viewpoint.
             timings: gets the stages ``retrieve``, ``load`` and one per matcher, re-ranking and head.
-            may_stop: lets the last matcher stop early where the recipe says so; all candidates are matched without it.
+            may_stop: lets the last matcher stop early, or not begin, where the recipe says so; all candidates are matched without it.
 
         Raises:
             EngineError: a network failed.
@@ -124,6 +124,8 @@ class Comparer:
 
     def _match(self, match: Match, features: Features, stored: _Stored, comparison: Comparison, may_stop: MayStop | None) -> None:
         """Run one matcher, batch by batch where it may stop between."""
+        if match.in_doubt and may_stop and may_stop(comparison, comparison.score_names.index(match.name), {}):
+            return
         early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
         rows = self._rows_to_match(match, comparison)
         size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))

@@ -27,7 +27,7 @@ def find_doubles(ranking: Ranking, recipe: Recipe) -> tuple[str, ...]:
     """
     by_count = {match.count: match.name for match in recipe.match}
     name = by_count.get("inliers") or by_count.get("matches")
-    if name is None or recipe.fuse:  # a recipe that fuses decides by rules of its own
+    if name not in ranking.comparison.score_names or recipe.fuse:  # a recipe that fuses decides by rules of its own
         return ()
     owners, column = ranking.comparison.owners, ranking.comparison.score_names.index(name)
     sure = np.nan_to_num(ranking.scores.calibrated[:, column]) >= SAME

@@ -82,7 +82,7 @@ class Ranking:
         )
 
     def _points(self, match: Match, row: int, query: Features, source: KeypointSource) -> MatchedPoints:
-        found = self.comparison.matches[match.name].get(row)
+        found = self.comparison.matches.get(match.name, {}).get(row)
         if found is None or match.rules.pictures:  # a picture does not say where in the photo it was taken
             return MatchedPoints(match.name, (), (), ())
         candidate = source.keypoints(match.keypoints, self.comparison.sighting_ids[row : row + 1])[0]

@@ -10,11 +10,12 @@ from functools import cached_property
 import cv2
 
 from reid_edge.compare.candidates import GalleryCandidates
-from reid_edge.compare.comparison import Comparer
+from reid_edge.compare.comparison import Comparer, MayStop
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.calibration import CalibrationModel, read_calibration
 from reid_edge.decide.decision import Decision
 from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
+from reid_edge.decide.doubt import DoubtCheck, is_left_out, without_score
 from reid_edge.decide.early_exit import EarlyExitCheck
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.decide.ranking import Ranker
@@ -65,6 +66,11 @@ class Identifier:
             raise PackError(
                 f"{CALIBRATION} is made for the scores {', '.join(model.scores)}, the recipe has {', '.join(self.recipe.score_names)}.",
                 "Calibrate the pack again.",
+            )
+        others = tuple(name for name in model.scores if name != self.recipe.costly_score)
+        if self.recipe.costly_score and (model.before is None or model.before.scores != others):
+            raise PackError(
+                f"{CALIBRATION} does not say what is clear without the score {self.recipe.costly_score}.", "Calibrate the pack again."
             )
         return model
 
@@ -145,10 +151,15 @@ class Identifier:
         entry, calibration = self.calibration.entry(query.species)
         quality = None if recipe.fuse else described.quality
         ranker = Ranker(candidates, entry, quality, recipe, query.species)
-        may_stop = EarlyExitCheck(ranker, recipe.early_exit.tolerance) if recipe.early_exit else None
+        may_stop: MayStop | None = EarlyExitCheck(ranker, recipe.early_exit.tolerance) if recipe.early_exit else None
+        if recipe.costly_score and self.calibration.before:
+            before, _ = self.calibration.before.entry(query.species)
+            may_stop = DoubtCheck(replace(ranker, entry=before))
         comparer = self._comparer(candidates) if self._comparer else Comparer(recipe, self.networks, candidates)
         comparison = comparer.compare(described.features, selection, timings, may_stop)
         with timings.stage("decide"):
+            if isinstance(may_stop, DoubtCheck) and is_left_out(comparison, recipe.costly_score):
+                comparison, ranker, entry = without_score(comparison, recipe.costly_score), may_stop.ranker, may_stop.ranker.entry
             ranking = ranker.rank(comparison)
             ambiguity = selection.ambiguity_reason(described.animal.found)
             judgement = judge(ranking, entry, selection.nothing_to_compare, selection.may_be_known, ambiguity)

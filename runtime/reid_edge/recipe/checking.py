@@ -76,6 +76,7 @@ def _check_uses(recipe: Recipe) -> None:
                 "Leave candidates and calibrated out, or write its weights.",
             )
     _check_early_exit(recipe)
+    _check_in_doubt(recipe)
     if recipe.step and not recipe.fuse:
         raise PackError("The recipe has steps but no fusion that they begin with.", "Add [[recipe.fuse]].")
     if recipe.fuse and recipe.decide is None:
@@ -123,6 +124,20 @@ def _check_early_exit(recipe: Recipe) -> None:
         raise PackError(
             "A distinctive score depends on every candidate, so no candidate can be left out.", "Leave [recipe.early_exit] out."
         )
+
+
+def _check_in_doubt(recipe: Recipe) -> None:
+    if not recipe.costly_score:
+        return
+    if recipe.rerank or recipe.head or recipe.fuse or recipe.match[-1].name != recipe.costly_score or len(recipe.match) < 2:
+        raise PackError(
+            "in_doubt is for the last of several matchers, of a recipe that leaves the decision to the calibration.",
+            "Leave in_doubt out.",
+        )
+    if recipe.early_exit:
+        raise PackError("A matcher that runs in doubt only has no early exit.", "Leave in_doubt or [recipe.early_exit] out.")
+    if any(match.in_doubt for match in recipe.match[:-1]):
+        raise PackError("One matcher at most runs in doubt only, the last one.", "Leave in_doubt out of the others.")
 
 
 def _check_networks(recipe: Recipe, manifest: Manifest) -> None:

@@ -64,6 +64,11 @@ class Recipe:
         return (*self.embedding_names, *counts, *(each.name for each in self.rerank), *(head.name for head in self.head))
 
     @property
+    def costly_score(self) -> str:
+        """The score that is computed only where the others leave a doubt, see `Match.in_doubt`; '' where there is none."""
+        return next((match.name for match in self.match if match.in_doubt), "")
+
+    @property
     def absolute_scores(self) -> tuple[str, ...]:
         """Scores of a pair of photos that mean the same whoever else is in the gallery: counts of matches and of inliers."""
         return tuple(match.name for match in self.match if match.count in ("matches", "inliers"))

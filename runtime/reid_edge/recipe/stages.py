@@ -194,6 +194,7 @@ class Match:
             how ``distinctive`` the matches are, see `reid_edge.compare.matching.distinctive`: a score that depends on the other candidates.
         geometry: what inliers agree on: a ``homography`` (MAGSAC++), or a ``similarity``: a turn, a scale and a shift (RANSAC).
         inlier_pixels: largest distance of an inlier, in pixels of a chip whose long side is 512; 0 where none is counted.
+        in_doubt: run only where the answer by the other scores would be to ask a person, see `reid_edge.decide.doubt`. Of the last score.
     """
 
     name: Name
@@ -208,6 +209,7 @@ class Match:
     count: Count = "matches"
     geometry: Geometry = "homography"
     inlier_pixels: Annotated[float, Range(0.1, 1000)] = 0.0
+    in_doubt: bool = False
 
     def __post_init__(self) -> None:
         if self.rules.network != bool(self.network):

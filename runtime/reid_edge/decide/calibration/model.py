@@ -100,6 +100,11 @@ def _finite_table(value: Any, context: object) -> dict[str, Any]:
     return dict(_finite(value))
 
 
+def _no_table(value: Any, context: object) -> Any:
+    """What is read by itself, with score names of its own, see `reid_edge.decide.calibration.reading`."""
+    raise must_be("left out", value)
+
+
 _AnyName = Annotated[str, Pattern(r"(?s).+", "a name", printable=False)]
 
 
@@ -119,11 +124,13 @@ class CalibrationModel(ScoreNames):
         species: the entries by species name.
         generic: the entry for any other species, or when it is not known.
         data: what it was fitted on, free JSON.
+        before: of a recipe with a costly score, the calibration by all other scores, see `reid_edge.decide.doubt`; else None.
     """
 
     species: Mapping[_AnyName, Entry]
     generic: Entry
     data: Annotated[Mapping[str, Any], Convert(_finite_table)]
+    before: Annotated[CalibrationModel | None, Convert(_no_table)] = None
 
     def entry(self, species: str | None) -> tuple[Entry, Literal["species", "generic"]]:
         """The entry for a species, in any case of letters, and whether it is its own or the generic one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from reid_edge.decide.calibration.model import CalibrationModel, ScoreNames
@@ -40,6 +41,16 @@ def _model(table: Any) -> CalibrationModel:
         older = type(version) is int and version < FORMAT_VERSION
         hint = "Calibrate the pack again: reid-edge calibrate. Galleries stay as they are." if older else "Update reid-edge."
         raise InvalidValue(f"is {str(version)[:40]}, this program reads {FORMAT_VERSION}", hint, "format_version")
+    before = table.pop("before", None)
+    model = _by_own_names(table)
+    if before is None:
+        return model
+    if not isinstance(before, dict) or before.pop("before", None) is not None:
+        raise must_be("a calibration", before, "before")
+    return replace(model, before=_by_own_names(before))
+
+
+def _by_own_names(table: dict[str, Any]) -> CalibrationModel:
     names = decode(ScoreNames, {key: value for key, value in table.items() if key == "scores"})
     return decode(CalibrationModel, table, context=names.scores)
 
