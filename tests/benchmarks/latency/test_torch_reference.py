@@ -18,6 +18,7 @@ from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import CALIBRATION
 from reid_edge.identify.session import Session
 from reid_edge.photo import read_photo
+from reid_edge.recipe import Match
 from reid_edge.timings import Timings
 from reid_edge_benchmarks.latency.agreement import compare_answers
 from reid_edge_benchmarks.latency.torch_lightglue import use_fused_kernels
@@ -77,6 +78,41 @@ def test_a_pack_that_is_not_calibrated_is_compared_up_to_the_scores(
     agreement = compare_answers([ours], [theirs], {match.name: match.count for match in session.identifier.recipe.match})
     assert agreement.same_identity == 1
     assert agreement.same_verdict is None
+
+
+def test_pytorch_counts_individuals_as_the_runtime_does(
+    session: Session, reference: TorchReference, queries: list[Enrolment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = session.identifier.recipe
+    nearest = replace(recipe.match[0], min_score=0.5)
+    limited = {"best": 2, "photos": 1}
+    stages: tuple[Match, ...] = (
+        replace(nearest, name="coarse", count="distinctive", points=128),
+        replace(nearest, name="distinctive", count="distinctive", best=2, order="coarse"),
+        replace(
+            nearest, name="verified", count="inliers", geometry="similarity", inlier_pixels=25.0, order="distinctive", **limited
+        ),
+        replace(recipe.match[1], points=256, order="distinctive", **{**limited, "best": 1}),
+    )
+    individuals = replace(recipe.retrieve, unit="individuals", candidates=2, photos=2)
+    monkeypatch.setattr(session.identifier, "recipe", replace(recipe, retrieve=individuals, match=stages))
+    manifest = session.identifier.pack.manifest
+    files = tuple(file for file in manifest.files if file.path != CALIBRATION)
+    monkeypatch.setattr(session.identifier, "pack", replace(session.identifier.pack, manifest=replace(manifest, files=files)))
+    photos = [{"path": str(query.path), "species": "", "viewpoint": ""} for query in queries[:2]]
+    (ours, _), (theirs, _) = Runtime(session).ask(photos), reference.ask(photos)
+    names = {match.name: match.count for match in stages}
+    for mine, its in zip(ours, theirs, strict=True):
+        assert [scored["sighting"] for scored in mine["scored"]] == [scored["sighting"] for scored in its["scored"]]
+        assert [set(scored["raw"]) for scored in mine["scored"]] == [set(scored["raw"]) for scored in its["scored"]]
+        assert len(mine["scored"]) == 4  # of two individuals two photos each
+    # All of the shortlist is compared, not only the individual that is ranked first.
+    ranked = [[{**answer, "ranking": [{"identity": "", **scored} for scored in answer["scored"]]}] for answer in ours]
+    agreement = compare_answers(ranked, [[answer] for answer in theirs], names)
+    assert agreement.counts == 2 * (2 + 1)
+    assert agreement.largest_difference <= 2
+    assert agreement.largest_score_difference is not None
+    assert agreement.largest_score_difference < 0.02
 
 
 def test_a_recipe_that_the_reference_cannot_run_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
