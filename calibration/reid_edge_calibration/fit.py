@@ -132,7 +132,9 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         _finished(name, each, borrows, _sure(name, each, together, options), seed, tables)
         for name, (each, borrows) in parts.items()
     ]
-    entries.append(_finished("any other species", generic, False, _sure("any other species", generic, together, options), seed, tables))
+    entries.append(
+        _finished("any other species", generic, False, _sure("any other species", generic, together, options), seed, tables)
+    )
     data = {
         "seed": seed,
         "most_wrong": options.most_wrong,

@@ -70,7 +70,8 @@ class Identifier:
         others = tuple(name for name in model.scores if name != self.recipe.costly_score)
         if self.recipe.costly_score and (model.before is None or model.before.scores != others):
             raise PackError(
-                f"{CALIBRATION} does not say what is clear without the score {self.recipe.costly_score}.", "Calibrate the pack again."
+                f"{CALIBRATION} does not say what is clear without the score {self.recipe.costly_score}.",
+                "Calibrate the pack again.",
             )
         return model
 
