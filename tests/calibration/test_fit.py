@@ -91,8 +91,8 @@ def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_t
     fresh = [synthetic(seed, f"herd {seed}", known=30, unknown=8) for seed in range(50, 56)]
     pairs = Pairs.of(fresh)
     plan, fused = TrialPlan(pairs), np.concatenate([fuse_by_runtime(entry, table) for table in fresh], axis=1)
-    trials, (leads, photos, _) = plan.run(fused, entry.pooling), plan.standing(fused, entry.pooling)
-    evidence = entry.evidence.weigh(trials.score, leads, photos, trials.quality)
+    trials, (standing, _) = plan.run(fused, entry.pooling), plan.standing(fused, entry.pooling)
+    evidence = entry.evidence.weigh(standing, trials.quality)
     trials = dataclasses.replace(trials, score=evidence).only(~trials.removed)
     edges, value = geomean_curve(trials)
     assert value.max() - value[np.searchsorted(edges[1:-1], entry.threshold)] < 0.05  # 0.005 measured, 0.034 for another seed
