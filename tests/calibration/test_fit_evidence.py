@@ -85,7 +85,9 @@ def test_a_level_never_counts_against_an_individual():
     random = np.random.default_rng(4)
     right = random.random(400) < 0.5
     levels = random.normal(3, 0.5, (400, 1)) - 1.5 * right[:, None]
-    assert fit(np.full(400, 0.5), np.zeros((400, 1)), right, np.repeat([0, 1], 200), levels=levels).evidence.levels["matches"] == 0
+    assert (
+        fit(np.full(400, 0.5), np.zeros((400, 1)), right, np.repeat([0, 1], 200), levels=levels).evidence.levels["matches"] == 0
+    )
 
 
 def test_many_photos_count_against_an_individual_never_for_it():
