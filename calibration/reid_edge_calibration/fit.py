@@ -79,7 +79,8 @@ def fit_with_facts(
         tables: one per species, with the same scores.
         seed: of folds, resamples and starts; the same tables and seed give the same model.
         options: what is fitted; everything where None.
-        recipe: of the pack; says which scores are absolute. One that fuses by itself is fitted as `system.fit_system_entry` says, and its species borrow nothing.
+        recipe: of the pack; says which scores are absolute. One that fuses by itself is fitted as `system.fit_system_entry` says, and
+            its species borrow nothing.
 
     Raises:
         UsageError: no tables or scores, tables that do not fit together, or too few pairs even in all tables together.

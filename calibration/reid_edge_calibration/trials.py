@@ -273,6 +273,11 @@ class TrialPlan:
         return odds / np.maximum(total, 1e-300)[:, self._query]
 
     @property
+    def groups(self) -> NDArray[np.int64]:
+        """Int [G], the query of each group; within a query, groups are in the order of their individuals' numbers."""
+        return self._query
+
+    @property
     def individuals(self) -> NDArray[np.int64]:
         """Int [G], the individual of the query of each group."""
         return self._pairs.individual[self._query]
