@@ -24,12 +24,14 @@ class TableAnswers:
         known: the identities of the gallery.
         top: the identity ranked first.
         score: float64 [Q], the evidence for it, 0 where there is no candidate.
+        asked: bool [Q], a person is asked.
     """
 
     truth: tuple[str, ...]
     known: frozenset[str]
     top: tuple[str, ...]
     score: NDArray[np.float64]
+    asked: NDArray[np.bool_]
 
     def answers(self, threshold: float) -> list[str]:
         """The identity ranked first where its score reaches the threshold, else NEW."""
@@ -39,6 +41,9 @@ class TableAnswers:
         """R-1, BAKS, BAUS and GeoMean at a threshold, its 95 % interval, and GeoMean at the best threshold in hindsight."""
         answers = self.answers(threshold)
         low, high = geomean_interval(self.truth, answers, self.known)
+        right = [
+            answer == (true if true in self.known else NEW) for answer, true in zip(answers, self.truth, strict=True)
+        ]
         hindsight = max(geomean(self.truth, self.answers(each), self.known) for each in np.unique([*self.score, np.inf]))
         return {
             "queries": len(self.truth),
@@ -49,6 +54,8 @@ class TableAnswers:
             "GeoMean low": low,
             "GeoMean high": high,
             "GeoMean in hindsight": hindsight,
+            "asked": float(self.asked.mean()),
+            "wrong unattended": float((~self.asked & ~np.array(right)).mean()),
         }
 
 
@@ -70,7 +77,14 @@ def answer_table(table: ScoreTable, entry: Entry, recipe: Recipe | None = None) 
         else:
             ranked = score_identities(table.raw[pairs], owners, entry, table.quality[query])
         top[query], score[query] = ranked.identities[0], ranked.evidence[0]
-    return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score)
+    return TableAnswers(table.query_identity, frozenset(table.candidate_identity), tuple(top), score, _asked(entry, score))
+
+
+def _asked(entry: Entry, score: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the runtime would ask a person, see `reid_edge.decide.verdict.verdict_of`."""
+    identity = entry.identity(score)
+    probability = np.where(score >= entry.threshold, identity, np.minimum(entry.unknown(1 - score), 1 - identity))
+    return np.asarray(((entry.ask_low <= score) & (score <= entry.ask_high)) | (probability < 0.5))
 
 
 def with_scores(table: ScoreTable, names: tuple[str, ...]) -> ScoreTable:

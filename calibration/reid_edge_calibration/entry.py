@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.decide.calibration import Calibrator, Entry, Pooling
+from reid_edge.decide.calibration import Calibrator, Entry
 from reid_edge_calibration.band import Band, Confidence, ask_band, confidence_of
 from reid_edge_calibration.calibrators import KINDS, FittedCalibrator, choose_calibrator
 from reid_edge_calibration.evidence import FittedEvidence, Seen, fit_evidence, fused_alone
 from reid_edge_calibration.fusion import ChosenFusion, ChosenPooling, choose_fusion, choose_pooling
 from reid_edge_calibration.identity import fit_identity, fit_unknown
 from reid_edge_calibration.judging import held_out_answers
+from reid_edge_calibration.order import fit_order
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.threshold import choose_threshold
-from reid_edge_calibration.trials import BEST_PHOTO, Pairs, TrialPlan, Trials
+from reid_edge_calibration.trials import Pairs, TrialPlan, Trials
 
 FOLDS = 5
 
@@ -76,8 +77,8 @@ class FittedEntry:
         return replace(entry, ask_low=band.ask_low, ask_high=band.ask_high), band
 
 
-def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> FittedEntry:
-    """Fit on score tables that `checks` let pass.
+def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions, beside: Sequence[ScoreTable] = ()) -> FittedEntry:
+    """Fit on score tables that `checks` let pass; the order of individuals is learnt from those of other species, `beside`, too.
 
     The calibrators of the entry are fitted on all pairs. Fusion, evidence, threshold, band and final probability are fitted on fused
     scores whose calibrators did not see the individual of the query (cross-fitting in 5 folds over individuals), because a
@@ -90,22 +91,23 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
     filled = cross_fit(pairs, fold, [each.kind for each in calibrators.values()])
     plan = TrialPlan(pairs)
 
-    def answer(fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> tuple[Trials, FittedEvidence]:
-        trials = plan.run(fused, pooling)
-        standing, rivals = plan.standing(fused, pooling)
-        evidence = _evidence(
-            names,
-            Seen(standing, trials.quality, rivals, np.isin(names, options.absolute)),
-            trials,
-            fold[trials.individual],
-            options,
-        )
+    def answer(pooled: NDArray[np.float64]) -> tuple[Trials, FittedEvidence]:
+        trials = plan.answers(pooled)
+        standing, rivals = plan.standing(pooled)
+        seen = Seen(standing, trials.quality, rivals, np.isin(names, options.absolute))
+        evidence = _evidence(names, seen, trials, fold[trials.individual], options)
         return replace(trials, score=evidence.score), evidence
 
-    mean_only = not options.choose_weights
-    fusion = choose_fusion(names, pairs, filled, fold, lambda fused: answer(fused)[0], seed, mean_only)
-    pooling = choose_pooling(fold, lambda pooling: answer(fusion.fused, pooling)[0], seed, mean_only)
-    trials, evidence = answer(fusion.fused, pooling.pooling)
+    # The evidence orders individuals by itself, whatever the fusion is.
+    plain = options.model_decision or not options.choose_weights
+    fusion = choose_fusion(names, pairs, filled, fold, lambda fused: answer(plan.pool(fused))[0], seed, plain)
+    pooling = choose_pooling(fold, lambda pooling: answer(plan.pool(fusion.fused, pooling))[0], seed, plain)
+    if options.model_decision:
+        order, shares = _order(names, tables, beside, plan, fold)
+        trials, evidence = answer(shares)
+        evidence = replace(evidence, evidence=replace(evidence.evidence, order=order))
+    else:
+        trials, evidence = answer(plan.pool(fusion.fused, pooling.pooling))
     trial_fold = fold[trials.individual]
     # How often a species without labels meets unknown animals is not known; one half is assumed.
     share = 0.5 if len(tables) > 1 else None
@@ -135,6 +137,20 @@ def fit_entry(tables: Sequence[ScoreTable], seed: int, options: FitOptions) -> F
     )
 
 
+def _order(
+    names: Sequence[str], tables: Sequence[ScoreTable], beside: Sequence[ScoreTable], plan: TrialPlan, fold: NDArray[np.int64]
+) -> tuple[dict[str, float], NDArray[np.float64]]:
+    """The weights that order individuals, fitted on all tables, and `TrialPlan.shares` by weights that saw no individual of the fold."""
+    wide = TrialPlan(Pairs.of([*tables, *beside]))  # the individuals of `tables` have the first numbers
+    chosen = np.ones(wide.individuals.max() + 1, bool)
+    weights = np.empty((len(plan.individuals), len(names)))
+    for held in np.unique(fold):
+        others = chosen.copy()
+        others[np.flatnonzero(fold == held)] = not (fold != held).any() and not beside
+        weights[fold[plan.individuals] == held] = fit_order(wide, others)
+    return dict(zip(names, map(float, fit_order(wide, chosen)), strict=True)), plan.shares(weights)
+
+
 def borrow(lender: FittedEntry, own: FittedEntry) -> FittedEntry:
     """The trials of a species with the scores, evidence and threshold of another entry, and final probabilities of its own.
 
@@ -149,9 +165,13 @@ def borrow(lender: FittedEntry, own: FittedEntry) -> FittedEntry:
     for column, curve in enumerate(entry.calibrators.values()):
         raw = pairs.raw[..., column]
         filled[..., column] = curve(np.where(np.isnan(raw), -np.inf, raw))
-    plan, fused = TrialPlan(pairs), pairs.fuse(pairs.with_stand_ins(filled), entry.fusion)
-    trials = plan.run(fused, entry.pooling)
-    standing, _ = plan.standing(fused, entry.pooling, np.array(list(entry.evidence.rivals.values())))
+    plan, evidence = TrialPlan(pairs), entry.evidence
+    if evidence.order:
+        pooled = plan.shares(np.array(list(evidence.order.values())))
+    else:
+        pooled = plan.pool(pairs.fuse(pairs.with_stand_ins(filled), entry.fusion), entry.pooling)
+    trials = plan.answers(pooled)
+    standing, _ = plan.standing(pooled, np.array(list(evidence.rivals.values())))
     trials = replace(trials, score=entry.evidence.weigh(standing, trials.quality))
     known = trials.score >= entry.threshold
     return replace(

@@ -103,12 +103,16 @@ def fit_with_facts(
 
 
 def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> CalibrationFit:
-    @functools.cache
-    def fit(*chosen: int, any_species: bool = False) -> FittedEntry:
-        some = [tables[place] for place in chosen]
-        return fit_system_entry(some, system, seed, options, any_species) if system else fit_entry(some, seed, options)
-
     everything = tuple(range(len(tables)))
+
+    @functools.cache
+    def fit(*chosen: int, any_species: bool = False, with_others: bool = False) -> FittedEntry:
+        some = [tables[place] for place in chosen]
+        if system:
+            return fit_system_entry(some, system, seed, options, any_species)
+        beside = [tables[place] for place in everything if with_others and place not in chosen]
+        return fit_entry(some, seed, options, beside)
+
     generic = fit(*everything, any_species=True) if system else fit(*everything)
     warnings: list[str] = []
     parts: dict[str, tuple[FittedEntry, bool]] = {}
@@ -117,7 +121,7 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         if missing:
             warnings.append(f"{table.species} has no calibration of its own and uses the generic one: {missing}.")
         elif table.species:  # photos that name no species are calibrated for by the generic entry
-            own, others = fit(place), [other for other in everything if other != place and not system]
+            own, others = fit(place, with_others=True), [other for other in everything if other != place and not system]
             strangers = fit(*others) if others and not shortage([tables[other] for other in others]) else None
             borrows = strangers is not None and not gain(own.trials, own.right, borrow(strangers, own).right, seed).convinces
             parts[table.species] = (borrow(generic, own) if borrows else own), borrows

@@ -192,6 +192,11 @@ class TrialPlan:
         self._photos = np.add.reduceat(self._compared, self._first, axis=1, dtype=np.int64)
         raw = pairs.raw[:, self._order]
         self._level = np.maximum.reduceat(np.where(np.isnan(raw), -np.inf, level_of(raw)), self._first, axis=1)
+        lowest = np.full((2, queries, raw.shape[2]), np.inf)
+        for view in (0, 1):
+            np.minimum.at(lowest[view], self._query, np.where(np.isfinite(self._level[view]), self._level[view], np.inf))
+        stand_in = np.where(np.isfinite(lowest), lowest, 0.0)[:, self._query]
+        self._filled = np.where(np.isfinite(self._level), self._level, stand_in)
         again = np.zeros(queries, bool)
         again[self._query[self._photos[1] > 0]] = True
         self._source = np.concatenate([np.arange(queries), np.flatnonzero(again)])
@@ -199,8 +204,11 @@ class TrialPlan:
 
     def run(self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> Trials:
         """The trials with these fused scores, float64 [2, P] in [0, 1]."""
+        return self.answers(self.pool(fused, pooling))
+
+    def answers(self, pooled: NDArray[np.float64]) -> Trials:
+        """The trials with these scores of individuals, float64 [2, G] in [0, 1], see `pool` and `shares`."""
         pairs, source, removed = self._pairs, self._source, self._removed
-        pooled = self._pool(fused, pooling)
         own, other, without = np.zeros((3, len(pairs.individual)))
         np.maximum.at(own, self._query[self._same], pooled[0, self._same])
         np.maximum.at(other, self._query[~self._same], pooled[0, ~self._same])
@@ -217,12 +225,12 @@ class TrialPlan:
         )
 
     def standing(
-        self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO, rivals: NDArray[np.float64] | None = None
+        self, pooled: NDArray[np.float64], rivals: NDArray[np.float64] | None = None
     ) -> tuple[Standing, NDArray[np.float64]]:
         """How the best identity of each trial stands among the others, as the runtime computes it.
 
         Args:
-            fused, pooling: as for `run`.
+            pooled: as for `answers`.
             rivals: float64 [S], what it is ahead of where there is no other one, see `reid_edge.decide.calibration.Evidence`;
                 None: found here.
 
@@ -230,7 +238,6 @@ class TrialPlan:
             standing: of T identities; 1 photo where there was no candidate.
             rivals: float64 [S], as given, or the median over the trials of the best other individual's level.
         """
-        pooled = self._pool(fused, pooling)
         views = zip(*(self._standing(view, pooled[view]) for view in (0, 1)), strict=True)
         chosen = self._removed.astype(int), self._source
         own, highest, others, photos = (np.stack(each)[chosen] for each in views)
@@ -244,11 +251,62 @@ class TrialPlan:
         known = np.isfinite(own) & np.isfinite(against)
         leads = np.subtract(own, against, out=np.zeros_like(own), where=known)
         levels = np.where(np.isfinite(own), own, rivals)
-        return Standing(self.run(fused, pooling).score, leads, levels, np.maximum(photos, 1), others), rivals
+        return Standing(self.answers(pooled).score, leads, levels, np.maximum(photos, 1), others), rivals
 
-    def _pool(self, fused: NDArray[np.float64], pooling: Pooling) -> NDArray[np.float64]:
-        """Float64 [2, G]."""
+    def pool(self, fused: NDArray[np.float64], pooling: Pooling = BEST_PHOTO) -> NDArray[np.float64]:
+        """The scores of individuals, float64 [2, G], from those of pairs, float64 [2, P]."""
         return pooling(fused[:, self._order], self._first, self._compared)
+
+    def shares(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The scores of individuals, float64 [2, G], of which those of one query add up to 1, see `Evidence.shares`.
+
+        Args:
+            weights: float64 [S], or [G, S] where they differ by group, see `individuals`.
+        """
+        utility = (self._filled * weights).sum(axis=2)
+        utility[self._photos == 0] = -np.inf
+        highest = np.full((2, len(self._pairs.individual)), -np.inf)
+        for view in (0, 1):
+            np.maximum.at(highest[view], self._query, utility[view])
+        behind = np.subtract(utility, highest[:, self._query], out=np.full_like(utility, -np.inf), where=self._photos > 0)
+        odds = np.exp(behind)
+        total = np.stack([np.bincount(self._query, view, len(self._pairs.individual)) for view in odds])
+        return odds / np.maximum(total, 1e-300)[:, self._query]
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Int [G], the query of each group; within a query, groups are in the order of their individuals' numbers."""
+        return self._query
+
+    @property
+    def individuals(self) -> NDArray[np.int64]:
+        """Int [G], the individual of the query of each group."""
+        return self._pairs.individual[self._query]
+
+    def known_groups(
+        self, chosen: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
+        """What weights of levels are learnt from: queries of individuals that are in the gallery, in it as it is.
+
+        Args:
+            chosen: bool, of each individual by its number.
+
+        Returns:
+            level: float64 [N, S], of the individuals that each query was compared with; a stand-in where a score was not computed.
+            same: bool [N], the individual is the query's.
+            first: int64 [M], where the individuals of each query begin.
+            weight: float64 [M], of each query; species count the same, and the mean is 1 over whole galleries.
+        """
+        asked = np.zeros(len(self._pairs.individual), bool)
+        asked[self._query[self._same & (self._photos[0] > 0)]] = True
+        rows = np.flatnonzero((asked & chosen[self._pairs.individual])[self._query] & (self._photos[0] > 0))
+        query = self._query[rows]
+        first = np.flatnonzero(np.diff(query, prepend=-1))
+        part = np.where(self._pairs.whole[query[first]], 1.0, PART)
+        species = self._pairs.species[query[first]]
+        per_species = np.bincount(species, part)
+        weight = part / per_species[species] * part.sum() / max(1, (per_species > 0).sum())
+        return self._filled[0, rows], self._same[rows], first, weight
 
     def _standing(
         self, view: int, pooled: NDArray[np.float64]

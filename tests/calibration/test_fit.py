@@ -94,8 +94,9 @@ def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_t
     entry = of_one_herd.generic
     fresh = [synthetic(seed, f"herd {seed}", known=30, unknown=8) for seed in range(50, 56)]
     pairs = Pairs.of(fresh)
-    plan, fused = TrialPlan(pairs), np.concatenate([fuse_by_runtime(entry, table) for table in fresh], axis=1)
-    trials, (standing, _) = plan.run(fused, entry.pooling), plan.standing(fused, entry.pooling)
+    plan = TrialPlan(pairs)
+    shares = plan.shares(np.array(list(entry.evidence.order.values())))
+    trials, (standing, _) = plan.answers(shares), plan.standing(shares)
     evidence = entry.evidence.weigh(standing, trials.quality)
     trials = dataclasses.replace(trials, score=evidence).only(~trials.removed)
     edges, value = geomean_curve(trials)

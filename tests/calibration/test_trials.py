@@ -99,7 +99,10 @@ def test_every_trial_has_the_evidence_that_the_runtime_would_give(synthetic, poo
     pairs, plan = Pairs.of([table]), TrialPlan(Pairs.of([table]))
     entry = entry_of(table.score_names, WeightedMean(dict.fromkeys(table.score_names, 1.0)), pooling)
     fused = pairs.fuse(pairs.with_stand_ins(CURVE(pairs.raw)), entry.fusion)
-    trials, (standing, _) = plan.run(fused, pooling), plan.standing(fused, pooling, np.full(len(table.score_names), 2.0))
+    trials, (standing, _) = (
+        plan.run(fused, pooling),
+        plan.standing(plan.pool(fused, pooling), np.full(len(table.score_names), 2.0)),
+    )
     evidence = entry.evidence.weigh(standing, trials.quality)
     removed = [query for query in range(len(table.query_identity)) if not np.isnan(pairs.raw[1, pairs.query == query]).all()]
     for trial, query in enumerate([*range(len(table.query_identity)), *removed]):

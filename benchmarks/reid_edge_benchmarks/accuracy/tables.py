@@ -18,10 +18,10 @@ Figures = Mapping[str, float]
 COUNTS = ("queries", "queries of new individuals")
 ROWS = (
     *COUNTS,
+    *("asked", "wrong unattended", "ECE of the answer"),
     *("R-1", "R-5", "R-20", "mAP", "BAKS", "BAUS", "GeoMean", "GeoMean in hindsight", "regret", "AUROC"),
-    *("asked", "wrong unattended"),
     *(f"coverage at {error:.0%} error" for error in ERRORS),
-    *("ECE", "Brier", "ECE of the answer"),
+    *("ECE", "Brier"),
 )
 MEANINGS = {
     "R-1": "Share of queries of known individuals whose individual is ranked first; R-5, R-20: among the first 5, 20.",
@@ -39,8 +39,8 @@ MEANINGS = {
     "ECE of the answer": "The same of the answer given, known or new.",
     "interval": "95 % of bootstrap resamples of individuals; those that all were answered alike give an interval without width.",
 }
-RUNG_COLUMNS = ("R-1", "BAKS", "BAUS", "GeoMean", "GeoMean in hindsight")
-RUNG_TITLES = ("R-1", "BAKS", "BAUS", "GeoMean", "95 % interval", "hindsight")
+RUNG_COLUMNS = ("R-1", "BAKS", "BAUS", "asked", "wrong unattended", "GeoMean", "GeoMean in hindsight")
+RUNG_TITLES = ("R-1", "BAKS", "BAUS", "asked", "wrong unattended", "GeoMean", "95 % interval", "hindsight")
 _PAGE = 100
 
 

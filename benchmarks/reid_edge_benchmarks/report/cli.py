@@ -27,7 +27,7 @@ import click
 def report(results: Path, out: Path, plots: bool) -> None:
     """Write docs/benchmarks.md from the results of the other commands, so that no figure is typed by hand.
 
-    It reads accuracy.json, accuracy-unpruned.json, trust.json, latency.json, latency-station.json, scaling.json, scaling-station.json,
+    It reads accuracy.json, accuracy-seen-again.json, trust.json, latency.json, latency-station.json, scaling.json, scaling-station.json,
     folder.json, speed-steps.json, startup.json, enrolment.json, embedders.json and all files of bench parity. Missing results are marked as
     such.
     """

@@ -193,6 +193,7 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "targets of accuracy": (lambda results: targets_table(ACCURACY, results), ""),
     "sets": (_sets, "accuracy"),
     "accuracy": (_accuracy, "accuracy"),
+    "seen again": (_accuracy, "accuracy-seen-again"),
     "contributions": (_contributions, "accuracy"),
     "trust": (_trust, "trust"),
     "parity": (_parity, ""),

@@ -6,8 +6,9 @@ score, as it would at the end. So only this is relied on: among tables that have
 never lowers the evidence for its own individual and never raises the evidence for another one. What a score that was not computed counts
 as is not relied on: as the lowest one, or as unknown. The answer that would be given now, without these scores, is held against both.
 
-Other candidates never get this score. Where the lowest score of the query stands in for theirs, it moves with the scores that are to come,
-and with it the evidence of everybody. Hence a second pair of tables, in which these candidates too have the extremes of what may stand in.
+Other candidates never get this score. Where the lowest of the query, of a photo or of an individual, stands in for it, it moves with the
+scores that are to come, and with it the evidence of everybody. Hence a second pair of tables, in which these candidates too have the
+extremes of what may stand in.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class EarlyExitCheck:
         owners = comparison.owners or [self.ranker.names.identity_of(int(sighting)) for sighting in comparison.sighting_ids]
         raw = comparison.raw[:, column]
         never = [row for row in range(len(raw)) if np.isnan(raw[row]) and row not in ceilings]
-        most_that_stands_in = min([*raw[~np.isnan(raw)].tolist(), *ceilings.values()], default=0.0)
+        highest: dict[str, float] = {}  # per individual: its lowest stands in where one has none
+        for row in {*np.flatnonzero(~np.isnan(raw)).tolist(), *ceilings}:
+            highest[owners[row]] = max(highest.get(owners[row], 0.0), ceilings.get(row, raw[row]))
+        most_that_stands_in = min(highest.values(), default=0.0)
         for best_is_high in (False, True):
             complete = {row: most if (owners[row] == best) == best_is_high else 0.0 for row, most in ceilings.items()}
             yield _with(comparison, column, complete)

@@ -76,16 +76,6 @@ def test_targets_are_met_missed_or_not_measured() -> None:
     assert cells(bad, "in PyTorch")[2:] == ["within the noise", "missed"]
 
 
-def test_accuracy_is_compared_with_the_unpruned_run_and_not_with_itself() -> None:
-    def accuracy(value: float, finished: str) -> dict[str, Any]:
-        return {"finished": finished, "sets": {"zebra": {"answers": {"GeoMean": value}}}}
-
-    results = {"accuracy": accuracy(0.95, "b"), "accuracy-unpruned": accuracy(0.957, "a")}
-    assert cells(targets_table(SPEED, results), "unpruned")[2:] == ["-0.0070 at most (zebra)", "missed"]
-    same = {"accuracy": accuracy(0.95, "a"), "accuracy-unpruned": accuracy(0.95, "a")}
-    assert cells(targets_table(SPEED, same), "unpruned")[2:] == ["not measured", ""]
-
-
 def test_every_part_of_the_template_is_filled_and_every_part_is_in_the_template() -> None:
     template = (Path(__file__).parents[3] / "benchmarks/reid_edge_benchmarks/report/template.md").read_text(encoding="utf-8")
     marks = re.findall(r"^\{\{([^}|]+)\}\}$", template, re.MULTILINE)

@@ -111,7 +111,7 @@ def test_photos_too_few_to_fit_on_are_told_as_such() -> None:
 
 
 def test_what_cannot_be_measured_is_none() -> None:
-    told = figures(TableAnswers(("a", "b"), frozenset("ab"), ("a", "a"), np.array([0.9, 0.8])), 0.5)
+    told = figures(TableAnswers(("a", "b"), frozenset("ab"), ("a", "a"), np.array([0.9, 0.8]), np.zeros(2, bool)), 0.5)
     assert told["R-1"] == told["BAKS"] == 0.5
     assert told["BAUS"] is told["GeoMean"] is told["GeoMean low"] is None
 

@@ -40,7 +40,7 @@ def make_entry(name: str = "plains zebra", scores: tuple[ReportedScore, ...] = (
         "borrows": False,
         "scores": scores,
         "fusion": ReportedChoice(
-            "ranking", {"mean": (0.9, 0.01), "ranking": (0.93, 0.012)}, "GeoMean", {"xfeat": 0.7, "embedding": 0.3}
+            "stacking", {"mean": (0.9, 0.01), "stacking": (0.93, 0.012)}, "GeoMean", {"xfeat": 0.7, "embedding": 0.3}
         ),
         "pooling": ReportedChoice("the best photo", {}, "GeoMean", {}),
         "evidence": ReportedChoice("the fused score", {"the fused score": (0.4, float("nan"))}, "log-loss", {}),

@@ -123,7 +123,7 @@ def test_the_decision_is_explained_in_words_with_its_figures(written, report, en
         in text
     )
     assert "Stacking" not in text
-    assert "Fusion of the scores: ranking" in text
+    assert "Fusion of the scores: stacking" in text
 
 
 def test_a_target_that_is_met_no_band_and_borrowing_are_explained_too(written, report, entry):

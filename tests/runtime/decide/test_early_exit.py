@@ -1,12 +1,11 @@
 """An early exit never changes the answer: whatever the candidates score that were not matched, it is the same.
 
-It holds for each thing that a score may count as that was not computed: the lowest one; or unknown, so that it gives no lead, and either
-is left out of the fused score or has the lowest score of the query in its place.
+It holds for each thing that a score may count as in the fused score that was not computed: the lowest of the query, which is what it does
+count as; the lowest of any query; or it is left out.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from reid_edge.compare.comparison import Comparison
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
-from reid_edge.decide.calibration.fusion import Stacking, log_odds
+from reid_edge.decide.calibration.fusion import Stacking
 from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.early_exit import EarlyExitCheck
 from reid_edge.decide.ranking import Ranker
@@ -66,20 +65,6 @@ def calibrators(draw, most: float = MOST) -> Calibrator:
     return Calibrator(draw(st.sampled_from(["linear", "pchip"])), tuple(np.linspace(0, most, knots).tolist()), tuple(values))
 
 
-class UnknownLeads(Evidence):
-    """Evidence in which a score that was not computed neither leads nor is anybody's rival."""
-
-    def __call__(self, fused, best, photos, quality=None):
-        level = np.log(np.maximum(np.asarray(best, float), 0) + 5)
-        ahead = np.zeros_like(level)
-        for identity, column in np.ndindex(*level.shape):
-            rivals = np.delete(level[:, column], identity)
-            if not math.isnan(level[identity, column]) and not np.isnan(rivals).all():
-                ahead[identity, column] = level[identity, column] - np.nanmax(rivals)
-        logit = self.bias + self.fused * log_odds(fused) + ahead @ list(self.leads.values()) + self.photos * np.log(photos)
-        return 1 / (1 + np.exp(-logit))
-
-
 class LeftOut(Entry):
     """The fused score of a photo is the mean of the scores that it has."""
 
@@ -89,34 +74,40 @@ class LeftOut(Entry):
         return calibrated, (np.nan_to_num(calibrated) * weights).sum(axis=1) / weights.sum(axis=1)
 
 
-class LowestOfTheQuery(Entry):
-    """The lowest score that was computed for the query stands in for one that was not."""
+class LowestOfAnyQuery(Entry):
+    """The lowest value that the calibrator can give stands in for a score that was not computed."""
 
     def fuse(self, raw):
         calibrated, _ = super().fuse(raw)
-        filled = np.where(np.isnan(calibrated), np.nanmin(calibrated, axis=0), calibrated)
-        return calibrated, self.fusion(filled, ~np.isnan(raw).all(axis=0))
+        lowest = [curve(-np.inf) for curve in self.calibrators.values()]
+        return calibrated, self.fusion(np.where(np.isnan(calibrated), lowest, calibrated), ~np.isnan(raw).all(axis=0))
 
 
-MEANINGS = {
-    "lowest": (Entry, Evidence),
-    "left out": (LeftOut, UnknownLeads),
-    "lowest of the query": (LowestOfTheQuery, UnknownLeads),
-}
+MEANINGS = {"lowest of the query": Entry, "lowest of any query": LowestOfAnyQuery, "left out": LeftOut}
 
 
 @st.composite
 def entries(draw, meaning: str) -> Entry:
     weights = dict(zip(NAMES, draw(st.tuples(*[st.floats(0.1, 3)] * 3)), strict=True))
     fusions = [WeightedMean(weights), Stacking(0.0, weights, dict.fromkeys(NAMES, 0.0))]
-    leads = dict(zip(NAMES, draw(st.tuples(*[st.floats(0, 3)] * 3)), strict=True))
     low, threshold, high = sorted(draw(st.tuples(shares, shares, shares)))
-    of_entry, of_evidence = MEANINGS[meaning]
-    return of_entry(
+    per_score = st.tuples(*[st.floats(0, 3)] * 3).map(lambda each: dict(zip(NAMES, each, strict=True)))
+    evidence = Evidence(
+        draw(st.floats(-3, 3)),
+        draw(st.floats(0, 3)),
+        draw(per_score),
+        draw(st.floats(-1, 0)),
+        {},
+        dict.fromkeys(NAMES, 2.0),
+        draw(per_score),
+        draw(st.floats(-1, 1)),
+        draw(st.just({}) | per_score),
+    )
+    return MEANINGS[meaning](
         {"cosine": draw(calibrators(1.0)), "nearest": draw(calibrators()), "glue": draw(calibrators())},
         draw(st.sampled_from(fusions)),
         Pooling(draw(st.sampled_from([0.0, 1.0, 10.0]))),
-        of_evidence(draw(st.floats(-3, 3)), draw(st.floats(0, 3)), leads, draw(st.floats(-1, 1)), {}, dict.fromkeys(leads, 2.0)),
+        evidence,
         draw(calibrators(1.0)),
         draw(calibrators(1.0)),
         threshold,
@@ -195,27 +186,26 @@ ENTRY = Entry(
     LINE,
     0.7,
     0.6,
-    0.8,
+    0.86,
 )
+RAW = np.array([[0.5, 50, 50], [0.5, 45, 5], [0.5, 40, np.nan], [0.5, 30, np.nan]])
 
 
 @pytest.mark.parametrize(
     ("ceilings", "owners", "is_settled"),
     [
-        ({1: 5.0, 2: 5.0}, "ABC", True),  # far behind, whatever they score
-        ({1: 60.0, 2: 5.0}, "ABC", False),  # the second may overtake the first
-        ({1: 48.0, 2: 5.0}, "ABC", False),  # it may not, but it may take the first one's lead
-        ({1: 60.0, 2: 5.0}, "AAC", True),  # it is the first one's own: known is what it stays
+        ({2: 5.0, 3: 5.0}, "ABCD", True),  # far behind, whatever they score
+        ({2: 60.0, 3: 5.0}, "ABCD", False),  # the third may overtake the first
+        ({2: 48.0, 3: 5.0}, "ABCD", False),  # it may not, but it may take the first one's lead
+        ({2: 60.0, 3: 5.0}, "ABAD", True),  # it is the first one's own: known is what it stays
     ],
 )
 def test_it_stops_where_the_answer_is_certain_and_only_there(ceilings, owners, is_settled):
-    raw = np.array([[0.5, 50, 50], [0.5, 40, np.nan], [0.5, 30, np.nan]])
     settled = EarlyExitCheck(Ranker(Owners(list(owners)), ENTRY), 0.2)
-    assert settled(comparison_of(raw), 2, ceilings) is is_settled
+    assert settled(comparison_of(RAW), 2, ceilings) is is_settled
 
 
 def test_a_probability_that_may_still_move_is_not_settled():
-    raw = np.array([[0.5, 50, 50], [0.5, 40, np.nan], [0.5, 30, np.nan]])
-    ceilings = {1: 5.0, 2: 5.0}
+    ceilings = {2: 20.0, 3: 5.0}
     for tolerance, is_settled in ((0.2, True), (0.001, False)):
-        assert EarlyExitCheck(Ranker(Owners(list("ABC")), ENTRY), tolerance)(comparison_of(raw), 2, ceilings) is is_settled
+        assert EarlyExitCheck(Ranker(Owners(list("ABCD")), ENTRY), tolerance)(comparison_of(RAW), 2, ceilings) is is_settled

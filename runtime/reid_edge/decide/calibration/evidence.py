@@ -57,6 +57,8 @@ class Evidence:
         photos: weight of the logarithm of the number of the identity's photos that were compared, 0 or less: the best of many photos
             resembles any animal more.
         others: weight of log(1 + the number of other individuals that were compared).
+        order: by score name, the weight of the level that the score reaches in the order of individuals, see `shares`; empty where the
+            fused scores give the order.
         quality: by measure, in the order of `reid_edge.describe.quality.QUALITY`.
         rivals: by score name, the level (`level_of`) that the best of the others had in a typical comparison: what an identity is ahead of
             where the gallery holds no other one, and its own level where the score was not computed.
@@ -70,6 +72,26 @@ class Evidence:
     rivals: NumbersByScore
     levels: WeightsByScore = field(default_factory=dict)
     others: float = 0.0
+    order: WeightsByScore = field(default_factory=dict)
+
+    def shares(self, best: ArrayLike) -> NDArray[np.float64]:
+        """How the individuals of one gallery share the belief that one of them is the query's: the softmax of their weighted levels.
+
+        Where a score was not computed for an individual, the lowest level that it has for this query stands in: nobody falls behind
+        further than the last who was looked at.
+
+        Args:
+            best: [I, S] each individual's highest raw score of each kind over its photos, NaN where none was computed.
+
+        Returns:
+            float64 [I], sums to 1.
+        """
+        level = level_of(best)
+        lowest = np.min(np.where(np.isnan(level), np.inf, level), axis=0, initial=np.inf)
+        filled = np.where(np.isnan(level), np.where(np.isfinite(lowest), lowest, 0.0), level)
+        utility = filled @ np.array(list(self.order.values()))
+        odds = np.exp(utility - utility.max())
+        return np.asarray(odds / odds.sum())
 
     def __call__(
         self, fused: ArrayLike, best: ArrayLike, photos: ArrayLike, quality: NDArray[np.floating] | None = None

@@ -19,7 +19,8 @@ class IdentityScores:
         calibrated: float64 [N, S], probability per photo and score, NaN where absent.
         identities: I names, best first by their fused scores; a `Ranking` puts the most likely first.
         rows: per identity, the row of its best photo.
-        fused: float64 [I], each identity's fused score, never rising, save where a recipe's last step put another identity first.
+        fused: float64 [I], each identity's fused score, or its share of the belief (`Evidence.shares`); never rising, save where a recipe's
+            last step put another identity first.
         evidence: float64 [I], how clearly each identity stands out, 0..1, none above the best one's.
     """
 
@@ -58,12 +59,12 @@ def score_identities(
     calibrated, fused = entry.fuse(raw)
     order = sorted(range(len(raw)), key=lambda row: (owners[row], -fused[row], row))
     first = [place for place, row in enumerate(order) if not place or owners[row] != owners[order[place - 1]]]
-    pooled = entry.pooling(fused[order], np.array(first))
+    best = np.fmax.reduceat(raw[order], first)
+    pooled = entry.evidence.shares(best) if entry.evidence.order else entry.pooling(fused[order], np.array(first))
     ranked = sorted(
         range(len(first)), key=lambda group: (-pooled[group], -fused[order[first[group]]], owners[order[first[group]]])
     )
     photos = np.diff([*first, len(order)])
-    best = np.fmax.reduceat(raw[order], first)
     evidence = entry.evidence(pooled[ranked], best[ranked], photos[ranked], quality)
     rows = tuple(order[first[group]] for group in ranked)
     return IdentityScores(

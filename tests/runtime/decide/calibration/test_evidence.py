@@ -98,3 +98,29 @@ def test_quality_counts_within_the_range_that_was_seen_and_a_photo_of_unknown_qu
     said = {q: evidence([0.5], [[1.0]], [1], np.array([q]))[0] for q in (-9.0, 1.0, 3.0, 5.0, 99.0)}
     assert said[-9.0] == said[1.0] < said[3.0] < said[5.0] == said[99.0]
     assert evidence([0.5], [[1.0]], [1])[0] == said[3.0] == 0.5
+
+
+ORDERED = Evidence(0.0, 1.0, {"c": 0.0, "m": 0.0}, 0.0, {}, {"c": 1.7, "m": 3.0}, order={"c": 20.0, "m": 1.5})
+
+
+@given(galleries)
+def test_individuals_share_one_belief_and_a_permutation_changes_nothing(best):
+    shares = ORDERED.shares(best)
+    assert shares.sum() == pytest.approx(1)
+    assert ORDERED.shares(best[::-1]) == pytest.approx(shares[::-1])
+
+
+@given(galleries, st.integers(1, 100), st.integers(0, 1))
+def test_a_higher_score_never_lowers_the_own_share_nor_puts_another_one_ahead(best, more, column):
+    raised = best.copy()
+    raised[0, column] += more
+    before, after = ORDERED.shares(best), ORDERED.shares(raised)
+    assert after[0] >= before[0] - 1e-12
+    behind = before <= before[0]
+    assert (after[behind] <= after[0] + 1e-12).all()
+
+
+def test_nobody_falls_behind_the_last_who_was_looked_at():
+    shares = ORDERED.shares([[0.5, 80.0], [0.5, 9.0], [0.5, math.nan]])
+    assert shares[1] == pytest.approx(shares[2])
+    assert ORDERED.shares([[0.5, math.nan], [0.5, math.nan]]) == pytest.approx([0.5, 0.5])
