@@ -37,7 +37,7 @@ def shortage(tables: Sequence[ScoreTable]) -> str:
     """What is missing for an entry of its own, or nothing."""
     pairs = Pairs.of(tables)
     for column, name in enumerate(tables[0].score_names):
-        seen = ~np.isnan(pairs.raw[0, :, column])
+        seen = ~np.isnan(pairs.raw[0, :, column]) & pairs.of_whole
         positives = int((pairs.same & seen).sum())
         if positives < FEWEST_POSITIVES:
             missing = FEWEST_POSITIVES - positives

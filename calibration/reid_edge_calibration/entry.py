@@ -200,7 +200,9 @@ def _calibrator(pairs: Pairs, column: int, seed: int, options: FitOptions) -> Fi
         return FittedCalibrator(_scaled(raw), "scaled", {}, np.where(np.isnan(raw), np.nan, _scaled(raw)(raw)))
     whole = pairs.of_whole
     chosen = choose_calibrator(raw[whole], pairs.same[whole], pairs.weight[whole], pairs.individual[pairs.query[whole]], seed)
-    return replace(chosen, probability=chosen.calibrator(raw))
+    probability = np.full(len(raw), np.nan)
+    probability[whole] = chosen.probability
+    return replace(chosen, probability=probability)
 
 
 def _scaled(raw: NDArray[np.float64]) -> Calibrator:

@@ -17,11 +17,11 @@ from reid_edge.describe.quality import QUALITY
 
 PRIOR = 3.0
 """Standard deviation of a weight about 0, for a feature of standard deviation 1."""
-# What the function may look at, the first being the least that was ever used.
+# What the function may look at; of equally good ones the first is chosen.
 _SCORES = {
     "the fused score and its leads": ("fused", "leads"),
-    "its leads and levels": ("leads", "levels"),
     "its leads": ("leads",),
+    "its leads and levels": ("leads", "levels"),
     "the fused score": ("fused",),
 }
 _ALWAYS = ("photos", "others")  # what an uneven or small gallery does to the rest is no matter of choice

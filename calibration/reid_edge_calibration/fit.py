@@ -29,6 +29,9 @@ CLEAR = 0.5
 """The part of the promised share of mistakes that answers without the costly score may make."""
 
 
+ANY_OTHER = "any other species"
+
+
 @dataclass(frozen=True)
 class SpeciesFit:
     """One entry of the model as it was fitted.
@@ -79,8 +82,8 @@ def fit_with_facts(
         tables: one per species, with the same scores.
         seed: of folds, resamples and starts; the same tables and seed give the same model.
         options: what is fitted; everything where None.
-        recipe: of the pack; says which scores are absolute. One that fuses by itself is fitted as `system.fit_system_entry` says, and
-            its species borrow nothing.
+        recipe: of the pack; says which scores are absolute, and which one is costly: then all is fitted once more without it. A recipe that
+            fuses by itself is fitted as `system.fit_system_entry` says, and its species borrow nothing.
 
     Raises:
         UsageError: no tables or scores, tables that do not fit together, or too few pairs even in all tables together.
@@ -133,13 +136,12 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         for species in sorted(options.untold)
     ]
     together = sure_enough([each.confidence for each, _ in parts.values()] or [generic.confidence], options.most_wrong)
+    if all(table.species in options.untold for table in tables):
+        options = replace(options, untold=options.untold | {ANY_OTHER})
     entries = [
         _finished(name, each, borrows, _sure(name, each, together, options), seed, tables)
-        for name, (each, borrows) in parts.items()
+        for name, (each, borrows) in (parts | {ANY_OTHER: (generic, False)}).items()
     ]
-    entries.append(
-        _finished("any other species", generic, False, _sure("any other species", generic, together, options), seed, tables)
-    )
     data = {
         "seed": seed,
         "most_wrong": options.most_wrong,
@@ -165,14 +167,12 @@ def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: i
     pairs = parts.pairs
     edges, geomean = geomean_curve(parts.trials)
     facts = {
-        "queries": len(pairs.individual),
-        "unknown_queries": int((~pairs.known).sum()),
+        "queries": int(pairs.whole.sum()),
+        "unknown_queries": int((~pairs.known & pairs.whole).sum()),
         "query_individuals": len(np.unique(pairs.individual)),
-        "gallery_photos": sum(
-            len(table.candidate_identity) for table in tables if table.species == name or name == "any other species"
-        ),
-        "pairs": len(pairs.same),
-        "positive_pairs": int(pairs.same.sum()),
+        "gallery_photos": sum(len(table.candidate_identity) for table in tables if table.species == name or name == ANY_OTHER),
+        "pairs": int(pairs.of_whole.sum()),
+        "positive_pairs": int((pairs.same & pairs.of_whole).sum()),
         "calibrators": {score: each.kind for score, each in parts.calibrators.items()},
         "fusion": parts.fusion.kind,
         "pooling": parts.pooling.name,

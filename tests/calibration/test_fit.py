@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from reid_edge.decide.calibration import read_calibration
 from reid_edge.errors import UsageError
+from reid_edge.recipe import Match, Recipe
+from reid_edge.recipe.stages import Retrieve
+from reid_edge_calibration.checks import shortage
 from reid_edge_calibration.entry import FitOptions
 from reid_edge_calibration.fit import fit_calibration, fit_with_facts
 from reid_edge_calibration.metrics import calibration_error
@@ -91,8 +95,8 @@ def test_on_new_animals_the_threshold_regrets_little_and_the_probability_comes_t
     fresh = [synthetic(seed, f"herd {seed}", known=30, unknown=8) for seed in range(50, 56)]
     pairs = Pairs.of(fresh)
     plan, fused = TrialPlan(pairs), np.concatenate([fuse_by_runtime(entry, table) for table in fresh], axis=1)
-    trials, (leads, photos, _) = plan.run(fused, entry.pooling), plan.standing(fused, entry.pooling)
-    evidence = entry.evidence.weigh(trials.score, leads, photos, trials.quality)
+    trials, (standing, _) = plan.run(fused, entry.pooling), plan.standing(fused, entry.pooling)
+    evidence = entry.evidence.weigh(standing, trials.quality)
     trials = dataclasses.replace(trials, score=evidence).only(~trials.removed)
     edges, value = geomean_curve(trials)
     assert value.max() - value[np.searchsorted(edges[1:-1], entry.threshold)] < 0.05  # 0.005 measured, 0.034 for another seed
@@ -168,7 +172,7 @@ def test_tables_that_do_not_fit_together_are_refused(synthetic):
 
 def test_the_file_is_strict_json_with_the_published_keys(model):
     content = json.loads(model_to_json(model))
-    assert list(content) == ["format_version", "scores", "species", "generic", "data"]
+    assert list(content) == ["format_version", "scores", "species", "generic", "data", "before"]
     assert set(content["generic"]) == {
         "calibrators",
         "fusion",
@@ -203,3 +207,74 @@ def test_one_calibrated_score_and_one_threshold_are_what_is_left_when_nothing_el
 def test_with_one_species_labelled_it_says_that_nothing_vouches_for_any_other(of_one_herd):
     (warning,) = of_one_herd.data["warnings"]
     assert "Only plains zebra was labelled" in warning
+
+
+def test_a_costly_matcher_comes_with_a_second_calibration_by_the_other_scores_that_lets_half_the_mistakes_pass(synthetic):
+    table = synthetic(0)
+    cheap = Match("cheap matcher", "points", "mutual-nearest", 0.5)
+    costly = replace(cheap, name="costly matcher", best=5, order="cheap matcher", in_doubt=True)
+    recipe = Recipe(None, (), Retrieve("embedding", 100), (), (cheap, costly))
+    options = FitOptions(choose_weights=False)
+    model = fit_calibration([table], 0, options, recipe)
+    assert read_calibration(model_to_json(model)) == model
+    half = replace(options, most_wrong=options.most_wrong / 2)
+    assert model.before == fit_calibration([table.without_score("costly matcher")], 0, half)
+    assert replace(model, before=None) == fit_calibration([table], 0, options)
+
+
+def test_only_a_score_that_is_absolute_has_a_level(synthetic):
+    cheap = Match("cheap matcher", "points", "mutual-nearest", 0.5, count="distinctive")
+    recipe = Recipe(None, (), Retrieve("embedding", 100), (), (cheap, replace(cheap, name="costly matcher", count="matches")))
+    assert recipe.absolute_scores == ("costly matcher",)
+    options = FitOptions(choose_weights=False, absolute=recipe.absolute_scores)
+    levels = fit_calibration([synthetic(0)], 0, options).generic.evidence.levels
+    assert (levels["embedding"], levels["cheap matcher"]) == (0, 0)
+
+
+def test_a_species_whose_labels_tell_no_encounters_asks_more_and_says_so(herd):
+    options = FitOptions(choose_weights=False, most_wrong=0.1)
+    told, untold = (fit_with_facts([herd], 0, replace(options, untold=frozenset(species))) for species in ((), ("plains zebra",)))
+    assert "do not say which photos were taken together" in untold.model.data["warnings"][-1]
+    assert "together" not in told.model.data["warnings"][-1]
+    for more, fewer in zip(untold.entries, told.entries, strict=True):  # any other species is answered for by the same labels
+        assert more.band.wrong <= 0.05
+        assert more.band.asked >= fewer.band.asked
+
+
+def test_what_it_was_fitted_on_counts_each_photo_once_and_no_part_of_the_gallery(synthetic):
+    table = synthetic(0)
+    queries, first = len(table.query_identity), table.query < 9
+    again = {
+        name: np.concatenate([getattr(table, name), getattr(table, name)[first]]) for name in ("candidate", "raw", "raw_without")
+    }
+    parts = replace(
+        table,
+        query_identity=table.query_identity + table.query_identity[:9],
+        query=np.concatenate([table.query, table.query[first] + queries]),
+        quality=np.concatenate([table.quality, table.quality[:9]]),
+        photo=np.concatenate([np.arange(queries), np.arange(9)]),
+        **again,
+    )
+    options = FitOptions(choose_weights=False)
+    counted = ("queries", "unknown_queries", "query_individuals", "pairs", "positive_pairs")
+    with_parts, without = (fit_with_facts([each], 0, options).entries[-1] for each in (parts, table))
+    assert {name: with_parts.facts[name] for name in counted} == {name: without.facts[name] for name in counted}
+    for name, each in with_parts.parts.calibrators.items():
+        assert each.calibrator == without.parts.calibrators[name].calibrator
+        in_whole = each.probability[: len(table.query)]
+        np.testing.assert_array_equal(in_whole, without.parts.calibrators[name].probability)
+        assert np.isnan(each.probability[len(table.query) :]).all()
+
+
+def test_pairs_in_parts_of_a_gallery_do_not_make_a_small_species_a_large_one(synthetic):
+    small = synthetic(3, "okapi", known=3, unknown=1, photos=2, queries=2)
+    queries = len(small.query_identity)
+    parts = replace(
+        small,
+        query_identity=small.query_identity * 4,
+        query=np.concatenate([small.query + turn * queries for turn in range(4)]),
+        quality=np.tile(small.quality, (4, 1)),
+        photo=np.tile(np.arange(queries), 4),
+        **{name: np.concatenate([getattr(small, name)] * 4) for name in ("candidate", "raw", "raw_without")},
+    )
+    assert shortage([parts]) == shortage([small]) != ""

@@ -31,7 +31,8 @@ class LabelledSet:
         species: the species that they share, '' where it is not known.
         leaked: query photos that are in the database too and are left out of `queries`: they would find themselves.
         notes: what a person should know of these labels, a sentence each.
-        tells_encounters: the labels say which photos were taken together, see `encounters.labels_tell_encounters`.
+        tells_encounters: the photos were split by day, or the labels say which were taken together, see
+            `encounters.labels_tell_encounters`.
     """
 
     name: str
@@ -116,12 +117,9 @@ def _by_species(labels: LabelledSource, request: LabelRequest, progress: Progres
         name = labels.name if len(photos_of) == 1 else f"{labels.name} {species or 'without species'}"
         split = split_photos(photos, request, name, progress)
         database, queries = (tuple(photo.enrolment for photo in side) for side in (split.database, split.queries))
-        told = labels_tell_encounters(photos)
-        sets.append(
-            LabelledSet(
-                name, request.fold or "all", database, queries, species, notes=(*notes, *split.notes), tells_encounters=told
-            )
-        )
+        told = split.how == "time" or labels_tell_encounters(photos)
+        noted = (*notes, *split.notes)
+        sets.append(LabelledSet(name, request.fold or "all", database, queries, species, notes=noted, tells_encounters=told))
         notes = ()
     return sets
 

@@ -42,6 +42,8 @@ def most_different(vectors: NDArray[np.float32], count: int) -> list[int]:
     """Rows of photos of one individual that differ most: the most typical one, then each time the one least like all chosen so far.
 
     Farthest-first traversal (Gonzalez 1985). Near copies of a photo that is chosen come last, so that a hundred of them change nothing.
+    Cosines are compared in whole millionths: rounding of sums decides nothing, and of two photos, each as typical as the other, the
+    earlier row is taken.
 
     Args:
         vectors: float32 [N, D], each of length 1; of equal ones the earlier row is taken.
@@ -49,11 +51,12 @@ def most_different(vectors: NDArray[np.float32], count: int) -> list[int]:
     """
     if len(vectors) <= count:
         return list(range(len(vectors)))
-    likeness = vectors @ vectors.T
+    likeness = np.rint((vectors @ vectors.T) * 1e6).astype(np.int64)
+    np.fill_diagonal(likeness, 0)  # each photo is like itself
     chosen = [int(likeness.sum(axis=1).argmax())]
     nearest = likeness[chosen[0]].copy()
     while len(chosen) < count:
-        nearest[chosen] = np.inf
+        nearest[chosen] = np.iinfo(np.int64).max
         chosen.append(int(nearest.argmin()))
         nearest = np.maximum(nearest, likeness[chosen[-1]])
     return chosen

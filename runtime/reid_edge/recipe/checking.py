@@ -136,8 +136,6 @@ def _check_in_doubt(recipe: Recipe) -> None:
         )
     if recipe.early_exit:
         raise PackError("A matcher that runs in doubt only has no early exit.", "Leave in_doubt or [recipe.early_exit] out.")
-    if any(match.in_doubt for match in recipe.match[:-1]):
-        raise PackError("One matcher at most runs in doubt only, the last one.", "Leave in_doubt out of the others.")
 
 
 def _check_networks(recipe: Recipe, manifest: Manifest) -> None:

@@ -27,9 +27,9 @@ def test_near_copies_of_a_chosen_photo_are_left_out() -> None:
     assert sorted(most_different(torch.from_numpy(np.stack([one, one, one, other])), 2)) == [0, 3]
 
 
-@given(seed=st.integers(0, 10**6), photos=st.sampled_from([1, *range(3, 13)]), count=st.integers(1, 6))
+@given(seed=st.integers(0, 10**6), photos=st.integers(1, 12), count=st.integers(1, 6))
 def test_the_photos_that_differ_most_are_the_runtimes(seed: int, photos: int, count: int) -> None:
-    vectors = unit_vectors(seed, photos)  # of two photos each is as typical as the other, so that rounding would decide
+    vectors = unit_vectors(seed, photos)
     assert most_different(torch.from_numpy(vectors), count) == runtime.most_different(vectors, count)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,3 +35,22 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return drawn
+
+
+def _exif(date_time_original: bytes) -> bytes:
+    """A JPEG segment: a TIFF header, a directory that names the EXIF directory at 26, and in that one the text at 44."""
+    tiff = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    tiff += struct.pack("<HHHIII", 1, 0x9003, 2, 20, 44, 0) + date_time_original + b"\0"
+    block = b"Exif\0\0" + tiff
+    return b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+
+
+@pytest.fixture
+def note_date() -> Callable[[Path, str], None]:
+    """note_date(path, "2021:05:06 07:08:09"): as a camera does, in the EXIF block of a JPEG file."""
+
+    def noted(path: Path, text: str) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[:2] + _exif(text.encode()) + data[2:])
+
+    return noted

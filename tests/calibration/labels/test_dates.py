@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,19 +38,12 @@ def test_a_date_is_a_day_or_is_not_understood(text: str, day: str | None) -> Non
     assert day_of(text) == day
 
 
-def exif(date_time_original: bytes) -> bytes:
-    """A JPEG segment: a TIFF header, a directory that names the EXIF directory at 26, and in that one the text at 44."""
-    tiff = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)
-    tiff += struct.pack("<HHHIII", 1, 0x9003, 2, 20, 44, 0) + date_time_original + b"\0"
-    block = b"Exif\0\0" + tiff
-    return b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
-
-
-def test_the_label_says_when_and_otherwise_the_camera(tmp_path: Path, draw: Callable[..., Path]) -> None:
+def test_the_label_says_when_and_otherwise_the_camera(
+    tmp_path: Path, draw: Callable[..., Path], note_date: Callable[[Path, str], None]
+) -> None:
     labelled, noted, bare = draw("labelled.jpg", 1), draw("noted.jpg", 2), draw("bare.jpg", 3)
     for path in (labelled, noted):
-        data = path.read_bytes()
-        path.write_bytes(data[:2] + exif(b"2021:05:06 07:08:09") + data[2:])
+        note_date(path, "2021:05:06 07:08:09")
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
     rows = [Enrolment(labelled, "Ada", taken_at="2020-01-31")]
     rows += [Enrolment(path, "Ada") for path in (noted, bare, tmp_path / "broken.jpg", tmp_path / "gone.jpg")]

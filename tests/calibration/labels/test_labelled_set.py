@@ -118,18 +118,57 @@ def test_sources_of_one_species_make_one_set_where_no_name_is_in_both(draw: Draw
     assert "names of their own" in raised.value.hint
 
 
-def test_leaks_are_kept_and_noted_or_left_out_if_asked(draw: Draw) -> None:
+def test_leaks_are_left_out_or_kept_if_asked_and_noted(draw: Draw) -> None:
     path = folder(draw, "okapis", "ABCDEF", 0)
     for individual in "ABCDEF":  # a copy of each photo
         for number in range(3):
             draw(f"okapis/{individual}/{number} copy.jpg", 3 * "ABCDEF".index(individual) + number, quality=50)
-    (kept,) = read(path, split="photo")
-    (dropped,) = read(path, split="photo", drop_leaks=True)
+    (kept,) = read(path, split="photo", drop_leaks=False)
+    (dropped,) = read(path, split="photo")
     assert dropped.database == kept.database
     assert set(dropped.queries) < set(kept.queries)
     assert len(kept.queries) - len(dropped.queries) == len(dropped.leaked) > 0
     assert "kept; --drop-leaks leaves them out" in kept.notes[-1]
     assert "near-duplicates of database photos" in dropped.notes[-1]
+    assert "left out; --keep-leaks keeps them" in dropped.notes[-1]
+
+
+def test_where_every_query_is_nearly_a_database_photo_the_way_out_is_named(draw: Draw, tmp_path: Path) -> None:
+    rows = ["identity,path,split"]
+    for who, identity in enumerate(("Ada", "Bo")):
+        rows += [
+            f"{identity},{draw(f'{who} {side}.jpg', who, quality)},{side}" for side, quality in (("database", 95), ("query", 50))
+        ]
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    with pytest.raises(UsageError, match="or nearly") as refused:
+        read(tmp_path / "metadata.csv")
+    assert "--keep-leaks" in refused.value.hint
+    assert len(read(tmp_path / "metadata.csv", drop_leaks=False)[0].queries) == 2
+
+
+def test_a_set_says_whether_its_labels_tell_which_photos_were_taken_together(draw: Draw, tmp_path: Path) -> None:
+    path = folder(draw, "okapis", "ABCDEF", 0)
+    (bare,) = read(path)
+    assert not bare.tells_encounters
+    rows = [(photo.parent.name, photo) for photo in sorted(path.glob("*/*.jpg"))]
+    columns = {
+        "date": lambda name, number: f"2020-01-{number % 3 + 1:02d}",
+        "encounter": lambda name, number: f"{name}{number % 3 // 2}",
+    }
+    for column, value in columns.items():
+        lines = [f"{name},{photo},{value(name, number)}" for number, (name, photo) in enumerate(rows)]
+        (tmp_path / f"{column}.csv").write_text("\n".join([f"identity,path,{column}", *lines]))
+        (told,) = read(tmp_path / f"{column}.csv")
+        assert told.tells_encounters
+
+
+def test_days_that_the_cameras_noted_tell_it_as_well(draw: Draw, note_date: Callable[[Path, str], None]) -> None:
+    path = folder(draw, "okapis", "ABCDEF", 0)
+    for photo in path.glob("*/*.jpg"):
+        note_date(photo, f"2020:01:{int(photo.stem) + 1:02d} 12:00:00")
+    (labelled,) = read(path)
+    assert "split by day" in " ".join(labelled.notes)
+    assert labelled.tells_encounters
 
 
 def test_files_of_a_set_are_named_after_what_is_in_it(draw: Draw, identifier: Identifier) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,11 +127,27 @@ def test_the_labels_decide_how_to_split_where_nobody_says() -> None:
     assert split(met).how == "time"
     assert split(without(met, "taken_at")).how == "encounter"
     bare = split(without(met, "taken_at", "encounter"))
-    assert bare.how == "photo"
-    assert "may be on both sides" in bare.notes[1]
+    assert bare.how == "encounter"
+    assert "taken within half an hour or look the same are kept on one side" in bare.notes[1]
     given_split = [replace(photo, split=("query", "database")[number % 2]) for number, photo in enumerate(met)]
     assert split(given_split).how == "given"
     assert split(given_split, split="encounter").how == "encounter"
+
+
+def test_photos_that_look_the_same_stay_on_one_side_where_no_encounter_is_known(draw: Callable[..., Path]) -> None:
+    photos = []
+    for who in range(6):
+        for number in range(4):  # two pictures of each, and a copy of either
+            path = draw(f"a{who}/{number}.jpg", 2 * who + number // 2, quality=95 - 40 * (number % 2))
+            photos.append(LabelledPhoto(Enrolment(path, f"a{who}"), f"row {number}", ""))
+    found = split(photos)
+    assert found.how == "encounter"
+    database = {(photo.enrolment.identity, int(photo.enrolment.path.stem) // 2) for photo in found.database}
+    assert not database & {(photo.enrolment.identity, int(photo.enrolment.path.stem) // 2) for photo in found.queries}
+    copies = [photo for photo in photos if int(photo.enrolment.path.stem) < 2]
+    all_alike = split(copies)
+    assert all_alike.how == "photo"
+    assert "may be on both sides" in all_alike.notes[1]
 
 
 def test_a_given_split_is_taken_in_the_order_of_the_rows_and_other_words_are_noted() -> None:

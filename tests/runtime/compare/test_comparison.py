@@ -160,6 +160,33 @@ def test_the_last_matcher_stops_when_the_answer_is_settled_and_asks_only_where_t
             assert ceiling == min(8, 0.5 * comparison.raw[row, 1] + 1)
 
 
+def test_a_matcher_that_runs_in_doubt_only_is_left_out_where_the_others_are_clear(gallery, recipe, identifier):
+    *first, last = recipe.match
+    recipe = replace(recipe, match=(*first, replace(last, in_doubt=True)))
+    candidates, asked = GalleryCandidates(gallery, KEY), []
+
+    def compared(is_clear: bool | None):
+        def may_stop(comparison, column, ceilings):
+            asked.append((comparison.score_names[column], comparison.raw.copy(), dict(ceilings)))
+            return is_clear
+
+        comparer, timings = Comparer(recipe, identifier.networks, candidates), Timings()
+        return comparer.compare(made(7, 8), Selection(), timings, None if is_clear is None else may_stop)
+
+    whole, in_doubt, clear = compared(None), compared(False), compared(True)
+    np.testing.assert_array_equal(in_doubt.raw, whole.raw)
+    assert set(whole.matches) == set(in_doubt.matches) == {"nearest", "again"}
+    assert np.isnan(clear.raw[:, 2]).all()
+    np.testing.assert_array_equal(clear.raw[:, :2], whole.raw[:, :2])
+    assert set(clear.matches) == {"nearest"}
+    for name, raw, ceilings in asked:  # asked once, when all other scores are there
+        assert name == "again"
+        assert np.isnan(raw[:, 2]).all()
+        assert not np.isnan(raw[:, :2]).any()
+        assert not ceilings
+    assert len(asked) == 2
+
+
 def test_only_allowed_sightings_are_compared(gallery, recipe, identifier):
     comparison, _ = answer(gallery, recipe, identifier, np.array([2, 5], np.int64))
     assert sorted(comparison.sighting_ids.tolist()) == [2, 5]

@@ -68,6 +68,23 @@ def test_as_many_photos_are_chosen_as_asked_for_each_once(count, photos):
     assert len(chosen) == len(set(chosen)) == min(count, photos)
 
 
+@given(st.integers(0, 10**6), st.sampled_from([3, 64, 256]))
+def test_of_two_photos_each_is_as_typical_as_the_other_and_the_earlier_one_is_taken(seed, values):
+    vectors = np.random.default_rng(seed).normal(size=(2, values)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert most_different(vectors, 1) == most_different(vectors[::-1], 1) == [0]
+
+
+@given(st.integers(0, 10**6), st.permutations(range(5)))
+def test_of_copies_of_one_photo_the_earliest_is_taken(seed, order):
+    vector = np.random.default_rng(seed).normal(size=64).astype(np.float32)
+    other = np.roll(vector, 1)
+    vectors = np.stack([vector, vector, vector, vector, other])[list(order)]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    first = min(row for row, each in enumerate(order) if each < 4)
+    assert most_different(vectors, 2) == [first, order.index(4)]
+
+
 def test_the_best_individuals_are_matched_by_their_best_photos():
     scores = np.array([0.9, 0.8, 0.7, 0.6, np.nan])
     owners = ["a", "a", "b", "c", "d"]

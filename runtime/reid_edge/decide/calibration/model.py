@@ -60,9 +60,10 @@ class Entry:
 
         A score may be absent for two reasons, told apart by the column. Absent for some candidates: an expensive matcher ran on
         the most promising ones only. What it would have said is unknown: the lowest value that was computed for this query stands in
-        for it, so that a candidate neither beats another by not having been looked at, nor falls behind for it. Absent for all: the
-        matcher did not run for this query, so nothing was learnt, and it is left out. Hence all candidates of a query are to be fused
-        in one call.
+        for it, so that a candidate that was not looked at has no more than any that was, and no less than the least of these. (One
+        value for all queries would do either the one or the other.) So a higher score lowers nobody's fused score, but raises, if it
+        was the lowest, those that lack it, too; in a mean or in log odds by no more than its own. Absent for all: the matcher did not
+        run for this query, so nothing was learnt, and it is left out. Hence all candidates of a query are to be fused in one call.
 
         Args:
             raw: [N, S] pair scores, columns as in `scores`, NaN where a score was not computed.

@@ -45,9 +45,13 @@ def _model(table: Any) -> CalibrationModel:
     model = _by_own_names(table)
     if before is None:
         return model
-    if not isinstance(before, dict) or before.pop("before", None) is not None:
-        raise must_be("a calibration", before, "before")
-    return replace(model, before=_by_own_names(before))
+    try:
+        if not isinstance(before, dict) or before.pop("before", None) is not None:
+            raise must_be("a calibration without another one in it", before)
+        return replace(model, before=_by_own_names(before))
+    except InvalidValue as error:
+        error.path = f".before{error.path}"
+        raise
 
 
 def _by_own_names(table: dict[str, Any]) -> CalibrationModel:
