@@ -74,7 +74,7 @@ class RankedIdentity:
         identity: its name in the gallery.
         probability: that the animal is this individual, 0..1.
         evidence: how clearly it stands out from the gallery, which the thresholds are set on, 0..1; none above the best one's.
-        fused: the fused score of its photos, which ranks, 0..1.
+        fused: what ranks it, 0..1: its share of the belief in any of them, or the fused score of its photos, see `Evidence.shares`.
         sighting: the best photo's id in the gallery.
         photo: its file name.
         scores: per score, raw and calibrated.
