@@ -28,14 +28,16 @@ class Catalogue:
     def individuals(self, species: str | None = None) -> list[Individual]:
         """Every individual, or those with a sighting of this species, by name."""
         rows = self.database.rows(
-            "SELECT i.name, s.id, s.species, s.viewpoint, s.taken_at "
+            "SELECT i.name, i.sex, i.life_stage, i.notes, s.id, s.species, s.viewpoint, s.taken_at "
             "FROM individual i LEFT JOIN sighting s ON s.individual_id = i.id AND s.live = 1 "
             "WHERE i.live = 1 ORDER BY i.name, s.id"
         )
-        by_name: dict[str, list[tuple[Any, ...]]] = {}
-        for name, *sighting in rows:
-            by_name.setdefault(name, []).extend([tuple(sighting)] if sighting[0] is not None else [])
-        found = [_individual(name, sightings) for name, sightings in by_name.items()]
+        by_name: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for row in rows:
+            sightings = by_name.setdefault(row[:4], [])
+            if row[4] is not None:
+                sightings.append(row[4:])
+        found = [_individual(facts, sightings) for facts, sightings in by_name.items()]
         if species is None:
             return found
         return [one for one in found if species.casefold() in one.species.casefold().split(" / ")]
@@ -46,7 +48,8 @@ class Catalogue:
         rows = self.database.rows(
             "SELECT id, species, viewpoint, taken_at FROM sighting WHERE individual_id = ? AND live = 1", (row_id,)
         )
-        return _individual(stored, rows)
+        (notes,) = self.database.rows("SELECT sex, life_stage, notes FROM individual WHERE id = ?", (row_id,))
+        return _individual((stored, *notes), rows)
 
     def individual_id(self, name: str) -> int:
         """Row id of the live individual of this name; GalleryError with the nearest names where there is none."""
@@ -190,7 +193,8 @@ def stored_facts(seen: Observation) -> dict[str, Any]:
     return {fact: json.dumps(value) if isinstance(value := getattr(seen, fact), tuple) else value for fact in _FACTS}
 
 
-def _individual(name: str, rows: list[tuple[Any, ...]]) -> Individual:
+def _individual(facts: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Individual:
+    name, sex, life_stage, notes = facts
     seen = sorted(taken_at for *_, taken_at in rows if taken_at)
     return Individual(
         name=name,
@@ -199,6 +203,9 @@ def _individual(name: str, rows: list[tuple[Any, ...]]) -> Individual:
         viewpoints=tuple(sorted({viewpoint for _, _, viewpoint, _ in rows if viewpoint})),
         first_seen=seen[0] if seen else "",
         last_seen=seen[-1] if seen else "",
+        sex=sex,
+        life_stage=life_stage,
+        notes=notes,
     )
 
 

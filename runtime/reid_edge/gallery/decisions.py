@@ -11,7 +11,7 @@ from reid_edge.gallery.catalogue import Catalogue
 from reid_edge.gallery.changes import Changes, changes_since
 from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batch, undo_batches
 from reid_edge.gallery.names import name_key, new_identity_name
-from reid_edge.gallery.records import Event, Sighting, identity_name, person_name
+from reid_edge.gallery.records import Event, Sighting, checked_notes, identity_name, person_name
 
 
 class Decisions(Catalogue):
@@ -107,6 +107,39 @@ class Decisions(Catalogue):
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
                 for sighting in chosen:
                     record.set("sighting", sighting.id, "live", 0)
+
+    def annotate(
+        self, name: str, sex: str | None = None, life_stage: str | None = None, notes: str | None = None, batch: str | None = None
+    ) -> None:
+        """Note sex, life stage or anything else of an individual; None leaves what is noted.
+
+        Raises:
+            UsageError: a value is not one of its words (`records.SEXES`, `records.LIFE_STAGES`), or the notes are too long.
+        """
+        with self.database.transaction():
+            noted = self.individual(name)
+            row_id, name = self._individual_row(name)
+            values = checked_notes(
+                noted.sex if sex is None else sex,
+                noted.life_stage if life_stage is None else life_stage,
+                noted.notes if notes is None else notes,
+            )
+            changed = {column: value for column, value in values.items() if value != getattr(noted, column)}
+            if changed:
+                payload = {"identity": name, "what": ", ".join(f"{column} {value}" for column, value in changed.items())}
+                with recording(self.database, batch or self.new_batch(), "annotate", payload) as record:
+                    for column, value in changed.items():
+                        record.set("individual", row_id, column, value)
+
+    def set_viewpoint(self, sighting_ids: Sequence[int], viewpoint: str, batch: str | None = None) -> None:
+        """State which side of the animal these sightings show; '' where it is not known."""
+        viewpoint = viewpoint.strip().lower()
+        with self.database.transaction():
+            chosen = self._chosen(sighting_ids)
+            payload = {"sightings": [sighting.id for sighting in chosen], "viewpoint": viewpoint}
+            with recording(self.database, batch or self.new_batch(), "viewpoint", payload) as record:
+                for sighting in chosen:
+                    record.set("sighting", sighting.id, "viewpoint", viewpoint)
 
     def relink(self, places: Mapping[int, str], batch: str | None = None) -> None:
         """Note where photos lie now.

@@ -17,9 +17,13 @@ from reid_edge.storage.database import Database
 _CHANGEABLE = {
     ("individual", "name"),
     ("individual", "live"),
+    ("individual", "sex"),
+    ("individual", "life_stage"),
+    ("individual", "notes"),
     ("sighting", "individual_id"),
     ("sighting", "live"),
     ("sighting", "photo_path"),
+    ("sighting", "viewpoint"),
     ("review", "live"),
     ("review", "individual_id"),
 }
@@ -143,7 +147,9 @@ def read_events(database: Database, limit: int | None = None) -> list[Event]:
 def describe(event: Event) -> str:
     """An event in a few words: `rename Zoe to Zoé`."""
     sentence = _SENTENCES.get(event.kind, event.kind)
-    values = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in event.payload.items()}
+    values: dict[str, Any] = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in event.payload.items()
+    }
     with contextlib.suppress(KeyError, TypeError):
         if event.kind in REVIEW_KINDS:
             values |= {"photo": values["photo_name"] or values["photo_sha256"][:12], "animal": values["animal_index"] + 1}
@@ -167,6 +173,8 @@ _SENTENCES = {
     "split": "split sightings {sightings} of {identity} off as {new}",
     "remove": "remove {identity} (sightings {sightings})",
     "reassign": "reassign sightings {sightings} to {identity}",
+    "annotate": "note of {identity}: {what}",
+    "viewpoint": "set the viewpoint of sightings {sightings} to {viewpoint}",
     "relink": "relink photos {sightings} to {path}",
     "undo": "undo {events} events",
 }

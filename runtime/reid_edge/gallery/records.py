@@ -14,6 +14,9 @@ from reid_edge.errors import UsageError
 
 LONGEST_NAME = 200
 
+SEXES = ("female", "male")
+LIFE_STAGES = ("adult", "subadult", "juvenile")
+
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the upright photo, x right, y down."""
 
@@ -74,6 +77,8 @@ class Individual:
         sightings: how many there are.
         viewpoints: of its sightings, sorted, without ''.
         first_seen, last_seen: smallest and largest `taken_at`, '' where not known.
+        sex, life_stage: one of `SEXES` and of `LIFE_STAGES`, the words of Camtrap DP; '' where not known.
+        notes: free text.
     """
 
     name: str
@@ -82,6 +87,9 @@ class Individual:
     viewpoints: tuple[str, ...]
     first_seen: str
     last_seen: str
+    sex: str = ""
+    life_stage: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,14 @@ def checked_box(box: Sequence[float] | None) -> Box | None:
     if x0 > x1 or y0 > y1:
         raise _wrong("box", box, "x0, y0, x1, y1 with x0 <= x1 and y0 <= y1")
     return x0, y0, x1, y1
+
+
+def checked_notes(sex: str, life_stage: str, notes: str) -> dict[str, str]:
+    """What people note of an individual, by column; UsageError where a value is not one of its words, or the notes are too long."""
+    for field, value, words in (("sex", sex, SEXES), ("life_stage", life_stage, LIFE_STAGES)):
+        if value and value not in words:
+            raise UsageError(f"The {field} of an individual is {value[:60]!r}.", f"Give {', '.join(words)}, or nothing.")
+    return {"sex": sex, "life_stage": life_stage, "notes": _text("notes", notes)}
 
 
 _TEXTS = ("photo_name", "photo_path", "species", "viewpoint", "taken_at", "place", "encounter")

@@ -15,7 +15,7 @@ from reid_edge.gallery.decisions import Decisions
 from reid_edge.gallery.features import StoredFeatures
 from reid_edge.gallery.history import Recording, recording
 from reid_edge.gallery.records import Box, checked
-from reid_edge.gallery.review_records import NewReview, Review, ReviewConflict, ReviewKind, SightingToEnrol, checked_review
+from reid_edge.gallery.review_records import FINAL, NewReview, Review, ReviewConflict, ReviewKind, SightingToEnrol, checked_review
 
 _SAME_ANIMAL, _SAME_BOX = 0.5, 0.8  # overlap from which on two boxes are around one animal, and from which on a box was not moved
 
@@ -54,28 +54,38 @@ class Reviews(StoredFeatures, Decisions):
             if expected is not None and expected != max((each.sequence for each in live), default=0):
                 raise ReviewConflict(live[-1] if live else None)
             individual, name = self._named(new)
-            facts = {"photo_sha256": new.photo_sha256, "photo_name": new.photo_name, "animal_index": index}
-            payload = {**facts, "kind": new.kind, "identity": name, "person": new.person}
+            payload = _payload(new, index, name)
             with recording(self.database, batch, new.kind, payload) as record:
                 if new.kind == "new":
                     individual = record.insert("individual", name=name)
                 for each in _replaced(new.kind, name, live):
                     record.set("review", each.sequence, "live", 0)
                 sighting = self._update_sighting(record, new, index, individual, enrol)
-                sequence = record.insert(
-                    "review",
-                    batch=batch,
-                    **facts,
-                    box=None if new.box is None else json.dumps(new.box),
-                    kind=new.kind,
-                    individual_id=individual,
-                    sighting_id=sighting,
-                    person=new.person,
-                    decided_at=self.database.now(),
-                    answer=None if new.answer is None else json.dumps(dict(new.answer), ensure_ascii=False),
-                )
+                row = self._row(new, index, individual)
+                sequence = record.insert("review", **row, sighting_id=sighting, batch=batch, decided_at=self.database.now())
             (stored,) = self._reviews("r.id = ?", sequence)
         return stored
+
+    def carry_over(self, review: NewReview, decided_at: str, batch: str) -> bool:
+        """Add a review that was made in another gallery, where nothing here contradicts it; returns whether it was added.
+
+        It adds and changes no sighting. Errors as `review`.
+        """
+        new = checked_review(review)
+        with self.database.transaction():
+            individual, name = (None, None) if new.identity is None else self._individual_row(new.identity)
+            present = self.has_photo(new.photo_sha256, new.animal_index)
+            for each in self.reviews_of(new.photo_sha256, new.animal_index):
+                if (each.is_final and new.kind != "skipped") or (each.kind, each.identity) == (new.kind, name):
+                    return False
+            if present and new.kind in FINAL and present.identity != name:
+                return False
+            if present and new.kind == "rejected" and present.identity == name:
+                return False
+            with recording(self.database, batch, new.kind, _payload(new, new.animal_index, name)) as record:
+                row = self._row(new, new.animal_index, individual)
+                record.insert("review", **row, sighting_id=present.id if present else None, batch=batch, decided_at=decided_at)
+        return True
 
     def confirm(
         self, photo_sha256: str, identity: str, animal_index: int = 0, batch: str | None = None, person: str = ""
@@ -116,6 +126,18 @@ class Reviews(StoredFeatures, Decisions):
         rows = self.database.rows(f"{_REVIEWS} WHERE {where} ORDER BY r.id", (value,))
         return [_review(row) for row in rows]
 
+    def _row(self, new: NewReview, index: int, individual: int | None) -> dict[str, Any]:
+        return {
+            "photo_sha256": new.photo_sha256,
+            "photo_name": new.photo_name,
+            "animal_index": index,
+            "box": None if new.box is None else json.dumps(new.box),
+            "kind": new.kind,
+            "individual_id": individual,
+            "person": new.person,
+            "answer": None if new.answer is None else json.dumps(dict(new.answer), ensure_ascii=False),
+        }
+
     def _named(self, new: NewReview) -> tuple[int | None, str | None]:
         """Row and stored name of the individual that a review names; no row of one that is new."""
         if new.identity is None:
@@ -127,9 +149,7 @@ class Reviews(StoredFeatures, Decisions):
 
     def _index_of(self, new: NewReview) -> int:
         """The index under which the gallery has this animal: by its box where the answers of two programs count the animals differently."""
-        boxes: dict[int, Box | None] = {}
-        for each in (*self.photo_sightings(new.photo_sha256), *self.reviews_of(new.photo_sha256)):
-            boxes[each.animal_index] = each.box or boxes.get(each.animal_index)
+        boxes = self._boxes(new.photo_sha256)
         if new.animal_index in boxes and same_animal(boxes[new.animal_index], new.box):
             return new.animal_index
         overlaps = {index: _overlap(box, new.box) for index, box in boxes.items() if box is not None and new.box is not None}
@@ -139,8 +159,15 @@ class Reviews(StoredFeatures, Decisions):
         return new.animal_index if new.animal_index not in boxes else self._free_index(new.photo_sha256, new.animal_index)
 
     def _free_index(self, photo_sha256: str, least: int) -> int:
-        taken = {each.animal_index for each in (*self.photo_sightings(photo_sha256), *self.reviews_of(photo_sha256))}
+        taken = self._boxes(photo_sha256)
         return next(index for index in range(least, least + len(taken) + 1) if index not in taken)
+
+    def _boxes(self, photo_sha256: str) -> dict[int, Box | None]:
+        """The box of every animal of a photo that the gallery has or that somebody reviewed, by its index."""
+        boxes: dict[int, Box | None] = {each.animal_index: each.box for each in self.photo_sightings(photo_sha256)}
+        for each in self.reviews_of(photo_sha256):
+            boxes[each.animal_index] = each.box or boxes.get(each.animal_index)
+        return boxes
 
     def _update_sighting(
         self, record: Recording, new: NewReview, index: int, individual: int | None, enrol: SightingToEnrol | None
@@ -200,6 +227,12 @@ def _review(row: tuple[Any, ...]) -> Review:
         answer=json.loads(answer) if answer else None,
         sighting=sighting,
     )
+
+
+def _payload(new: NewReview, index: int, identity: str | None) -> dict[str, Any]:
+    """What the event of a review says."""
+    photo = {"photo_sha256": new.photo_sha256, "photo_name": new.photo_name, "animal_index": index}
+    return {**photo, "kind": new.kind, "identity": identity, "person": new.person}
 
 
 def _replaced(kind: ReviewKind, identity: str | None, live: Sequence[Review]) -> list[Review]:

@@ -100,6 +100,11 @@ CREATE TABLE review (
 );
 CREATE INDEX review_photo ON review (photo_sha256) WHERE live = 1;
 CREATE INDEX review_individual ON review (individual_id);
+ALTER TABLE individual ADD COLUMN sex TEXT NOT NULL DEFAULT '';
+ALTER TABLE individual ADD COLUMN life_stage TEXT NOT NULL DEFAULT '';
+ALTER TABLE individual ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+CREATE TRIGGER revision_sighting_viewpoint AFTER UPDATE OF viewpoint ON sighting
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
 """
 
 GALLERY = DatabaseKind(

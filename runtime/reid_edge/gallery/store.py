@@ -164,8 +164,8 @@ class Gallery(Reviews):
         """
         digest = hashlib.sha256()
         with self.snapshot():
-            for row in self.database.rows("SELECT name FROM individual WHERE live = 1 ORDER BY name"):
-                _add_to(digest, row)
+            for row in self.database.rows("SELECT name, sex, life_stage, notes FROM individual WHERE live = 1 ORDER BY name"):
+                _add_to(digest, row if any(row[1:]) else row[:1])
             for sighting in self.sightings():
                 thumbnail = hashlib.sha256(self.thumbnail(sighting.id) or b"").hexdigest()
                 features = self.database.rows(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from reid_edge.errors import GalleryError
+from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import DuplicateSighting, Gallery, NewReview, NewSighting, SightingToEnrol
 from reid_edge.gallery.check import check
 from reid_edge.gallery.history import REVIEW_KINDS, describe
@@ -83,6 +83,27 @@ def test_undo_of_several_commands_says_what_each_was(gallery, add):
         "rename Zoe to Anna",
         "add 1.jpg to Zoe",
     ]
+
+
+def test_notes_of_an_individual_and_viewpoints_are_decisions(gallery, add):
+    first = add(gallery, 1, "Zoe", viewpoint="left")
+    before, revision = gallery.content_hash(), gallery.revision()
+    gallery.annotate("zoe", sex="female", life_stage="adult", notes="torn ear")
+    gallery.annotate("Zoe", notes="torn left ear")
+    noted = gallery.individual("Zoe")
+    assert (noted.sex, noted.life_stage, noted.notes) == ("female", "adult", "torn left ear")
+    assert gallery.individuals() == [noted]
+    with pytest.raises(UsageError, match="sex"):
+        gallery.annotate("Zoe", sex="f")
+    gallery.set_viewpoint([first], "Right")
+    assert gallery.sighting(first).viewpoint == "right"
+    assert gallery.revision() != revision
+    assert [describe(event) for event in gallery.history(2)] == [
+        f"set the viewpoint of sightings {first} to right",
+        "note of Zoe: notes torn left ear",
+    ]
+    gallery.undo(3)
+    assert gallery.content_hash() == before
 
 
 def test_two_commands_that_ran_at_once_are_undone_together(gallery, add):
@@ -157,9 +178,9 @@ class AnySequenceOfDecisions(RuleBasedStateMachine):
         try:
             decision(batch)
         except GalleryError:
-            if not any(event.batch == batch for event in self.gallery.history()):
-                assert self.gallery.content_hash() == before  # a refused decision changes nothing
-                return
+            assert self.gallery.content_hash() == before  # a refused decision changes nothing
+        if not any(event.batch == batch for event in self.gallery.history()):
+            return
         self.before.append(before)
 
     def chosen(self, choices):
@@ -226,6 +247,10 @@ class AnySequenceOfDecisions(RuleBasedStateMachine):
             sighting = self.gallery.has_photo(each.photo_sha256, each.animal_index)
             if each.sighting is not None:
                 assert (sighting.id, sighting.identity) == (each.sighting, each.identity)
+
+    @rule(name=NAMES, sex=st.sampled_from(["", "female", "male"]), notes=st.sampled_from(["", "torn ear"]))
+    def annotate(self, name, sex, notes):
+        self.decide(lambda batch: self.gallery.annotate(name, sex=sex, notes=notes, batch=batch))
 
     @rule(count=st.integers(1, 3))
     def undo(self, count):
