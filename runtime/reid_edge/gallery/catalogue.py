@@ -168,6 +168,11 @@ class Catalogue:
         rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
         return {sighting.id: sighting for sighting in map(_sighting, rows)}
 
+    def current_names(self) -> dict[int, tuple[str, str]]:
+        """By id of every sighting, also of removed ones, the name of its photo and of its individual as they are now."""
+        rows = self.database.rows("SELECT s.id, s.photo_name, i.name FROM sighting s JOIN individual i ON i.id = s.individual_id")
+        return {sighting: (photo, name) for sighting, photo, name in rows}
+
     def has_photo(self, photo_sha256: str, animal_index: int | None = None) -> Sighting | None:
         """The first sighting of this photo, or that of one animal in it; None where there is none."""
         rows = self.database.rows(

@@ -7,7 +7,7 @@ Rejections stay beside it: from then on the animal is not compared with the indi
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from reid_edge.gallery.catalogue import stored_facts
@@ -106,6 +106,16 @@ class Reviews(StoredFeatures, Decisions):
         found = self._reviews("r.live = 1 AND r.photo_sha256 = ?", photo_sha256)
         return [each for each in found if animal_index is None or each.animal_index == animal_index]
 
+    def reviews_of_animal(self, photo_sha256: str, animal_index: int, box: Box | None) -> list[Review]:
+        """The reviews of the animal that an answer counts as this one, also where another program's answer counted otherwise."""
+        index = self._known_index(photo_sha256, animal_index, box)
+        return [] if index is None else self.reviews_of(photo_sha256, index)
+
+    def reviews_of_photos(self, photos: Collection[str]) -> list[Review]:
+        """The reviews of several photos, oldest first."""
+        where = "r.live = 1 AND r.photo_sha256 IN (SELECT value FROM json_each(?))"
+        return self._reviews(where, json.dumps(list(photos)))
+
     def reviews(self, after: int = 0) -> list[Review]:
         """All reviews with a sequence above `after`, oldest first; without those that were undone or replaced."""
         return self._reviews("r.live = 1 AND r.id > ?", after)
@@ -120,7 +130,8 @@ class Reviews(StoredFeatures, Decisions):
 
     def free_animal_index(self, photo_sha256: str, least: int = 0) -> int:
         """For an animal that a person draws: an index, `least` or more, that nothing of this photo has."""
-        return self._free_index(photo_sha256, least)
+        taken = self._boxes(photo_sha256)
+        return next(index for index in range(least, least + len(taken) + 1) if index not in taken)
 
     def _reviews(self, where: str, value: object) -> list[Review]:
         rows = self.database.rows(f"{_REVIEWS} WHERE {where} ORDER BY r.id", (value,))
@@ -149,18 +160,11 @@ class Reviews(StoredFeatures, Decisions):
 
     def _index_of(self, new: NewReview) -> int:
         """The index under which the gallery has this animal: by its box where the answers of two programs count the animals differently."""
-        boxes = self._boxes(new.photo_sha256)
-        if new.animal_index in boxes and same_animal(boxes[new.animal_index], new.box):
-            return new.animal_index
-        overlaps = {index: _overlap(box, new.box) for index, box in boxes.items() if box is not None and new.box is not None}
-        nearest = max(overlaps, key=lambda index: overlaps[index], default=None)
-        if nearest is not None and overlaps[nearest] >= _SAME_ANIMAL:
-            return nearest
-        return new.animal_index if new.animal_index not in boxes else self._free_index(new.photo_sha256, new.animal_index)
+        index = self._known_index(new.photo_sha256, new.animal_index, new.box)
+        return self.free_animal_index(new.photo_sha256, new.animal_index) if index is None else index
 
-    def _free_index(self, photo_sha256: str, least: int) -> int:
-        taken = self._boxes(photo_sha256)
-        return next(index for index in range(least, least + len(taken) + 1) if index not in taken)
+    def _known_index(self, photo_sha256: str, animal_index: int, box: Box | None) -> int | None:
+        return matching_index(self._boxes(photo_sha256), animal_index, box)
 
     def _boxes(self, photo_sha256: str) -> dict[int, Box | None]:
         """The box of every animal of a photo that the gallery has or that somebody reviewed, by its index."""
@@ -198,9 +202,17 @@ class Reviews(StoredFeatures, Decisions):
         return sighting
 
 
-def same_animal(stored: Box | None, other: Box | None) -> bool:
-    """Whether two boxes with the same index in one photo are around one animal; a box that is not known fits every other."""
-    return stored is None or other is None or _overlap(stored, other) >= _SAME_ANIMAL
+def matching_index(boxes: Mapping[int, Box | None], animal_index: int, box: Box | None) -> int | None:
+    """Which of the animals of a photo, given by index and box, is the one with this index and box; None where none is.
+
+    It is the one with the same index, unless their boxes are apart; else the one whose box overlaps most.
+    """
+    stored = boxes.get(animal_index)
+    if animal_index in boxes and (stored is None or box is None or _overlap(stored, box) >= _SAME_ANIMAL):
+        return animal_index
+    overlaps = {index: _overlap(each, box) for index, each in boxes.items() if each is not None and box is not None}
+    nearest = max(overlaps, key=lambda index: overlaps[index], default=None)
+    return nearest if nearest is not None and overlaps[nearest] >= _SAME_ANIMAL else None
 
 
 _REVIEWS = (

@@ -139,6 +139,8 @@ class Identifier:
         timings: Timings,
     ) -> Decision:
         query = completed(selection.query, described.viewpoint)
+        if rejected := candidates.rejected(photo.sha256, described.animal.index, described.animal.box):
+            query = replace(query, excluded=(*query.excluded, *rejected))
         if query is not selection.query:
             selection = candidates.select(query)
         recipe, query = self.recipe, selection.query

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.reviewed import reviewed
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
@@ -201,4 +202,7 @@ class Session:
 
     def _answer(self, described: _Described, selection: Selection) -> Answered:
         photo, animals, timings = described
-        return photo, self.identifier.answer(photo, animals, self.candidates, selection, timings)
+        decisions = self.identifier.answer(photo, animals, self.candidates, selection, timings)
+        return photo, [
+            reviewed(each, self.gallery.reviews_of_animal(photo.sha256, each.animal.index, each.animal.box)) for each in decisions
+        ]
