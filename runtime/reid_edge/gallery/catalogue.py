@@ -182,6 +182,13 @@ class Catalogue:
         )
         return _sighting(rows[0]) if rows else None
 
+    def sightings_of_photos(self, photos: Collection[str]) -> list[Sighting]:
+        """The sightings of several photos, in the order of their ids."""
+        rows = self.database.rows(
+            f"{_SIGHTINGS} AND s.photo_sha256 IN (SELECT value FROM json_each(?)) ORDER BY s.id", (json.dumps(list(photos)),)
+        )
+        return [_sighting(row) for row in rows]
+
     def photo_sightings(self, photo_sha256: str) -> list[Sighting]:
         """The sightings of this photo, one per animal, in the order of their animals."""
         rows = self.database.rows(f"{_SIGHTINGS} AND s.photo_sha256 = ? ORDER BY s.animal_index", (photo_sha256,))

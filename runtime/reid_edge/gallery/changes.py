@@ -9,24 +9,43 @@ from reid_edge.storage.database import Database
 
 
 @dataclass(frozen=True)
+class Position:
+    """How far a program has followed a gallery: its newest event, and the batch of that event, by which another gallery is recognised."""
+
+    event: int = 0
+    batch: str = ""
+
+
+@dataclass(frozen=True)
 class Changes:
-    """What the decisions after an event changed.
+    """What the decisions after a position changed.
 
     Attributes:
-        last: the newest event; 0 where there is none.
+        position: the newest event now.
         photos: hashes of the photos whose sightings or reviews were added, changed or removed.
-        names: whether the name of an individual, or whose sightings are, changed: answers about any photo may be of another name now.
+        everything: answers about any photo may be different now: an individual has another name or other sightings, or the gallery is
+            another one than before, such as a restored backup.
     """
 
-    last: int
+    position: Position
     photos: frozenset[str]
-    names: bool
+    everything: bool
 
 
-def changes_since(database: Database, event: int) -> Changes:
+def position(database: Database) -> Position:
+    """The newest event."""
+    newest = database.rows("SELECT id, batch FROM event ORDER BY id DESC LIMIT 1")
+    return Position(*newest[0]) if newest else Position()
+
+
+def changes_since(database: Database, since: Position) -> Changes:
     """See `Changes`; an undo counts as a change of what it reverted."""
     with database.snapshot():
-        ((last,),) = database.rows("SELECT coalesce(max(id), 0) FROM event")
+        now = position(database)
+        if now == since:
+            return Changes(now, frozenset(), everything=False)
+        known = since == Position() or database.rows("SELECT 1 FROM event WHERE id = ? AND batch = ?", (since.event, since.batch))
+        event = since.event if known else 0
         rows = database.rows("SELECT kind, payload, changes FROM event WHERE id > ?", (event,))
         undone = [batch for kind, payload, _ in rows if kind == "undo" for batch in json.loads(payload)["batches"]]
         rows += database.rows(
@@ -42,4 +61,4 @@ def changes_since(database: Database, event: int) -> Changes:
             )
             photos.update(sha256 for (sha256,) in found)
         names = any(column in ("name", "individual_id") for _, _, column in changed)
-        return Changes(last, frozenset(photos), names)
+        return Changes(now, frozenset(photos), everything=names or not known)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import Catalogue
-from reid_edge.gallery.changes import Changes, changes_since
+from reid_edge.gallery.changes import Changes, Position, changes_since, position
 from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batch, undo_batches
 from reid_edge.gallery.names import name_key, new_identity_name
 from reid_edge.gallery.records import Event, Sighting, checked_notes, identity_name, person_name
@@ -185,9 +185,13 @@ class Decisions(Catalogue):
         """The newest `limit` events (all where None), newest first."""
         return read_events(self.database, limit)
 
-    def changes_since(self, event: int) -> Changes:
-        """What the decisions after an event changed, for programs that follow a gallery; 0 for all."""
-        return changes_since(self.database, event)
+    def position(self) -> Position:
+        """The newest event, see `changes_since`."""
+        return position(self.database)
+
+    def changes_since(self, position: Position) -> Changes:
+        """What the decisions after a position changed, for programs that follow a gallery; `Position()` for all."""
+        return changes_since(self.database, position)
 
     def _chosen(self, sighting_ids: Sequence[int]) -> list[Sighting]:
         if not sighting_ids:

@@ -120,6 +120,10 @@ class Reviews(StoredFeatures, Decisions):
         """All reviews with a sequence above `after`, oldest first; without those that were undone or replaced."""
         return self._reviews("r.live = 1 AND r.id > ?", after)
 
+    def has_reviews(self) -> bool:
+        """Whether anybody said anything that was not undone."""
+        return bool(self.database.rows("SELECT 1 FROM review WHERE live = 1 LIMIT 1"))
+
     def rejected_identities(self, photos: Collection[str]) -> dict[tuple[str, int], frozenset[str]]:
         """By photo hash and animal, the individuals that a person said it is not."""
         found: dict[tuple[str, int], set[str]] = {}

@@ -94,7 +94,8 @@ def test_a_rejected_individual_is_not_compared_with_that_animal_again(session, s
     (again,) = session.identify(photo)
     assert best not in {ranked.identity for ranked in again.ranking}
     assert any(best in warning for warning in again.warnings)
-    assert again.review is not None and again.review.kind == "rejected"
+    assert again.review is not None
+    assert again.review.kind == "rejected"
     with Gallery.open(session.gallery.path) as gallery:
         gallery.undo()
     (undone,) = session.identify(photo)
@@ -147,7 +148,7 @@ def test_a_stored_answer_has_the_names_of_now(session, photo, own_gallery):
 
 def test_names_of_another_gallery_are_not_taken(session, photo):
     (decision,) = session.identify(photo)
-    others = {number: ("another.jpg", "Zoe") for number in session.gallery.current_names()}
+    others = dict.fromkeys(session.gallery.current_names(), ("another.jpg", "Zoe"))
     assert with_names(decision, others) is decision
 
 

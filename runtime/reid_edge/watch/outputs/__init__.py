@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def open_sinks(configuration: Configuration, out: Path, ledger: Ledger, whole: b
     if configuration.csv:
         from reid_edge.watch.outputs.csv_file import CsvFile
 
-        sinks.append(_opened(CsvFile, out / CSV, ledger))
+        sinks.append(_opened(partial(CsvFile, at_once=whole), out / CSV, ledger))
     if configuration.camtrap_dp:
         from reid_edge.watch.outputs.camtrap_dp import CamtrapDp
 
