@@ -83,7 +83,11 @@ def test_a_persons_word_comes_first_and_the_answer_itself_stays_beside_it(sessio
     (again,) = session.identify(photo)
     assert (again.verdict, again.identity, again.probability) == ("known", other, 1.0)
     assert again.review is not None
-    assert (again.review.person, again.review.verdict, again.review.answered_identity) == ("Ana", decision.verdict, decision.identity)
+    assert (again.review.person, again.review.verdict, again.review.answered_identity) == (
+        "Ana",
+        decision.verdict,
+        decision.identity,
+    )
     assert Decision.from_json(json.loads(json.dumps(again.as_json()))).as_json() == again.as_json()
 
 

@@ -62,7 +62,7 @@ class GalleryFollower:
             for photo in sorted(changed - {answering}):
                 self._ledger.post_revised_photo(photo)
             if changed and answering is None:
-                revise(self._ledger, event, self._ledger.event(event).closed, reviewed=True)
+                revise(self._ledger, event, self._ledger.is_closed(event), reviewed=True)
 
     def has_reviews(self) -> bool:
         """Whether the gallery holds anything that people said, so that a new answer may differ from what was computed."""

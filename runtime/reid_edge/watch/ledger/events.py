@@ -49,6 +49,10 @@ class Events(Rows):
         }
         return LedgerEvent(number, camera, first, last, bool(closed), revision, body)
 
+    def is_closed(self, event_id: int) -> bool:
+        """Whether nothing more is expected of an event."""
+        return bool(self.database.rows("SELECT 1 FROM event WHERE id = ? AND closed = 1", (event_id,)))
+
     def event_animals(self, first: int, last: int) -> list[tuple[int, int, EventAnimal]]:
         """Event, index and animal, of all events whose ids are from `first` to `last`, in their order."""
         rows = self.database.rows(
