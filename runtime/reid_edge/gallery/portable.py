@@ -29,6 +29,7 @@ from reid_edge.gallery.archive import (
 )
 from reid_edge.gallery.names import is_placeholder, name_key
 from reid_edge.gallery.records import LONGEST_NAME, Sighting
+from reid_edge.gallery.spreadsheet import write_spreadsheet
 from reid_edge.gallery.store import DuplicateSighting, Gallery
 from reid_edge.storage.durable import replacing
 from reid_edge.storage.errors import file_errors
@@ -84,19 +85,23 @@ class ImportReport:
 def export_gallery(gallery: Gallery, out: str | Path) -> int:
     """Write the live gallery to `out`, which is replaced in one step; returns how many sightings were written.
 
-    `.csv` writes the AnimalCLEF columns; `.zip` the same table, every fact, the thumbnails and the features.
+    `.csv` writes the AnimalCLEF columns; `.xlsx` a spreadsheet with thumbnails; `.zip` the table of `.csv`, every fact, the thumbnails, the
+    features and the reviews.
 
     Raises:
-        UsageError: another suffix.
+        UsageError: another suffix, or the package for spreadsheets is not installed.
         StorageError: the disk is full or read-only.
     """
     out = Path(out)
-    if out.suffix.lower() not in (".csv", ".zip"):
-        raise UsageError(f"A gallery cannot be exported as {out.name}.", "Name a .csv (the table) or a .zip (everything).")
+    if out.suffix.lower() not in (".csv", ".xlsx", ".zip"):
+        hint = "Name a .csv (the table), an .xlsx (with thumbnails) or a .zip (everything)."
+        raise UsageError(f"A gallery cannot be exported as {out.name}.", hint)
     with gallery.snapshot(), file_errors(out), replacing(out) as file:
         sightings = gallery.sightings()
         if out.suffix.lower() == ".csv":
             file.write(_table(gallery, sightings).encode())
+        elif out.suffix.lower() == ".xlsx":
+            write_spreadsheet(gallery, sightings, file)
         else:
             with zipfile.ZipFile(file, "w") as archive:
                 _write_archive(gallery, sightings, archive)
