@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 from reid_edge.engines import Engine, open_engine, select_device
@@ -52,7 +53,7 @@ class Networks:
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
         probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
-        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
+        self.device = select_device(requested_device, probe, threads, partial(network_files, pack, recipe))
 
     def preprocessing(self, name: str) -> Preprocessing:
         """How this network takes a picture; the network itself is not loaded."""
