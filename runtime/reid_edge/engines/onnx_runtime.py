@@ -109,6 +109,7 @@ class OnnxRuntimeEngine:
             )
         self._session = session
         self._name = name
+        self.concurrent = wanted == "CPUExecutionProvider"
         self.inputs = tuple(_spec(node) for node in session.get_inputs())
         self.outputs = tuple(_spec(node) for node in session.get_outputs())
         self.provenance = Provenance(f"onnxruntime {ort.__version__}", wanted, device, threads)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def is_preferred(networks: Iterable[tuple[bytes, AxisRanges]], threads: int, cac
 
 
 def open_openvino(
-    model: bytes, name: str, ranges: AxisRanges, threads: int, cache: EngineCache | None = None
+    model: bytes, name: str, ranges: AxisRanges, threads: int, cache: EngineCache | None = None, runs: int = 1
 ) -> tuple[OpenVinoEngine, CachedEngine]:
     """Load a network: from the cache, or compiled.
 
@@ -80,6 +81,7 @@ def open_openvino(
         ranges: the sizes that the self-test takes for dynamic axes; the engine takes any.
         threads: CPU threads for one run.
         cache: None is the device's own.
+        runs: how many may go on at the same time.
 
     Raises:
         EngineError: OpenVINO is not installed, refuses the network, or its answers differ from ONNX Runtime's.
@@ -91,7 +93,7 @@ def open_openvino(
     except StorageError:
         built = _compile(model, name, threads)
         cached = CachedEngine(cache.path(key), built.content, built.inputs, built.outputs, built.seconds, True, None)
-    engine = OpenVinoEngine(cached, name, threads)
+    engine = OpenVinoEngine(cached, name, threads, runs)
     if cached.self_test is None:
         reference = _reference(model, name, threads)
         difference = compare_engines(reference, engine, model, f"OpenVINO with the network {name}", ranges)
@@ -104,21 +106,27 @@ def open_openvino(
 class OpenVinoEngine:
     """A network compiled by OpenVINO for the processor; dynamic axes take any size that the network itself takes."""
 
-    def __init__(self, cached: CachedEngine, name: str, threads: int) -> None:
+    def __init__(self, cached: CachedEngine, name: str, threads: int, runs: int = 1) -> None:
         """Load what was compiled on this machine; its hash was checked when it was read.
+
+        Args:
+            cached: from the cache.
+            name: the network's name, for messages.
+            threads: CPU threads for one run.
+            runs: how many may go on at the same time.
 
         Raises:
             EngineError: OpenVINO refuses it.
         """
         try:
-            compiled = _core().import_model(cached.content, "CPU", _options(threads))
+            compiled = _core().import_model(cached.content, "CPU", _options(threads, runs))
         except RuntimeError as error:
             raise EngineError(
                 f"OpenVINO cannot load the network {name}: {_reason(error)}",
                 f"Delete {cached.path}, so that it is compiled anew.",
             ) from error
-        self._request = compiled.create_infer_request()
-        self._name = name
+        self._compiled, self._requests = compiled, local()
+        self._name, self.concurrent = name, True
         self.inputs, self.outputs = cached.inputs, cached.outputs
         self.provenance = Provenance(_library(), "OpenVINO CPU", "openvino", threads)
 
@@ -127,7 +135,9 @@ class OpenVinoEngine:
         check_inputs(self._name, self.inputs, inputs)
         arrays = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
-            values = self._request.infer(arrays, share_inputs=True)
+            if not hasattr(self._requests, "request"):  # each thread has one, with buffers of its own
+                self._requests.request = self._compiled.create_infer_request()
+            values = self._requests.request.infer(arrays, share_inputs=True)
         except RuntimeError as error:
             raise EngineError(f"The network {self._name} failed: {_reason(error)}", "Run: reid-edge doctor") from error
         return {spec.name: values[spec.name] for spec in self.outputs}
@@ -189,8 +199,8 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _options(threads: int) -> dict[str, Any]:
-    return {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _PRECISION}
+def _options(threads: int, runs: int = 1) -> dict[str, Any]:
+    return {"INFERENCE_NUM_THREADS": threads * runs, "NUM_STREAMS": runs, "INFERENCE_PRECISION_HINT": _PRECISION}
 
 
 def _library() -> str:

@@ -49,12 +49,14 @@ class Device:
         provider: ONNX Runtime's execution provider, or ``TensorRT`` or ``OpenVINO`` for these themselves.
         index: of the GPU.
         threads: CPU threads for one run.
+        runs: how many runs of one network may go on at the same time, where the engine can.
     """
 
     name: str
     provider: str
     index: int
     threads: int
+    runs: int = 1
 
 
 def available_devices(threads: int | None = None) -> list[Device]:
@@ -186,7 +188,7 @@ def open_engine(model: bytes, name: str, device: Device, ranges: AxisRanges | No
         engine, _ = open_tensorrt(model, name, device.index, ranges or ranges_of_file(model, name), device.threads)
         return engine
     if device.provider == _OPENVINO:
-        return open_openvino(model, name, ranges or ranges_of_file(model, name), device.threads)[0]
+        return open_openvino(model, name, ranges or ranges_of_file(model, name), device.threads, runs=device.runs)[0]
     return OnnxRuntimeEngine(model, name, providers(device.provider, device.index, model), device.name, device.threads)
 
 
