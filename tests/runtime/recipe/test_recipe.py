@@ -48,6 +48,14 @@ def drop(*path):
     return do
 
 
+def exit_early(recipe, **more):
+    """With an early exit of the last matcher, in the order of counts of inliers, in place of running it in doubt only."""
+    recipe["match"][-1].pop("in_doubt")
+    if recipe["match"][-1].get("order") == "xfeat-distinctive":
+        recipe["match"][-1]["order"] = "xfeat-verified"
+    recipe["early_exit"] = {"tolerance": 0.01, **more}
+
+
 REFUSED = {
     "an unknown stage": (change("watch", {}), r"recipe\.watch is an unknown key"),
     "an unknown key": (change("segment", "treshold", 0.5), r"recipe\.segment\.treshold is an unknown key; .*threshold"),
@@ -60,47 +68,55 @@ REFUSED = {
     "no embedding": (change("embed", []), r"recipe\.retrieve\.embedding is 'efficientnet-lite0', which the pack does not have"),
     "a network of another task": (change("embed", 0, "network", "xfeat"), r"The recipe's embedding network is 'xfeat'"),
     "a network that is not there": (change("segment", "network", "u2net"), r"The recipe's segmentation network is 'u2net'"),
-    "lightglue without a network": (drop("match", 1, "network"), r"recipe\.match\[1\]: the matcher lightglue needs a network"),
+    "lightglue without a network": (drop("match", 3, "network"), r"recipe\.match\[3\]: the matcher lightglue needs a network"),
     "mutual-nearest with a network": (
         change("match", 0, "network", "lighterglue"),
         r"recipe\.match\[0\]: the matcher mutual-nearest takes no network",
     ),
     "an unknown matcher": (change("match", 0, "matcher", "sift"), r"recipe\.match\[0\]\.matcher must be one of"),
-    "best without order": (drop("match", 1, "order"), r"best and order go together"),
-    "order without best": (drop("match", 1, "best"), r"best and order go together"),
-    "order by a later score": (change("match", 1, "order", "xfeat-lighterglue"), r"The matcher xfeat-lighterglue's order is"),
+    "best without order": (drop("match", 3, "order"), r"best and order go together"),
+    "order without best": (drop("match", 3, "best"), r"best and order go together"),
+    "order by a later score": (change("match", 1, "order", "xfeat-lighterglue"), r"The matcher xfeat-distinctive's order is"),
     "keypoints that nobody extracts": (
         change("match", 0, "keypoints", "sift"),
-        r"The matcher xfeat-nearest's keypoints is 'sift'",
+        r"The matcher xfeat-coarse's keypoints is 'sift'",
     ),
     "an estimate by halves": (change("early_exit", {"tolerance": 0.01, "spare": 5}), r"per_match and spare go together"),
     "an early exit without a tolerance": (change("early_exit", {}), r"recipe\.early_exit\.tolerance is missing"),
     "an early exit in no order": (
-        lambda recipe: (recipe["match"].pop(), change("early_exit", {"tolerance": 0.01})(recipe)),
+        lambda recipe: ([recipe["match"][3].pop(key) for key in ("best", "order", "photos")], exit_early(recipe)),
         r"An early exit needs a last matcher of keypoints, given its candidates in the order",
     ),
     "an estimate from a cosine": (
-        lambda recipe: (
-            change("match", 1, "order", "efficientnet-lite0")(recipe),
-            change("early_exit", {"tolerance": 0.01})(recipe),
-        ),
+        lambda recipe: (change("match", 3, "order", "efficientnet-lite0")(recipe), exit_early(recipe)),
         r"An early exit needs a last matcher of keypoints, given its candidates in the order",
     ),
     "an estimate of a share": (
-        lambda recipe: (
-            change("match", 1, "count", "share")(recipe),
-            change("early_exit", {"tolerance": 0.01, "per_match": 1, "spare": 5})(recipe),
-        ),
+        lambda recipe: (change("match", 3, "count", "share")(recipe), exit_early(recipe, per_match=1, spare=5)),
         r"per_match of an early exit compares counts",
     ),
     "an early exit before another score": (
         lambda recipe: (
             change("rerank", [{"name": "near", "embedding": "efficientnet-lite0", "k1": 5, "k2": 2}])(recipe),
-            change("early_exit", {"tolerance": 0.01})(recipe),
+            exit_early(recipe),
         ),
         r"An early exit is for recipes whose last score is a matcher's",
     ),
-    "two scores of one name": (change("match", 0, "name", "efficientnet-lite0"), r"two scores the same name"),
+    "an early exit of a matcher that runs in doubt only": (
+        lambda recipe: (exit_early(recipe), change("match", 3, "in_doubt", True)(recipe)),
+        r"A matcher that runs in doubt only has no early exit",
+    ),
+    "an earlier matcher in doubt": (change("match", 2, "in_doubt", True), r"in_doubt is for the last of several matchers"),
+    "a first matcher in doubt": (
+        lambda recipe: (recipe.update(match=recipe["match"][:1]), change("match", 0, "in_doubt", True)(recipe)),
+        r"in_doubt is for the last of several matchers",
+    ),
+    "another score after the matcher in doubt": (
+        change("rerank", [{"name": "near", "embedding": "efficientnet-lite0", "k1": 5, "k2": 2}]),
+        r"in_doubt is for the last of several matchers, of a recipe that leaves the decision to the calibration",
+    ),
+    "a doubt as a number": (change("match", 3, "in_doubt", 1), r"recipe\.match\[3\]\.in_doubt must be true or false"),
+    "two scores of one name": (change("match", 3, "name", "efficientnet-lite0"), r"two scores the same name"),
     "a name that no gallery stores": (
         change("embed", 0, "name", "a b/../c"),
         r"recipe\.embed\[0\]\.name must be text of the form",
@@ -121,9 +137,20 @@ def test_what_a_recipe_cannot_mean_is_refused(recipe, field_pack, what):
     assert refused.value.hint
 
 
+def test_the_costly_score_is_that_of_the_matcher_in_doubt_and_counts_alone_are_absolute(recipe, field_pack):
+    parsed = parse_recipe(recipe, field_pack.manifest)
+    assert parsed.costly_score == parsed.score_names[-1] == "xfeat-lighterglue"
+    assert parsed.absolute_scores == ("xfeat-verified", "xfeat-lighterglue")
+    settings = parsed.feature_settings()
+    recipe["match"][-1]["in_doubt"] = False
+    always = parse_recipe(recipe, field_pack.manifest)
+    assert (always.costly_score, always.absolute_scores, always.feature_settings()) == ("", parsed.absolute_scores, settings)
+
+
 def test_an_early_exit_is_read_and_changes_no_feature(recipe, field_pack):
     without = parse_recipe(recipe, field_pack.manifest)
     assert without.early_exit is None
+    exit_early(recipe)
     for table in ({"tolerance": 0.01}, {"tolerance": 0.02, "per_match": 0.7, "spare": 10.0}):
         recipe["early_exit"] = table
         parsed = parse_recipe(recipe, field_pack.manifest)
@@ -150,7 +177,7 @@ def test_keypoints_on_the_bars_of_a_letterbox_are_refused(recipe, field_pack):
     ("size", "changes", "message"),
     [
         (96, {}, "loftr takes pictures of 192 pixels, but small is of 96"),
-        (192, {"count": "share"}, "recipe.match\\[2\\]: the matcher loftr counts matches, not share"),
+        (192, {"count": "share"}, "recipe.match\\[4\\]: the matcher loftr counts matches, not share"),
         (192, {"network": "lighterglue"}, "lighterglue states no preprocessing"),
     ],
 )
@@ -160,6 +187,7 @@ def test_pictures_that_the_matcher_cannot_take_are_refused(recipe, field_pack, s
     network = replace(manifest.networks["lighterglue"], preprocessing=grey)
     recipe["extract"].append({"name": "small", "detector": "picture", "size": size, "mask": False, "mask_margin": 0.0})
     match = {"name": "pixels", "keypoints": "small", "matcher": "loftr", "network": "loftr", "min_score": 0.2}
+    recipe["match"][-1]["in_doubt"] = False
     recipe["match"].append({**match, **changes})
     with pytest.raises(PackError, match=message):
         parse_recipe(recipe, replace(manifest, networks={**manifest.networks, "loftr": network}))
