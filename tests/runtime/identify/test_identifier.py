@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from copy import copy
 from dataclasses import replace
 
@@ -205,3 +206,42 @@ def test_a_calibration_made_for_other_scores_is_refused(field_pack, tmp_path):
     other = pack_with(field_pack, tmp_path / "other", replaced={"calibration/scores.json": text})
     with pytest.raises(PackError, match=r"made for the scores .*sift-nearest"):
         _ = Identifier(other, "cpu").calibration
+
+
+def test_a_calibration_that_does_not_say_what_is_clear_without_the_costly_matcher_is_refused(field_pack, tmp_path):
+    calibration = json.loads(field_pack.read_bytes("calibration/scores.json"))
+    whole = {**calibration, "before": None}
+    of_all_scores = {**calibration, "before": {key: calibration[key] for key in ("scores", "species", "generic", "data")}}
+    for name, content in {"none": whole, "other": of_all_scores}.items():
+        files = {"calibration/scores.json": json.dumps(content).encode()}
+        with pytest.raises(PackError, match="does not say what is clear without the score xfeat-lighterglue"):
+            _ = Identifier(pack_with(field_pack, tmp_path / name, replaced=files), "cpu").calibration
+
+
+def with_thresholds_without_the_costly_score(identifier, ask_low, threshold, ask_high) -> Identifier:
+    changed, model = copy(identifier), identifier.calibration
+    entry = replace(model.before.generic, ask_low=ask_low, threshold=threshold, ask_high=ask_high)
+    changed.__dict__["calibration"] = replace(model, before=replace(model.before, species={}, generic=entry))
+    return changed
+
+
+def test_what_is_clear_without_the_costly_matcher_is_answered_without_it(identifier, candidates, samples):
+    clear = with_thresholds_without_the_costly_score(identifier, 0.0, 0.0, 0.0)
+    (decision,) = clear.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates)
+    *others, _ = identifier.recipe.score_names
+    assert decision.verdict == "known"
+    assert [score.name for score in decision.ranking[0].scores] == others
+    assert (decision.thresholds.known_from, decision.thresholds.ask_to) == (0.0, 0.0)
+    costly = identifier.recipe.costly_score
+    (shown,) = (points for points in decision.ranking[0].matches if points.matcher == costly)
+    assert shown.query_xy == ()
+
+
+def test_in_doubt_the_costly_matcher_is_run_and_the_whole_calibration_answers(identifier, candidates, samples):
+    doubt = with_thresholds_without_the_costly_score(identifier, 0.0, 0.5, 1.0)
+    always = copy(identifier)
+    always.recipe = replace(identifier.recipe, match=tuple(replace(match, in_doubt=False) for match in identifier.recipe.match))
+    photo = read_photo(samples / "photos" / "trail_1.jpg")
+    (with_doubt,), (plain,) = (one.identify(photo, candidates) for one in (doubt, always))
+    assert replace(with_doubt, timings_ms={}) == replace(plain, timings_ms={})
+    assert [score.name for score in plain.ranking[0].scores] == list(identifier.recipe.score_names)
