@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reid_edge.pack import Pack
     from reid_edge.recipe import Recipe
 
-_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
+_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino")
 _TENSORRT_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
 
 
@@ -84,7 +84,7 @@ def _pack(name: str) -> dict[str, Any]:
 
 
 def _devices(pack_name: str) -> list[dict[str, Any]]:
-    """Every device: there, self-tested, or what to install. Builds no engine."""
+    """Every device: there, self-tested, or what to install. Builds no engine of TensorRT, which takes minutes."""
     from reid_edge.engines.selection import DEVICE_NAMES
     from reid_edge.pack import find_pack, open_pack
     from reid_edge.recipe import parse_recipe
@@ -100,6 +100,7 @@ def _devices(pack_name: str) -> list[dict[str, Any]]:
 def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, Any]:
     from reid_edge.engines.contract import DeviceAbsentError
     from reid_edge.engines.networks import network_files
+    from reid_edge.engines.openvino_engine import is_preferred
     from reid_edge.engines.selection import find_device, is_ready, self_test
     from reid_edge.engines.tensorrt_engine import missing_for_tensorrt
 
@@ -113,14 +114,18 @@ def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, 
                 "hint": _how_to_build(device.provider, pack_name),
             }
         self_test(device, probe)
+        speed = ""
+        if device.provider == "OpenVINO":
+            faster = is_preferred(network_files(pack, recipe), device.threads)
+            speed = "" if faster else "; not faster than cpu here, so auto does not take it"
     except DeviceAbsentError as error:
-        says = "not part of the installed ONNX Runtime"
+        says = "not installed" if name == "openvino" else "not part of the installed ONNX Runtime"
         if name == "tensorrt":
             says = " ".join(lack.message for lack in missing_for_tensorrt())
         return {"ok": False, "says": f"{says} (optional)", "hint": error.hint}
     except ReidEdgeError as error:
         return {"ok": False, "says": error.message, "hint": error.hint}
-    return {"ok": True, "says": f"{device.provider}, self-test passed", "hint": ""}
+    return {"ok": True, "says": f"{device.provider}, self-test passed{speed}", "hint": ""}
 
 
 def _how_to_build(provider: str, pack_name: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 
 from reid_edge.engines import Engine, open_engine, select_device
@@ -52,7 +54,16 @@ class Networks:
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
         probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
-        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
+        self.device = select_device(requested_device, probe, threads, partial(network_files, pack, recipe))
+
+    def for_several_runs(self) -> Networks:
+        """The same networks, loaded once more, for as many threads that each run one on one core; on a GPU these very ones."""
+        if self.device.name not in ("cpu", "openvino") or self.device.threads == 1:
+            return self
+        other = copy(self)
+        other.device = replace(self.device, threads=1, runs=self.device.threads)
+        other._loaded, other._loading = {}, Lock()
+        return other
 
     def preprocessing(self, name: str) -> Preprocessing:
         """How this network takes a picture; the network itself is not loaded."""
@@ -68,7 +79,8 @@ class Networks:
             with self._loading:
                 if name not in self._loaded:
                     model, ranges = _network_file(self._pack, self._recipe, name)
-                    engine = SharedEngine(open_engine(model, name, self.device, ranges))
+                    engine = open_engine(model, name, self.device, ranges)
+                    engine = engine if engine.concurrent else SharedEngine(engine)
                     self._loaded[name] = LoadedNetwork(engine, self.preprocessing(name))
         return self._loaded[name]
 

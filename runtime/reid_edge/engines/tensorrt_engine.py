@@ -125,6 +125,7 @@ class TensorRTEngine:
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise EngineError(f"The GPU has no memory left for the network {name}.", "Close other programs that use the GPU.")
+        self.concurrent = False
         self.inputs, self.outputs = cached.inputs, cached.outputs
         self.provenance = Provenance(str(library), f"TensorRT on {gpu.name}", f"tensorrt:{gpu.index}", threads)
         self._ranges = ranges

@@ -88,7 +88,7 @@ def test_the_networks_are_not_read_where_nothing_would_have_to_be_built(machine,
         yield
 
     machine(CPU)
-    assert select_device("auto", tiny, networks=files()) == CPU
+    assert select_device("auto", tiny, networks=files) == CPU
     assert is_ready(CPU, tiny, files())
 
 

@@ -16,7 +16,7 @@ from reid_edge.recipe.matchers import MATCHING_BATCH
 
 def pairs_at_a_time(engine: Engine) -> int:
     """How many candidates one run matches: on the CPU one, whose numbers stay in its cache and are not padded to another's."""
-    return 1 if engine.provenance.provider == "CPUExecutionProvider" else MATCHING_BATCH
+    return 1 if engine.provenance.device in ("cpu", "openvino") else MATCHING_BATCH
 
 
 def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: Engine, min_score: float) -> list[Matches]:
