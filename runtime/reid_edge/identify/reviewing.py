@@ -13,8 +13,9 @@ from reid_edge.describe.features import to_arrays
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box, narrowed, overlap
 from reid_edge.gallery import Gallery, NewReview, NewSighting, SightingToEnrol
-from reid_edge.identify.enrolment import margin_of, thumbnail
+from reid_edge.identify.enrolment import margin_of
 from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.photo import Photo
 
 _SAME_BOX = 0.8  # overlap of two boxes of one photo from which on nobody moved the box
