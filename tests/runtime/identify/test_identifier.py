@@ -202,9 +202,9 @@ def test_a_pack_without_calibration_describes_but_does_not_answer(field_pack, tm
 
 
 def test_a_calibration_made_for_other_scores_is_refused(field_pack, tmp_path):
-    text = field_pack.read_bytes("calibration/scores.json").replace(b'"xfeat-nearest"', b'"sift-nearest"')
+    text = field_pack.read_bytes("calibration/scores.json").replace(b'"xfeat-coarse"', b'"sift-coarse"')
     other = pack_with(field_pack, tmp_path / "other", replaced={"calibration/scores.json": text})
-    with pytest.raises(PackError, match=r"made for the scores .*sift-nearest"):
+    with pytest.raises(PackError, match=r"made for the scores .*sift-coarse"):
         _ = Identifier(other, "cpu").calibration
 
 
