@@ -73,7 +73,6 @@ class CachedEngine:
         inputs, outputs: of the network; dynamic axes by the names of the graph.
         build_seconds: what building it took.
         fresh: it was built just now.
-        self_test: how far its answers were from ONNX Runtime's, 0..1; None before the test.
     """
 
     path: Path
@@ -82,7 +81,6 @@ class CachedEngine:
     outputs: tuple[TensorSpec, ...]
     build_seconds: float
     fresh: bool
-    self_test: float | None
 
 
 def default_engine_folder() -> Path:
@@ -109,11 +107,11 @@ class EngineCache:
         try:
             if record is None or record["key"] != _plain(key.facts()) or path.stat().st_size != record["size"]:
                 return None
-            content = path.read_bytes()
-            if _sha256(content) != record["sha256"]:
+            content = _read_checked(path, record["sha256"])
+            if content is None:
                 return None
             inputs, outputs = (tuple(_spec(facts) for facts in record[side]) for side in ("inputs", "outputs"))
-            return CachedEngine(path, content, inputs, outputs, float(record["build_seconds"]), False, record["self_test"])
+            return CachedEngine(path, content, inputs, outputs, float(record["build_seconds"]), False)
         except (OSError, KeyError, TypeError, ValueError):
             return None
 
@@ -131,26 +129,14 @@ class EngineCache:
         """
         if found := self.read(key):
             return found
-        with storage_errors(f"build engines into {self.folder}"):
+        with storage_errors(f"build engines into {self.folder}", "Set REID_EDGE_ENGINES to a folder that can be written."):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with only_writer(self.folder, f"*{TEMPORARY}"):
                 if found := self.read(key):
                     return found
                 built = build(self._timing_cache(key))
                 self._write(key, name, built)
-        return CachedEngine(self.path(key), built.content, built.inputs, built.outputs, built.seconds, True, None)
-
-    def record_self_test(self, key: EngineKey, difference: float) -> None:
-        """Note that the engine answered like ONNX Runtime.
-
-        Raises:
-            StorageError: the disk is full or read-only.
-        """
-        path = self.path(key).with_suffix(".json")
-        record = _read_record(path)
-        if record is not None:
-            with storage_errors(f"note the self-test in {self.folder}"):
-                _write_whole(path, _json({**record, "self_test": difference}))
+        return CachedEngine(self.path(key), built.content, built.inputs, built.outputs, built.seconds, True)
 
     def remove(self, key: EngineKey) -> None:
         """Forget an engine, one that answers wrongly for instance.
@@ -171,7 +157,6 @@ class EngineCache:
             "inputs": [asdict(spec) for spec in built.inputs],
             "outputs": [asdict(spec) for spec in built.outputs],
             "build_seconds": round(built.seconds, 2),
-            "self_test": None,
         }
         path = self.path(key)
         path.with_suffix(".json").unlink(missing_ok=True)
@@ -194,6 +179,22 @@ class EngineCache:
         except OSError:
             return b""
         return content if record is not None and record.get("sha256") == _sha256(content) else b""
+
+
+# Engines whose hash this process has found right, each with what the file system says of the file; a write changes that.
+_CHECKED: dict[Path, tuple[str | int, ...]] = {}
+
+
+def _read_checked(path: Path, sha256: str) -> bytes | None:
+    """The bytes of an engine, hashed once by each process; None where they are not those that were built."""
+    state = path.stat()
+    signature = (sha256, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    content = path.read_bytes()
+    if _CHECKED.get(path) != signature:
+        if _sha256(content) != sha256:
+            return None
+        _CHECKED[path] = signature
+    return content
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from threading import Lock
 
 from reid_edge.engines import Engine, open_engine, select_device
-from reid_edge.engines.contract import SharedEngine
+from reid_edge.engines.contract import OutOfMemoryError, SharedEngine
+from reid_edge.engines.fitting_engine import FittingEngine, say_that_it_runs_on_the_cpu
+from reid_edge.engines.measured import Measured
 from reid_edge.engines.profiles import ranges_of_network
-from reid_edge.engines.selection import NetworkFile
+from reid_edge.engines.run_shape import ONE_PAIR, RunShape, gpu_run_shape
+from reid_edge.engines.selection import NetworkFile, cpu_of, key_on
 from reid_edge.errors import PackError
 from reid_edge.pack import Pack
 from reid_edge.pack.head_labels import Labels, ViewpointLabels, labels_file, parse_labels, parse_viewpoint_labels
@@ -23,10 +26,11 @@ _NO_PREPROCESSING = Preprocessing("stretch", 1, 1, "rgb", 1.0, (0.0,), (1.0,), "
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network that can be run."""
+    """A network that can be run; of a matcher, with how many pairs at a time."""
 
     engine: Engine
     preprocessing: Preprocessing
+    run_shape: RunShape = ONE_PAIR
 
 
 class Networks:
@@ -51,8 +55,8 @@ class Networks:
         self._loading = Lock()
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
-        probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
-        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe))
+        probe, ranges = _network_file(pack, recipe, recipe.networks[0])
+        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe), ranges)
 
     def preprocessing(self, name: str) -> Preprocessing:
         """How this network takes a picture; the network itself is not loaded."""
@@ -67,10 +71,37 @@ class Networks:
         if name not in self._loaded:
             with self._loading:
                 if name not in self._loaded:
-                    model, ranges = _network_file(self._pack, self._recipe, name)
-                    engine = SharedEngine(open_engine(model, name, self.device, ranges))
-                    self._loaded[name] = LoadedNetwork(engine, self.preprocessing(name))
+                    engine, shape = self._open(name)
+                    self._loaded[name] = LoadedNetwork(SharedEngine(engine), self.preprocessing(name), shape)
         return self._loaded[name]
+
+    def warm_up(self) -> None:
+        """Load all networks of the recipe and run each once, so that the first photo waits for none; a daemon does so at its start.
+
+        Raises:
+            EngineError: one cannot be loaded or run on the device.
+        """
+        for name in self._recipe.networks:
+            self[name].engine.warm_up()
+
+    def _open(self, name: str) -> tuple[Engine, RunShape]:
+        """A network on the device; on the CPU, which is said, where a GPU has no memory for it."""
+        model, ranges = _network_file(self._pack, self._recipe, name)
+        if not self.device.is_gpu:
+            return open_engine(model, name, self.device, ranges), ONE_PAIR
+
+        def on_cpu() -> Engine:
+            return open_engine(model, name, cpu_of(self.device))
+
+        try:
+            engine, shape = open_engine(model, name, self.device, ranges), ONE_PAIR
+            if self._pack.manifest.networks[name].task == "matching":
+                key = key_on(self.device, model, ranges)
+                shape = gpu_run_shape(engine, key.ranges, key, Measured())
+        except OutOfMemoryError:
+            say_that_it_runs_on_the_cpu(name)
+            return on_cpu(), ONE_PAIR
+        return FittingEngine(engine, name, on_cpu), shape
 
 
 def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
