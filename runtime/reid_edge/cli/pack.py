@@ -139,7 +139,7 @@ def build_engines(context: click.Context, name: str, device: str | None, targets
     build = _ahead_of_time(targets) if targets else _on_this_gpu(device or "tensorrt:0")
     cache, refused = EngineCache(out), 0
     for network, entry in sorted(opened.manifest.networks.items()):
-        model, ranges = opened.read_bytes(entry.file), ranges_of_network(opened.manifest, recipe, network)
+        model, ranges = opened.read_bytes(entry.file_on(gpu=True)), ranges_of_network(opened.manifest, recipe, network)
         for target, make in build:
             try:
                 engine = make(model, network, ranges, cache)
@@ -233,7 +233,8 @@ def _network_row(name: str, network: Network) -> tuple[str, ...]:
     facts = [f"{key} {_figure(value)}" for key, value in sorted(network.parameters.items())]
     if network.preprocessing:
         facts.insert(0, f"{network.preprocessing.resize} {network.preprocessing.width}x{network.preprocessing.height}")
-    return name, network.task, network.weights, network.precision, network.storage, str(network.opset), ", ".join(facts)
+    precision = f"{network.precision}, fp16 on GPUs" if network.gpu_file else network.precision
+    return name, network.task, network.weights, precision, network.storage, str(network.opset), ", ".join(facts)
 
 
 def _print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

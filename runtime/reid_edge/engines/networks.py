@@ -55,7 +55,7 @@ class Networks:
         self._loading = Lock()
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
-        probe, ranges = _network_file(pack, recipe, recipe.networks[0])
+        probe, ranges = next(network_files(pack, recipe))
         self.device = select_device(requested_device, probe, threads, network_files(pack, recipe), ranges)
 
     def preprocessing(self, name: str) -> Preprocessing:
@@ -86,12 +86,12 @@ class Networks:
 
     def _open(self, name: str) -> tuple[Engine, RunShape]:
         """A network on the device; on the CPU, which is said, where a GPU has no memory for it."""
-        model, ranges = _network_file(self._pack, self._recipe, name)
+        model, ranges = _network_file(self._pack, self._recipe, name, self.device.is_gpu)
         if not self.device.is_gpu:
             return open_engine(model, name, self.device, ranges), ONE_PAIR
 
         def on_cpu() -> Engine:
-            return open_engine(model, name, cpu_of(self.device))
+            return open_engine(_network_file(self._pack, self._recipe, name)[0], name, cpu_of(self.device))
 
         try:
             engine, shape = open_engine(model, name, self.device, ranges), ONE_PAIR
@@ -105,13 +105,13 @@ class Networks:
 
 
 def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
-    """Each network that the recipe opens, once, with the sizes that it is opened for; read one at a time.
+    """Each network that the recipe opens on a GPU, once, with the sizes that it is opened for; read one at a time.
 
     Raises:
         PackError: a file is not what the pack says.
     """
     for name in recipe.networks:
-        yield _network_file(pack, recipe, name)
+        yield _network_file(pack, recipe, name, gpu=True)
 
 
 def _labels(pack: Pack, head: Head) -> Labels:
@@ -138,5 +138,5 @@ def _check_dimension(pack: Pack, name: str, network: str, dimension: int) -> Non
         )
 
 
-def _network_file(pack: Pack, recipe: Recipe, name: str) -> NetworkFile:
-    return pack.read_bytes(pack.manifest.networks[name].file), ranges_of_network(pack.manifest, recipe, name)
+def _network_file(pack: Pack, recipe: Recipe, name: str, gpu: bool = False) -> NetworkFile:
+    return pack.read_bytes(pack.manifest.networks[name].file_on(gpu)), ranges_of_network(pack.manifest, recipe, name)
