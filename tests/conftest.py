@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 # OpenBLAS and OpenMP spin while they wait for one that another process keeps from its core.
 bound_blas_threads(1)
 
+# `auto` is the CPU on every machine, and no test writes into the user's home: in a folder that cannot be made no engine is kept. Tests of
+# kept engines name one of their own.
+os.environ["REID_EDGE_ENGINES"] = os.path.join(os.devnull, "engines")  # noqa: PTH118
+
 # Tests do not time: a busy machine is no reason to fail. `make test` tries the same examples each time; `make fuzz` searches.
 BUSY = (HealthCheck.too_slow,)
 settings.register_profile("fixed", deadline=None, derandomize=True, database=None, suppress_health_check=BUSY)

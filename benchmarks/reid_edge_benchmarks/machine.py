@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from reid_edge.processes import find_program
 
-# Processes running or waiting, averaged over the last minute: above this, someone else is at work.
+# Above this share of the processors' time somebody else was at work.
+_MOST_OTHERS = 0.05
+# Processes running or waiting, averaged over the minute before; for results without the time of others.
 _QUIET_LOAD = 0.7
 _LIBRARIES = (
     *("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "tensorrt", "torch", "timm", "kornia"),
     *("scipy", "scikit-learn", "usearch"),
 )
-_SYSTEM = Path("/sys")
+_SYSTEM, _STATISTICS = Path("/sys"), Path("/proc/stat")
 _ASK_SECONDS = 10
 
 
@@ -47,6 +51,43 @@ def gpu_memory_used() -> int | None:
     return int(answer.split()[0]) if answer and answer.split()[0].isdigit() else None
 
 
+@dataclass(frozen=True)
+class ProcessorTime:
+    """Seconds of all processors together, at one moment.
+
+    Attributes:
+        everybody: that any process took since the machine started, a virtual machine's neighbours included (``steal``).
+        own: that this process took, and its children that have ended.
+        moment: of a clock that only goes forward.
+    """
+
+    everybody: float
+    own: float
+    moment: float
+
+    @classmethod
+    def now(cls, statistics: Path = _STATISTICS) -> ProcessorTime | None:
+        """None where the system does not count it, as outside of Linux."""
+        try:
+            _, *counts = statistics.read_text(encoding="ascii").split("\n", 1)[0].split()
+            user, nice, system, _, _, irq, softirq, steal = (int(count) for count in counts[:8])
+        except (OSError, ValueError):
+            return None
+        ticks = user + nice + system + irq + softirq + steal
+        return cls(ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4]), time.monotonic())
+
+    def others_since(self, begin: ProcessorTime) -> float:
+        """The share of all processors, 0..1, that others took since then. Children that measure have to have ended."""
+        taken = (self.everybody - begin.everybody) - (self.own - begin.own)
+        return min(1.0, max(0.0, taken / (max(1e-9, self.moment - begin.moment) * (os.cpu_count() or 1))))
+
+
+def others_share(begin: ProcessorTime | None) -> float | None:
+    """See `ProcessorTime.others_since`; None where the system does not count it."""
+    now = ProcessorTime.now()
+    return round(now.others_since(begin), 3) if now and begin else None
+
+
 def describe_machine(facts: dict[str, Any]) -> str:
     """One line for a person, with a warning where other work was going on."""
     parts = [str(facts["processor"]), f"{facts['cores']} cores"]
@@ -55,12 +96,16 @@ def describe_machine(facts: dict[str, Any]) -> str:
     parts += [f"governor {facts['governor']}"] if facts.get("governor") else []
     if facts.get("temperatures"):
         parts.append(f"{max(facts['temperatures'].values()):.0f} °C at most")
-    line = f"{', '.join(parts)}, load {facts['load']} before, Python {facts['python']}"
+    others = facts.get("others")
+    work = f"load {facts['load']} before" if others is None else f"{others:.1%} of its processors' time taken by others"
+    line = f"{', '.join(parts)}, {work}, Python {facts['python']}"
     return f"{line}; BUSY with other work, so times compare nothing" if is_busy(facts) else line
 
 
 def is_busy(facts: dict[str, Any]) -> bool:
-    """Whether other work was going on before the measurement."""
+    """Whether other work was going on during the measurement; before it, where only that is known."""
+    if facts.get("others") is not None:
+        return float(facts["others"]) > _MOST_OTHERS
     return float(facts["load"] or 0) > _QUIET_LOAD
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from reid_edge.errors import UsageError
-from reid_edge_benchmarks.machine import describe_machine, machine_facts, temperatures
+from reid_edge_benchmarks.machine import ProcessorTime, describe_machine, machine_facts, others_share, temperatures
 
 _LEADING_FOLDERS = re.compile(r"[^=,:]*/(?=[^/])")
 
@@ -45,7 +45,7 @@ def refuse_missing_folders(*files: Path | None) -> None:
 
 
 class ResultFile:
-    """The JSON file of one measurement; make it before the measurement, because it notes the load of the machine."""
+    """The JSON file of one measurement; make it before the measurement, because it notes what others do meanwhile."""
 
     def __init__(self, path: Path | None) -> None:
         """Describe the machine.
@@ -57,11 +57,11 @@ class ResultFile:
             UsageError: the folder of the file does not exist.
         """
         refuse_missing_folders(path)
-        self._path, self._machine = path, machine_facts()
+        self._path, self._machine, self._begin = path, machine_facts(), ProcessorTime.now()
 
     def save(self, figures: Mapping[str, Any]) -> None:
         """Print what the figures were measured on, and write both to the file."""
-        machine = {**self._machine, "temperatures after": temperatures()}
+        machine = {**self._machine, "temperatures after": temperatures(), "others": others_share(self._begin)}
         click.echo(f"\nMeasured on {describe_machine(machine)}.")
         if self._path:
             finished = datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -15,7 +15,13 @@ from reid_edge_calibration.labels.request import LabelRequest
 
 
 @click.command(short_help="Desktop: fit a pack's calibrators and thresholds.")
-@click.argument("metadata", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("metadata", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--from-decisions",
+    type=click.Path(path_type=Path),
+    metavar="GALLERY",
+    help="Learn from the photos that people confirmed in this gallery (.sqlite), compared with its other photos.",
+)
 @click.option("--pack", "pack_name", required=True, help="The pack to calibrate: a name, folder or zip.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder of the calibrated pack; may be the pack itself."
@@ -45,6 +51,7 @@ from reid_edge_calibration.labels.request import LabelRequest
 @device_options
 def calibrate(
     metadata: tuple[Path, ...],
+    from_decisions: Path | None,
     pack_name: str,
     out: Path,
     labels: LabelRequest,
@@ -66,6 +73,9 @@ def calibrate(
     """
     from reid_edge_calibration.command import Kept, calibrate_pack
 
+    metadata = (*metadata, from_decisions) if from_decisions else metadata
+    if not metadata:
+        raise UsageError("There are no labels to calibrate on.", "Give METADATA, or --from-decisions GALLERY.")
     if report and not report.parent.is_dir():
         raise UsageError(f"There is no folder {report.parent} for the report.", "Create it first.")
     with tempfile.TemporaryDirectory() as temporary:

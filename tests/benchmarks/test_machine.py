@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-from reid_edge_benchmarks.machine import describe_machine, governor, is_busy, machine_facts, temperatures
+import pytest
+
+from reid_edge_benchmarks import machine
+from reid_edge_benchmarks.machine import (
+    ProcessorTime,
+    describe_machine,
+    governor,
+    is_busy,
+    machine_facts,
+    others_share,
+    temperatures,
+)
 
 
 def test_governors_and_temperatures_are_read_from_the_system(tmp_path: Path) -> None:
@@ -41,3 +54,34 @@ def test_a_busy_machine_is_called_so() -> None:
     assert "governor powersave" in line
     assert "71 °C" in line
     assert not is_busy({**facts, "load": 0.1})
+
+
+def test_what_others_did_during_a_measurement_counts_and_the_load_before_it_does_not() -> None:
+    facts = {**machine_facts(), "load": 3.0, "others": 0.02}
+    assert not is_busy(facts)
+    assert "2.0% of its processors' time taken by others" in describe_machine(facts)
+    assert "load" not in describe_machine(facts)
+    assert is_busy({**facts, "load": 0.0, "others": 0.2})
+
+
+def test_the_time_of_others_is_that_of_everybody_without_this_process_and_its_children(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    ticks = machine.os.sysconf("SC_CLK_TCK")
+    (tmp_path / "stat").write_text(f"cpu  {3 * ticks} {ticks} {ticks} {99 * ticks} 5 {ticks} {ticks} {ticks} 7 7\ncpu0 1 1\n")
+    moment = ProcessorTime.now(tmp_path / "stat")
+    assert moment is not None
+    assert moment.everybody == 8
+    assert moment.others_since(ProcessorTime(0.0, moment.own - 6, moment.moment - 10)) == pytest.approx(0.1)
+    assert moment.others_since(ProcessorTime(0.0, moment.own - 9, moment.moment - 10)) == 0
+    assert ProcessorTime.now(tmp_path / "missing") is None
+
+
+def test_a_child_that_has_ended_is_not_another() -> None:
+    begin = ProcessorTime.now()
+    if begin is None:
+        pytest.skip("this system does not count processor time in /proc/stat")
+    subprocess.run([sys.executable, "-c", "sum(range(20_000_000))"], check=True)
+    after = ProcessorTime.now()
+    assert after is not None
+    assert after.own - begin.own > 0.1
+    assert 0 <= others_share(begin) <= 1

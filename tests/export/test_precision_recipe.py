@@ -94,7 +94,11 @@ def test_a_recipe_becomes_a_pack_in_its_precisions_that_the_runtime_runs(
     measures = pack.manifest.parity["u2netp"]
     assert {f"gpu_{measure}" for measure in measures if not measure.startswith("gpu_")} <= measures.keys()
     opened = dict(
-        zip(("u2netp", "efficientnet-lite0", "xfeat"), network_files(pack, parse_recipe(pack.recipe, pack.manifest)), strict=True)
+        zip(
+            ("u2netp", "efficientnet-lite0", "xfeat"),
+            network_files(pack, parse_recipe(pack.recipe, pack.manifest), gpu=True),
+            strict=True,
+        )
     )
     assert opened["u2netp"][0] == pack.read_bytes("u2netp.gpu.onnx")
     inputs = {"xfeat": ("image", "mask"), "efficientnet-lite0": ("image",)}

@@ -142,7 +142,7 @@ def _sides(case: MatcherCase, devices: list[Device]) -> dict[str, Any]:
 
 
 def _self_test(device: Device, pack: Pack) -> Mapping[str, Any]:
-    probe, ranges = next(network_files(pack, parse_recipe(pack.recipe, pack.manifest)))
+    probe, ranges = next(network_files(pack, parse_recipe(pack.recipe, pack.manifest), device.is_gpu))
     self_test(device, probe, ranges)
     return {}
 
@@ -151,7 +151,7 @@ def _agreement(device: Device, pack: Pack, recipe: Recipe, number: int) -> Mappi
     """One network on the device beside ONNX Runtime on the CPU: how far apart, how fast, how long to open."""
     from reid_edge.engines.self_test import canonical_inputs, usual_sizes
 
-    model, ranges = list(network_files(pack, recipe))[number]
+    model, ranges = list(network_files(pack, recipe, device.is_gpu))[number]
     name = recipe.networks[number]
     begin = time.perf_counter()
     engine = open_engine(model, name, device, ranges)

@@ -78,7 +78,7 @@ def measure_latency(
         _open_once(gallery.path, identifier)
     if prepare:
         return None
-    on_gpu = identifier.networks.device.provider not in ("CPUExecutionProvider", "OpenVINOExecutionProvider")
+    on_gpu = identifier.networks.device.name not in ("cpu", "openvino")
     counting = [match.name for match in identifier.recipe.match]
     meter = energy_meter(on_gpu)
     try:

@@ -31,7 +31,7 @@ def reliability(full: bool, only: tuple[str, ...], json_path: Path | None, page:
     --json and without faults to make (--only none) the page is written from the file.
     """
     from reid_edge.errors import UsageError
-    from reid_edge_benchmarks.machine import describe_machine, machine_facts
+    from reid_edge_benchmarks.machine import ProcessorTime, describe_machine, machine_facts, others_share
     from reid_edge_benchmarks.reliability.page import reliability_page
     from reid_edge_benchmarks.reliability.registry import FAULTS
 
@@ -45,7 +45,9 @@ def reliability(full: bool, only: tuple[str, ...], json_path: Path | None, page:
     chosen = [FAULTS[name] for name in (only or tuple(FAULTS)) if name != "none"]
     for fault in chosen:
         click.echo(f"{fault.name}: {fault.title} ...", err=True)
-        result = {"full": full, "machine": describe_machine(machine), **_made(fault, full, keep)}
+        begin = ProcessorTime.now()
+        made = _made(fault, full, keep)
+        result = {"full": full, "machine": describe_machine({**machine, "others": others_share(begin)}), **made}
         results = {**results, **_earlier(json_path), fault.name: result}  # another run may have written other faults meanwhile
         _tell(fault.name, result)
         if json_path:

@@ -76,6 +76,11 @@ def _ratio(side: str, least: float) -> Callable[[Any], tuple[str, bool]]:
     return measure
 
 
+def _fair(latency: Any) -> tuple[str, bool]:
+    _ = _gallery(latency, 1000)["ratios"][WILDFUSION]["as_published"]  # results without it hold the other ratio
+    return _ratio(WILDFUSION, 15)(latency)
+
+
 def _search(scaling: Any) -> tuple[str, bool]:
     exact = next(row for row in scaling["search"] if row["size"] == 100_000)["exact"]
     return _most(exact["p50"], 30, f"{exact['p50']:.1f} ms")
@@ -172,7 +177,7 @@ SPEED = (
     Target("`field`, warm, gallery of 1,000, file to decision", "0.5 s a photo", "latency", _warm),
     Target("GeoMean beside the unpruned pipeline, every set", "within 0.005", "*", _unpruned),
     Target("the same work in PyTorch", "6 times slower", "latency", _ratio(TORCH, 6)),
-    Target("the common pipeline, same candidates and networks, a query", "20 times slower", "latency", _ratio(WILDFUSION, 20)),
+    Target("the common pipeline, its database features kept, same candidates and networks", "15 times slower", "latency", _fair),
     Target("shortlist among 100,000 vectors, memory-mapped", "30 ms", "scaling", _search),
     Target("LightGlue of `field`", "reported", "scaling", _pairs),
     Target("`station` on this processor", "reported", "latency-station", _station),

@@ -54,7 +54,9 @@ def overview() -> str:
 
 def _stages(recipe: Recipe) -> str:
     """The stages in a sentence each."""
-    parts = [f"finds the animal with {recipe.segment.network}" if recipe.segment else "takes the whole frame"]
+    segment = recipe.segment
+    finding = f"finds the animal with {segment.locator or segment.network}" if segment else "takes the whole frame"
+    parts = [f"{finding} and outlines it with {segment.network}" if segment and segment.locator else finding]
     if recipe.orient:
         who = f" of {', '.join(recipe.orient.species)}" if recipe.orient.species else ""
         parts.append(f"turns photos{who} by viewpoint")

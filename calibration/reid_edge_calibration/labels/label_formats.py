@@ -13,17 +13,21 @@ from reid_edge.gallery.enrolment_list import METADATA, read_enrolments
 from reid_edge.gallery.names import name_key
 from reid_edge_calibration.labels.coco_camera_traps import read_coco_camera_traps
 from reid_edge_calibration.labels.csv_table import read_csv_table
+from reid_edge_calibration.labels.gallery_reviews import read_gallery_reviews
 from reid_edge_calibration.labels.labelled_photo import LabelledPhoto, LabelledSource, counted, first_few
 
-KINDS = f"a CSV table, a COCO Camera Traps JSON, a folder that holds {METADATA}, or a folder with a sub-folder per individual"
+KINDS = (
+    f"a CSV table, a COCO Camera Traps JSON, a gallery (.sqlite), a folder that holds {METADATA}, or a folder with a sub-folder per "
+    "individual"
+)
 
 
 def read_labels(path: Path, fold: str | None = None, skip_conflicts: bool = False) -> LabelledSource:
     """The labels of one source, one a photo; the photos are not opened, but have to be there.
 
     Args:
-        path: a CSV table (`csv_table`), a COCO Camera Traps JSON (`coco_camera_traps`), a folder that holds metadata.csv, or a folder with
-            a sub-folder per individual.
+        path: a CSV table (`csv_table`), a COCO Camera Traps JSON (`coco_camera_traps`), a gallery in which people confirmed photos
+            (`gallery_reviews`), a folder that holds metadata.csv, or a folder with a sub-folder per individual.
         fold: rows of this fold only, of a table; None for all.
         skip_conflicts: leave out photos that have two names, also as two files with the same content.
 
@@ -42,6 +46,8 @@ def read_labels(path: Path, fold: str | None = None, skip_conflicts: bool = Fals
             photos = read_csv_table(table, fold)
         elif fold:
             raise UsageError(f"{path} has no column fold.", "Leave --fold out.")
+        elif kind == ".sqlite":
+            photos, notes = read_gallery_reviews(table)
         elif kind == ".json":
             photos, notes = read_coco_camera_traps(table)
         elif kind == "folder" and path.is_dir():

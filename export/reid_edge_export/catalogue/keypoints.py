@@ -77,6 +77,19 @@ def _keynet(name: str, title: str, descriptor: str, address: str, sha256: str = 
     )
 
 
+def _edgepoint2(model: str, widths: tuple[int, int, int, int], dimension: int, detector: int, sha256: str) -> Network:
+    return _keypoints(
+        f"edgepoint2-{model.lower()}",
+        f"EdgePoint2 {model}, keypoints with {dimension}-d descriptors",
+        "MIT",
+        WeightSource(f"https://github.com/HITCSC/EdgePoint2/raw/main/weights/{model}.pth", sha256),
+        colour="grey",
+        dimension=dimension,
+        module="edgepoint2",
+        layout={"widths": widths, "dimension": dimension, "detector": detector},
+    )
+
+
 # Of both networks; with the descriptor's they are four files in one folder, which --weights names and whose hash is pinned.
 _KEYNET_FILES = (
     "https://huggingface.co/kornia/keynet/resolve/main/keynet_pytorch.pth",
@@ -130,6 +143,10 @@ KEYPOINTS = (
         32,
         "055283fd1624d3ab46a05c3b617b1a79a3f28d1f551737eef2d653e8c8232890",
     ),
+    _edgepoint2("T32", (8, 8, 16, 24), 32, 8, "c88b76d2b05cb19de7314a108042d05688424d9a9a3abed97c778078e676cfdc"),
+    _edgepoint2("S64", (8, 8, 24, 32), 64, 8, "a2c7737a85844921a0fded7225cf48c5f596b7eff130abc8711ee5ae5017f097"),
+    _edgepoint2("M64", (8, 16, 32, 48), 64, 8, "eaa1939ef34f26229182cc99a9ce91fbc1d787cd9eddf5d26263626ba1ad8dc6"),
+    _edgepoint2("E64", (16, 16, 48, 64), 64, 16, "968d0bfae2c3f89a11092750160c90862b2b9c5b022e9aef12f97376b61cbdfe"),
     _keypoints(
         "disk",
         "DISK trained with depth, keypoints with 128-d descriptors",

@@ -124,6 +124,22 @@ SEGMENTATION = (
     _yolo11("l", 1.0, 1.0, 512, True),
     _yolo11("x", 1.0, 1.5, 512, True),
     Network(
+        name="yolox-nano",
+        task="segmentation",
+        title="YOLOX-Nano trained on COCO, a detector: boxes for another network to outline in",
+        module="yolox",
+        licence="Apache-2.0",
+        source=WeightSource(
+            "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_nano.onnx",
+            "e8af074932d4ed7e232278e3055cefcdea3edf178874a3694ae292649fb464dd",
+        ),
+        inputs=(TensorSpec("image", "float32", ("batch", 3, "@size", "@size")),),
+        outputs=(TensorSpec("boxes", "float32", ("batch", "cells", 4)), TensorSpec("scores", "float32", ("batch", "cells", 80))),
+        parameters={"size": 416},
+        # The authors fill a letterbox with 114, which is 0 once it is subtracted.
+        preprocessing=Preprocessing("letterbox", 416, 416, "rgb", 1.0, (114.0,) * 3, (1.0,) * 3, "linear"),
+    ),
+    Network(
         name="mobile-sam",
         task="segmentation",
         title="MobileSAM prompted with a box around the middle of the photo",

@@ -13,7 +13,8 @@ import click
 
 from reid_edge.cli.printing import printable
 from reid_edge.decide.decision import Decision, RankedIdentity
-from reid_edge.decide.wording import wording_of
+from reid_edge.decide.facts import ReviewFacts
+from reid_edge.decide.wording import in_percent, wording_of
 from reid_edge.errors import PhotoError
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ _COLUMNS = (
     "notes",
     "sha256",
     "error",
+    "review",
+    "reviewed_by",
+    "reviewed_at",
+    "answer_verdict",
+    "answer_identity",
 )
 _TRUTH_COLUMNS = ("truth", "result")
 _RESULT_COLOURS = {"right": "green", "wrong": "red", "asked": "yellow"}
@@ -96,12 +102,14 @@ class _CsvAnswers:
                 " ".join(decision.warnings),
                 decision.photo.sha256,
                 "",
+                *_review_cells(decision.review),
             ),
             (outcome.identity, outcome.result) if outcome else ("", ""),
         )
 
     def failure(self, path: Path, error: PhotoError) -> None:
-        self._row((str(path), *[""] * (len(_COLUMNS) - 2), error.message), ("", ""))
+        cells = {"photo": str(path), "error": error.message}
+        self._row(tuple(cells.get(column, "") for column in _COLUMNS), ("", ""))
         _print_failure(error)
 
     def end(self) -> None:
@@ -125,6 +133,8 @@ class _TextAnswers:
         wording = wording_of(decision)
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
         _write(f"  {verdict} {printable(wording.headline())}")
+        if decision.review:
+            _write(printable(f"{_INDENT}{_review_sentence(decision.review)}"))
         if wording.others:
             _write(printable(f"{_INDENT}{wording.rest()}"))
         _write(printable(f"{_INDENT}{decision.reason}"))
@@ -143,6 +153,28 @@ class _TextAnswers:
     def end(self) -> None:
         if self._truth:
             _write(self._truth.summary())
+
+
+def _review_cells(review: ReviewFacts | None) -> tuple[str, ...]:
+    if review is None:
+        return ("",) * 5
+    return review.kind, review.person, review.decided_at, review.verdict, review.answered_identity or ""
+
+
+def _review_sentence(review: ReviewFacts) -> str:
+    """Who said what and when, and the answer without it."""
+    person, when = review.person or "a person", review.decided_at[:10]
+    said = {
+        "confirmed": f"{person} confirmed it on {when}",
+        "new": f"{person} named it on {when}",
+        "rejected": f"{person} rejected {review.identity} on {when}",
+        "skipped": f"{person} skipped it on {when}",
+        "not_an_animal": f"{person} said so on {when}",
+    }.get(review.kind, review.kind)
+    if not review.is_final:
+        return f"{said}."
+    who = f" {review.answered_identity}" if review.answered_identity else ""
+    return f"{said}. The answer without that: {review.verdict}{who}, {in_percent(review.probability)}."
 
 
 def _best_other(decision: Decision) -> RankedIdentity | None:

@@ -21,7 +21,7 @@ _SHOWN = 20
 def describe_missing(session: Session, gallery_path: Path, pack_name: str) -> Session:
     """The session, or, where photos had to be described first, another one that knows them."""
     from reid_edge.gallery import Gallery
-    from reid_edge.identify.enrolment import describe_again
+    from reid_edge.identify.describing_again import describe_again
     from reid_edge.identify.session import Session
 
     missing = session.gallery.sightings_without(session.identifier.feature_key)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reid_edge.pack import Pack
     from reid_edge.recipe import Recipe
 
-_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
+_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino")
 _GPU_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
 
 
@@ -84,7 +84,7 @@ def _pack(name: str) -> dict[str, Any]:
 
 
 def _devices(pack_name: str) -> list[dict[str, Any]]:
-    """Every device: there, self-tested, or what to install. Builds no engine."""
+    """Every device: there, self-tested, or what to install. Builds no engine of TensorRT, which takes minutes."""
     from reid_edge.engines.selection import DEVICE_NAMES
     from reid_edge.pack import find_pack, open_pack
     from reid_edge.recipe import parse_recipe
@@ -100,24 +100,30 @@ def _devices(pack_name: str) -> list[dict[str, Any]]:
 def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, Any]:
     from reid_edge.engines.contract import DeviceAbsentError
     from reid_edge.engines.networks import network_files
+    from reid_edge.engines.openvino_engine import is_preferred
     from reid_edge.engines.selection import find_device, is_ready, missing_for, self_test
 
     try:
         device = find_device(name)
-        probe, ranges = next(network_files(pack, recipe))
-        if not is_ready(device, (probe, ranges), network_files(pack, recipe)):
+        probe, ranges = next(network_files(pack, recipe, device.is_gpu))
+        if not is_ready(device, (probe, ranges), network_files(pack, recipe, device.is_gpu)):
             return {
                 "ok": False,
                 "says": f"{device.provider}, engine not built yet",
                 "hint": _how_to_build(device.provider, pack_name),
             }
         self_test(device, probe, ranges)
+        speed = ""
+        if device.provider == "OpenVINO":
+            faster = is_preferred(network_files(pack, recipe), device.threads)
+            speed = "" if faster else "; not faster than cpu here, so auto does not take it"
     except DeviceAbsentError as error:
-        says = " ".join(lack.message for lack in missing_for(name)) or "not part of the installed ONNX Runtime"
+        absent = "not installed" if name == "openvino" else "not part of the installed ONNX Runtime"
+        says = " ".join(lack.message for lack in missing_for(name)) or absent
         return {"ok": False, "says": f"{says} (optional)", "hint": error.hint}
     except ReidEdgeError as error:
         return {"ok": False, "says": error.message, "hint": error.hint}
-    return {"ok": True, "says": f"{device.provider}, self-test passed", "hint": ""}
+    return {"ok": True, "says": f"{device.provider}, self-test passed{speed}", "hint": ""}
 
 
 def _how_to_build(provider: str, pack_name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -12,7 +12,8 @@ from reid_edge.cli.options import gallery_option
 from reid_edge.cli.printing import count_of, print_json, print_table, printable, say
 
 if TYPE_CHECKING:
-    from reid_edge.gallery import Individual, Sighting
+    from reid_edge.gallery import Gallery, Individual, Sighting
+    from reid_edge.gallery.capture_history import OccasionLength
 
 _EXIT_DAMAGED = 4
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -210,14 +211,46 @@ def relink(old: str, new: Path, gallery_path: Path) -> int:
 
 @gallery.command()
 @click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--capture-history",
+    type=click.Choice(["day", "week", "month", "survey"]),
+    help="Write the capture history, by occasions of this length, into the folder OUT: tables for secr, RMark and SPACECAP.",
+)
+@click.option("--species", help="Only this species, in a capture history.")
+@click.option(
+    "--surveys",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The surveys that are the occasions: a CSV table with the columns survey, start and end.",
+)
+@click.option(
+    "--deployments",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Places and periods of the cameras: a deployments.csv of Camtrap DP.",
+)
 @gallery_option
-def export(out: Path, gallery_path: Path) -> None:
-    """Export the gallery to OUT: a .csv (table of sightings) or a .zip (everything, for `gallery import`)."""
+def export(
+    out: Path,
+    capture_history: str | None,
+    species: str | None,
+    surveys: Path | None,
+    deployments: Path | None,
+    gallery_path: Path,
+) -> None:
+    """Export the gallery to OUT: a .csv (table of sightings), an .xlsx (with thumbnails) or a .zip (everything, for `gallery import`).
+
+    With --capture-history OUT is a folder.
+    """
+    from reid_edge.errors import UsageError
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.portable import export_gallery
 
+    if capture_history is None and (species or surveys or deployments):
+        raise UsageError("--species, --surveys and --deployments belong to --capture-history.", "Give that, or leave them out.")
     with Gallery.open(gallery_path, writable=False) as opened:
-        say(f"Wrote {count_of(export_gallery(opened, out), 'sighting')} to {out}.")
+        if capture_history is None:
+            say(f"Wrote {count_of(export_gallery(opened, out), 'sighting')} to {out}.")
+        else:
+            _export_capture_history(opened, out, capture_history, species, surveys, deployments)
 
 
 @gallery.command("import")
@@ -291,6 +324,33 @@ def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gal
     else:
         say(f"To copy what can be read to a new file: reid-edge gallery check --repair --gallery {gallery_path}")
         context.exit(_EXIT_DAMAGED)
+
+
+def _export_capture_history(
+    opened: Gallery, out: Path, length: str, species: str | None, surveys: Path | None, deployments: Path | None
+) -> None:
+    from reid_edge.errors import UsageError
+    from reid_edge.gallery.capture_history import Camera, capture_history, day_of, read_surveys, write_capture_history
+    from reid_edge.watch.outputs.deployments import read_deployments
+
+    if (length == "survey") != (surveys is not None):
+        raise UsageError("Occasions by survey need their days.", "Give --capture-history survey together with --surveys TABLE.")
+    cameras = []
+    for row in read_deployments(deployments) if deployments else ():
+        cells = row.cells
+        if cells.get("latitude") and cells.get("longitude"):
+            days = day_of(cells.get("deploymentStart", "")), day_of(cells.get("deploymentEnd", ""))
+            name = cells.get("cameraID") or cells["deploymentID"]
+            cameras.append(Camera(name, float(cells["latitude"]), float(cells["longitude"]), *days))
+    occasions = read_surveys(surveys) if surveys else ()
+    history = capture_history(opened, cast("OccasionLength", length), species, occasions, cameras)
+    files = write_capture_history(history, out)
+    size = f"{count_of(len(history.individuals), 'individual')} by {count_of(len(history.occasions), 'occasion')}"
+    say(f"Wrote {size} to {out}: {', '.join(files)}.")
+    if history.undated:
+        say(f"note: left out {count_of(history.undated, 'sighting')} without a time, or in no survey.")
+    if not history.cameras:
+        say("note: the files for secr and SPACECAP are missing: no camera has a place. Give --deployments.")
 
 
 def _repair(path: Path, yes: bool) -> None:

@@ -53,14 +53,19 @@ class Truth:
         self._results: Counter[str] = Counter()
 
     def outcome(self, decision: Decision) -> Outcome | None:
-        """Compare an answer, and count it; None where the truth does not name its photo, or not this animal of it."""
+        """Compare an answer, and count it; None where the truth does not name its photo, or not this animal of it.
+
+        What a person said of the animal does not count: the answer itself is compared.
+        """
         identity = self._identities.get(os.path.realpath(decision.photo.path or ""))
         if identity is None or decision.animal.index:
             return None
         enrolled = identity in self._enrolled
         # The identity of `new` is None.
-        is_right = decision.identity == (identity if enrolled else None)
-        result: Result = "asked" if decision.verdict == "ask" else "right" if is_right else "wrong"
+        review = decision.review
+        verdict, answered = (review.verdict, review.answered_identity) if review else (decision.verdict, decision.identity)
+        is_right = answered == (identity if enrolled else None)
+        result: Result = "asked" if verdict == "ask" else "right" if is_right else "wrong"
         self._results[result] += 1
         return Outcome(result, identity, enrolled)
 

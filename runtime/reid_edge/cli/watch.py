@@ -171,18 +171,36 @@ def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> No
 @click.option("--json-lines", is_flag=True, help="Write answers.jsonl.")
 @click.option("--camtrap-dp", is_flag=True, help="Write camtrap-dp, a Camtrap DP 1.0 package.")
 @click.option("--sidecar", is_flag=True, help="Write XMP files beside the photos.")
-@click.option("--species", default="", help="The scientific name of all animals, for the Camtrap DP package.")
-def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, sidecar: bool, species: str) -> None:
+@click.option(
+    "--deployments-template",
+    is_flag=True,
+    help="Write deployments.csv with the cameras filled in, to be completed; keep one that exists.",
+)
+@click.option(
+    "--species", default="", help="The species of all animals, for the Camtrap DP package: its scientific name, or a common one."
+)
+def export(
+    out: Path,
+    to: Path,
+    csv: bool,
+    json_lines: bool,
+    camtrap_dp: bool,
+    sidecar: bool,
+    deployments_template: bool,
+    species: str,
+) -> None:
     """Write all answers of a ledger into another folder. The daemon may be running.
 
-    The Camtrap DP package uses deployments.csv and datapackage.json of the folder --to; of --out where that has none.
+    The Camtrap DP package uses deployments.csv, datapackage.json and species.csv (common to scientific names) of the folder --to; of --out
+    where that has none.
     """
     from reid_edge.storage.errors import file_errors
     from reid_edge.watch import outputs
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
 
-    if not (csv or json_lines or camtrap_dp or sidecar):
-        raise UsageError("No output to export is selected.", "Give --csv, --json-lines, --camtrap-dp or --sidecar.")
+    if not (csv or json_lines or camtrap_dp or sidecar or deployments_template):
+        hint = "Give --csv, --json-lines, --camtrap-dp, --sidecar or --deployments-template."
+        raise UsageError("No output to export is selected.", hint)
     with file_errors(to):
         to.mkdir(parents=True, exist_ok=True)
     wanted = Configuration(
@@ -190,3 +208,11 @@ def export(out: Path, to: Path, csv: bool, json_lines: bool, camtrap_dp: bool, s
     )
     with Ledger.read(out / LEDGER_NAME) as ledger:
         outputs.export(wanted, to, ledger)
+        template = to / outputs.DEPLOYMENTS
+        if deployments_template and template.exists():
+            click.echo(f"{template} exists and is kept.", err=True)
+        elif deployments_template:
+            from reid_edge.watch.outputs.camtrap_dp import write_deployments_template
+
+            cameras = write_deployments_template(template, ledger, out / outputs.DEPLOYMENTS)
+            click.echo(f"Wrote {count_of(cameras, 'camera')} to {template}; complete place, start and end.", err=True)

@@ -15,6 +15,7 @@ from reid_edge.compare.shortlist import most_different
 from reid_edge.describe.features import halves_array, keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.describe.query import Query
+from reid_edge.describe.segmentation import Box
 from reid_edge.describe.viewpoint import ViewpointPredictor
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, Sighting
@@ -170,6 +171,11 @@ class GalleryCandidates:
                 f"A sighting of the gallery {self._gallery.path} lacks the features {error}.",
                 "Run: reid-edge gallery check; then remove that sighting and add its photo again.",
             ) from error
+
+    def rejected(self, photo_sha256: str, animal_index: int, box: Box) -> tuple[str, ...]:
+        """The individuals that a person said this animal of this photo is not."""
+        reviews = self._gallery.reviews_of_animal(photo_sha256, animal_index, box)
+        return tuple(each.identity for each in reviews if each.kind == "rejected" and each.identity is not None)
 
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""

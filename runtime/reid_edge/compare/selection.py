@@ -63,12 +63,20 @@ def select(sightings: Collection[Sighting], undescribed: int, query: Query) -> S
         if not chosen:
             why = "None of the individuals to compare with has a photo in the gallery, so nothing was compared. A person should look."
             return _nothing(query, why, may_be_known=True)
+    excluded = sorted({seen.identity for seen in chosen if seen.identity in query.excluded})
+    chosen = [seen for seen in chosen if seen.identity not in excluded]
+    if not chosen:
+        return _nothing(
+            query, f"A person said that it is none of {', '.join(excluded)}, and there is nobody else to compare with."
+        )
     of_this_side = [seen for seen in chosen if not viewpoint or agrees(seen.viewpoint, viewpoint)]
     if not of_this_side:
         why = f"The gallery holds no photo from the {viewpoint}; the animal may be known from another side. A person should look."
         return _nothing(_with_species(query, chosen), why, may_be_known=True)
     chosen = of_this_side
     warnings, ambiguity = _about_sides(chosen, viewpoint)
+    if excluded:
+        warnings.append(f"Not compared with {', '.join(excluded)}: a person said that it is another animal.")
     if undescribed:
         warnings.append(f"Gallery photos left out because this pack has not described them: {undescribed}.")
     ids = None if len(chosen) == len(sightings) else np.array(sorted(sighting.id for sighting in chosen), np.int64)

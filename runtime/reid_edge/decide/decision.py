@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from reid_edge.decide.facts import PROBABILITY_DIGITS, AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
+from reid_edge.decide.facts import PROBABILITY_DIGITS, AnimalFacts, EngineFacts, PackFacts, PhotoFacts, ReviewFacts, Thresholds
 from reid_edge.decide.wording import wording_of
 from reid_edge.errors import UsageError
 
@@ -133,6 +133,7 @@ class Decision:
         timings_ms: per stage, of the whole photo.
         warnings: what a person should know.
         same_as: names of the gallery that may be one animal, this one; empty where there is no such reason.
+        review: what a person said of this animal; None where nobody did. Verdict, identity and probability then are the person's.
     """
 
     verdict: Verdict
@@ -151,6 +152,7 @@ class Decision:
     timings_ms: Mapping[str, float]
     warnings: tuple[str, ...]
     same_as: tuple[str, ...] = ()
+    review: ReviewFacts | None = None
 
     @property
     def headline(self) -> str:
@@ -178,6 +180,7 @@ class Decision:
             "timings_ms": {stage: round(value, _TIMING_DIGITS) for stage, value in self.timings_ms.items()},
             "warnings": list(self.warnings),
             **({"same_as": list(self.same_as)} if self.same_as else {}),
+            **({"review": self.review.as_json()} if self.review else {}),
         }
 
     @classmethod
@@ -199,6 +202,7 @@ class Decision:
             fields["pack"] = PackFacts(**plain["pack"])
             fields["engine"] = EngineFacts(**plain["engine"])
             fields["warnings"], fields["same_as"] = tuple(plain["warnings"]), tuple(plain.get("same_as", ()))
+            fields["review"] = ReviewFacts(**plain["review"]) if "review" in plain else None
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"This is not a decision of the format {SCHEMA}.", "Identify the photo again.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -127,6 +127,42 @@ class EngineFacts:
     def of(cls, engine: Provenance) -> EngineFacts:
         """The facts of an engine."""
         return cls(engine.library, engine.provider, engine.device, engine.threads)
+
+
+@dataclass(frozen=True)
+class ReviewFacts:
+    """What a person said of the animal, and what the answer was without it.
+
+    Attributes:
+        kind: `confirmed`, `new`, `rejected`, `skipped` or `not_an_animal`; `enrolled` where the gallery got the animal without a review.
+        identity: the individual that it names; None where it names none.
+        person: who said it; '' where not known.
+        decided_at: ISO 8601 in UTC.
+        verdict, answered_identity, probability: of the answer itself.
+    """
+
+    kind: str
+    identity: str | None
+    person: str
+    decided_at: str
+    verdict: str
+    answered_identity: str | None
+    probability: float
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it decides what the animal is."""
+        return self.kind not in ("rejected", "skipped")
+
+    def headline(self, name: Callable[[str], str] = str) -> str:
+        """Such as `Asha, confirmed by Ana`; `name` writes a name, for instance escaped."""
+        words = {"confirmed": "confirmed by", "new": "named by", "enrolled": "enrolled by", "not_an_animal": "according to"}
+        what = "not an animal" if self.identity is None else name(self.identity)
+        return f"{what}, {words[self.kind]} {name(self.person) if self.person else 'a person'}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, rounded."""
+        return {**asdict(self), "probability": round(float(self.probability), PROBABILITY_DIGITS)}
 
 
 @dataclass(frozen=True)

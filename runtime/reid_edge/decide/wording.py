@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reid_edge.decide.facts import PROBABILITY_DIGITS
+from reid_edge.decide.facts import PROBABILITY_DIGITS, ReviewFacts
 
 if TYPE_CHECKING:
     from reid_edge.decide.decision import Decision
@@ -40,11 +40,13 @@ class Wording:
         lead: the likeliest reading; None where there was nobody to compare with.
         is_sure: the verdict is ``known`` or ``new``.
         others: the other readings, likeliest first, `ANOTHER` last. With the lead they add up to 1, but for shares below half a percent.
+        review: what a person decided; None where nobody did. There are no other readings beside it.
     """
 
     lead: Reading | None
     is_sure: bool
     others: tuple[Reading, ...]
+    review: ReviewFacts | None = None
 
     def headline(self, name: Callable[[str], str] = str, percent: Callable[[float], str] | None = None) -> str:
         """Such as ``Chipo, 98 %`` or ``possibly a new individual, 67 %``.
@@ -53,6 +55,8 @@ class Wording:
             name: writes an individual's name, for instance escaped.
             percent: writes a probability; `in_percent` where None.
         """
+        if self.review is not None:
+            return self.review.headline(name)
         if self.lead is None:
             return NOBODY
         hedge = "" if self.is_sure else "possibly "
@@ -65,12 +69,16 @@ class Wording:
 
 def wording_of(decision: Decision) -> Wording:
     """The words of an answer."""
+    if decision.review is not None and decision.review.is_final:
+        return Wording(None, True, (), decision.review)
     ranking = [(ranked.identity, ranked.probability) for ranked in decision.ranking]
     return _wording(decision.verdict, decision.identity, decision.probability, decision.unknown, ranking)
 
 
 def wording_of_json(answer: Mapping[str, Any]) -> Wording:
     """The words of an answer as plain data: of a decision, or of an animal of an event."""
+    if (review := answer.get("review")) and (facts := ReviewFacts(**review)).is_final:
+        return Wording(None, True, (), facts)
     ranking = [(ranked["identity"], ranked["probability"]) for ranked in answer["ranking"]]
     return _wording(answer["verdict"], answer["identity"], answer["probability"], answer["unknown"], ranking)
 

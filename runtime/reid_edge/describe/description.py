@@ -15,12 +15,13 @@ from reid_edge.describe.orientation import NOT_TURNED, Chip, lacks_viewpoint, tu
 from reid_edge.describe.picture import take_picture
 from reid_edge.describe.quality import quality_of
 from reid_edge.describe.query import Query
-from reid_edge.describe.segmentation import NO_ANIMAL, Animal, Box, animals_in_boxes, find_animals, whole_frame
+from reid_edge.describe.segmentation import NO_ANIMAL, Animal, Box, animals_in_boxes, find_animals, locate_animals, whole_frame
 from reid_edge.describe.sift import extract_sift
 from reid_edge.describe.viewpoint import PredictedViewpoint, ViewpointPredictor, completed
 from reid_edge.engines import Engine
 from reid_edge.engines.networks import Networks
 from reid_edge.errors import PhotoError
+from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import Photo
 from reid_edge.recipe import Embed, Recipe
 from reid_edge.timings import Timings
@@ -89,13 +90,18 @@ class Describer:
             EngineError: a network failed.
         """
         segment = self.recipe.segment
-        network = self.networks[segment.network] if segment else None
         if boxes is not None:
-            outlining = (network.engine, network.preprocessing) if network else None
+            outlining = self._network(segment.network) if segment and segment.outline_given else None
             return animals_in_boxes(photo, boxes, outlining, segment) or [whole_frame(photo)]
-        if network is None or segment is None:
+        if segment is None:
             return [replace(whole_frame(photo), found=True)]  # the recipe says that the frame is the animal
-        return find_animals(photo, network.engine, network.preprocessing, segment)
+        if segment.locator:
+            return locate_animals(photo, self._network(segment.locator), self._network(segment.network), segment)
+        return find_animals(photo, *self._network(segment.network), segment)
+
+    def _network(self, name: str) -> tuple[Engine, Preprocessing]:
+        network = self.networks[name]
+        return network.engine, network.preprocessing
 
     def _described(self, animal: Animal, query: Query, timings: Timings) -> DescribedAnimal:
         viewpoint, halves = self._viewpoint(animal, query, timings)

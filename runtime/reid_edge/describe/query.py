@@ -19,6 +19,7 @@ class Query:
         boxes: the animals, (x0, y0, x1, y1) pixels of the upright photo each, where a detector found them; the segmentation network looks
             only inside each of them. Empty: there is no animal. None: the network finds the animals in the whole photo.
         individuals: names of the gallery's individuals to compare with; None for all.
+        excluded: names of individuals that the animals are not, as a person said.
         top: the most identities that a ranking holds.
         with_evidence: whether a decision holds the animal's outline and the matched points, as a report draws them.
         animal: number of the animal that is asked about, from 1, largest first; None for all.
@@ -28,6 +29,7 @@ class Query:
     viewpoint: str = ""
     boxes: Sequence[Box] | None = None
     individuals: Sequence[str] | None = None
+    excluded: Sequence[str] = ()
     top: int = 5
     with_evidence: bool = False
     animal: int | None = None

@@ -2,8 +2,9 @@
 
 Not part of an engine: preprocessing, decoding of outputs, batching policy. They are the stages' business, and the same for all engines.
 
-Threads: an engine may be used from any thread, but by one thread at a time, because its buffers are reused from run to run. The engines
-that `reid_edge.engines.networks.Networks` hands out are `SharedEngine`s, so that two threads that share a `Networks` need no lock.
+Threads: an engine may be used from any thread, but by one thread at a time unless it is `concurrent`, because its buffers are reused from
+run to run. `reid_edge.engines.networks.Networks` makes those that are not into `SharedEngine`s, so that threads that share a `Networks`
+need no lock.
 """
 
 from __future__ import annotations
@@ -57,8 +58,13 @@ class Provenance:
 
 
 class Engine(Protocol):
-    """A loaded network, for one thread at a time."""
+    """A loaded network.
 
+    Attributes:
+        concurrent: several threads may run it at the same time.
+    """
+
+    concurrent: bool
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
@@ -89,6 +95,7 @@ class SharedEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = Lock()
+        self.concurrent = True
         self.inputs, self.outputs = engine.inputs, engine.outputs
 
     @property

@@ -1,8 +1,8 @@
-"""TensorRT engines that were built on this device, each under the key of everything that it depends on.
+"""Engines that were built on this device, by TensorRT or OpenVINO, each under the key of everything that it depends on.
 
-An engine is code for one GPU, one TensorRT and one driver. So an engine lies beside a record (JSON) of its whole key and its sha256, and
-is used only when both fit; without such a record it is foreign or half written, and is built anew. The record is written after the
-engine, and each of the two appears whole or not at all.
+An engine is code for one GPU, one TensorRT and one driver, or for one processor and one OpenVINO. So an engine lies beside a record (JSON)
+of its whole key and its sha256, and is used only when both fit; without such a record it is foreign or half written, and is built anew. The
+record is written after the engine, and each of the two appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ class EngineKey:
 
     Attributes:
         onnx_sha256: hex, of the ONNX file.
-        library: ``tensorrt 10.3.0``, ``tensorrt_rtx 1.7.1.116``, or the ``onnxruntime 1.31.1`` whose provider builds it.
-        compute_capability: of the GPU, such as ``8.7``.
-        gpu: its name; empty where the engine is built for all of a generation.
-        driver: the NVIDIA driver and its CUDA; empty likewise.
-        ranges: the sizes that it accepts.
+        library: ``tensorrt 10.3.0``, ``tensorrt_rtx 1.7.1.116``, ``openvino 2026.4.1``, or the ``onnxruntime 1.31.1`` whose provider
+            builds it.
+        compute_capability: of the GPU, such as ``8.7``; empty for a processor.
+        gpu: its name, or that of the processor; empty where the engine is built for all of a generation.
+        driver: the NVIDIA driver and its CUDA, or the processor's instruction sets; empty likewise.
+        ranges: the sizes that it accepts; empty where it accepts any.
     """
 
     onnx_sha256: str
@@ -73,6 +74,8 @@ class CachedEngine:
         inputs, outputs: of the network; dynamic axes by the names of the graph.
         build_seconds: what building it took.
         fresh: it was built just now.
+        self_test: how far its answers were from ONNX Runtime's, 0..1; None before the test, or where it failed.
+        cpu_seconds: processor time of one run of the engine and of ONNX Runtime; None where it was not measured.
     """
 
     path: Path
@@ -81,6 +84,8 @@ class CachedEngine:
     outputs: tuple[TensorSpec, ...]
     build_seconds: float
     fresh: bool
+    self_test: float | None
+    cpu_seconds: tuple[float, float] | None = None
 
 
 def default_engine_folder() -> Path:
@@ -111,8 +116,11 @@ class EngineCache:
             if content is None:
                 return None
             inputs, outputs = (tuple(_spec(facts) for facts in record[side]) for side in ("inputs", "outputs"))
-            return CachedEngine(path, content, inputs, outputs, float(record["build_seconds"]), False)
-        except (OSError, KeyError, TypeError, ValueError):
+            taken = record.get("cpu_seconds")
+            cpu_seconds = (float(taken[0]), float(taken[1])) if taken else None
+            tested = record.get("self_test")
+            return CachedEngine(path, content, inputs, outputs, float(record["build_seconds"]), False, tested, cpu_seconds)
+        except (OSError, LookupError, TypeError, ValueError):
             return None
 
     def obtain(self, key: EngineKey, name: str, build: Callable[[bytes], BuiltEngine]) -> CachedEngine:
@@ -136,7 +144,19 @@ class EngineCache:
                     return found
                 built = build(self._timing_cache(key))
                 self._write(key, name, built)
-        return CachedEngine(self.path(key), built.content, built.inputs, built.outputs, built.seconds, True)
+        return CachedEngine(self.path(key), built.content, built.inputs, built.outputs, built.seconds, True, None)
+
+    def record_self_test(self, key: EngineKey, difference: float | None, cpu_seconds: tuple[float, float] | None = None) -> None:
+        """Note how far the engine's answers were from ONNX Runtime's (None: too far), and how long each took where it was measured.
+
+        Raises:
+            StorageError: the disk is full or read-only.
+        """
+        path = self.path(key).with_suffix(".json")
+        record = _read_record(path)
+        if record is not None:
+            with storage_errors(f"note the self-test in {self.folder}"):
+                _write_whole(path, _json({**record, "self_test": difference, "cpu_seconds": cpu_seconds}))
 
     def remove(self, key: EngineKey) -> None:
         """Forget an engine, one that answers wrongly for instance.

@@ -25,6 +25,8 @@ class FittingEngine:
     memory for one row runs on the CPU from then on, and `provenance` says so.
     """
 
+    concurrent = False
+
     def __init__(self, engine: Engine, name: str, open_on_cpu: Callable[[], Engine]) -> None:
         """Wrap an engine on a GPU; `open_on_cpu` loads the same network on the CPU."""
         self._engine, self._name, self._open_on_cpu = engine, name, open_on_cpu

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 
 from reid_edge.engines import Engine, open_engine, select_device
@@ -55,8 +57,17 @@ class Networks:
         self._loading = Lock()
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
-        probe, ranges = next(network_files(pack, recipe))
-        self.device = select_device(requested_device, probe, threads, network_files(pack, recipe), ranges)
+        probe, ranges = next(network_files(pack, recipe, gpu=True))
+        self.device = select_device(requested_device, probe, threads, partial(network_files, pack, recipe), ranges)
+
+    def for_several_runs(self) -> Networks:
+        """The same networks, loaded once more, for as many threads that each run one on one core; on a GPU these very ones."""
+        if self.device.name not in ("cpu", "openvino") or self.device.threads == 1:
+            return self
+        other = copy(self)
+        other.device = replace(self.device, threads=1, runs=self.device.threads)
+        other._loaded, other._loading = {}, Lock()
+        return other
 
     def preprocessing(self, name: str) -> Preprocessing:
         """How this network takes a picture; the network itself is not loaded."""
@@ -72,7 +83,8 @@ class Networks:
             with self._loading:
                 if name not in self._loaded:
                     engine, shape = self._open(name)
-                    self._loaded[name] = LoadedNetwork(SharedEngine(engine), self.preprocessing(name), shape)
+                    engine = engine if engine.concurrent else SharedEngine(engine)
+                    self._loaded[name] = LoadedNetwork(engine, self.preprocessing(name), shape)
         return self._loaded[name]
 
     def warm_up(self) -> None:
@@ -104,14 +116,14 @@ class Networks:
         return FittingEngine(engine, name, on_cpu), shape
 
 
-def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
-    """Each network that the recipe opens on a GPU, once, with the sizes that it is opened for; read one at a time.
+def network_files(pack: Pack, recipe: Recipe, gpu: bool = False) -> Iterator[NetworkFile]:
+    """Each network that the recipe opens, on a GPU or elsewhere, once, with the sizes that it is opened for; read one at a time.
 
     Raises:
         PackError: a file is not what the pack says.
     """
     for name in recipe.networks:
-        yield _network_file(pack, recipe, name, gpu=True)
+        yield _network_file(pack, recipe, name, gpu)
 
 
 def _labels(pack: Pack, head: Head) -> Labels:

@@ -119,6 +119,7 @@ class OnnxRuntimeEngine:
             )
         self._session = session
         self._name = name
+        self.concurrent = wanted == "CPUExecutionProvider"
         self.inputs = tuple(_spec(node) for node in session.get_inputs())
         self.outputs = tuple(_spec(node) for node in session.get_outputs())
         self.provenance = Provenance(f"onnxruntime {ort.__version__}", wanted, device, threads)
@@ -135,14 +136,18 @@ class OnnxRuntimeEngine:
 
     def warm_up(self) -> None:
         """See `Engine.warm_up`."""
-        zeros: dict[str, NDArray[np.generic]] = {}
-        for spec in self.inputs:
-            shape = [
-                axis if isinstance(axis, int) else (1 if position == 0 else _WARM_UP_AXIS)
-                for position, axis in enumerate(spec.shape)
-            ]
-            zeros[spec.name] = np.zeros(shape, spec.dtype)
-        self.run(zeros)
+        self.run(warm_up_inputs(self.inputs))
+
+
+def warm_up_inputs(inputs: Sequence[TensorSpec]) -> dict[str, NDArray[np.generic]]:
+    """Zeros for a network's inputs, dynamic axes at a small legal size."""
+    return {
+        spec.name: np.zeros(
+            [axis if isinstance(axis, int) else (1 if number == 0 else _WARM_UP_AXIS) for number, axis in enumerate(spec.shape)],
+            spec.dtype,
+        )
+        for spec in inputs
+    }
 
 
 def _spec(node: Any) -> TensorSpec:

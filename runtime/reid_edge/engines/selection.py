@@ -1,13 +1,14 @@
 """Which device runs the networks: what was asked for, or the best that passes its self-test; never a silent fall-back.
 
 ``tensorrt`` means TensorRT itself where a driver, the package tensorrt and cuda-bindings are installed; else the TensorRT provider of ONNX
-Runtime where it has one; else an error. ``tensorrt-rtx`` means the same of TensorRT-RTX. An answer's provenance says which of the two
-computed it. A device that passed its self-test is not tested again until something changes that the answers depend on.
+Runtime where it has one; else an error. ``tensorrt-rtx`` means the same of TensorRT-RTX, and ``openvino`` of the package openvino. An
+answer's provenance says which of the two computed it. A device that passed its self-test is not tested again until something changes that
+the answers depend on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from reid_edge.engines.contract import DeviceAbsentError, Engine
@@ -15,6 +16,7 @@ from reid_edge.engines.engine_cache import EngineKey, key_of
 from reid_edge.engines.gpu import find_gpu
 from reid_edge.engines.measured import Measured, processor_name
 from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine, conflicting_builds, require_onnxruntime
+from reid_edge.engines.openvino_engine import has_openvino, is_preferred, open_openvino
 from reid_edge.engines.profiles import AxisRanges, fitted, ranges_of_file
 from reid_edge.engines.provider_options import CPU_PROVIDER, RTX_PROVIDER, TENSORRT_PROVIDER, has_built, providers
 from reid_edge.engines.self_test import canonical_inputs, check_numbers, compare_engines, usual_sizes
@@ -34,7 +36,7 @@ _DEVICES = (
 )
 DEVICE_NAMES = ("auto", *(name for name, _ in _DEVICES))
 
-_CPU = "cpu"
+_CPU, _OPENVINO = "cpu", "OpenVINO"
 _GPUS = ("tensorrt", "tensorrt-rtx", "cuda")
 # TensorRT itself instead of ONNX Runtime with it: what stands for the provider, and the library by the device's name.
 _NATIVE = {"TensorRT": "tensorrt", "TensorRT-RTX": "tensorrt-rtx"}
@@ -43,6 +45,8 @@ _BUILD_IN_A_RUN = (TENSORRT_PROVIDER, RTX_PROVIDER)
 
 NetworkFile = tuple[bytes, AxisRanges]
 """An ONNX file's bytes, and the sizes that its engine is built for."""
+NetworkFiles = Callable[[bool], Iterable[NetworkFile]]
+"""Gives the networks of a recipe, as a GPU runs them (True) or another device."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,17 @@ class Device:
 
     Attributes:
         name: as on the command line, with its index where there is one: ``cuda:0``.
-        provider: ONNX Runtime's execution provider, or ``TensorRT`` or ``TensorRT-RTX`` for these themselves.
+        provider: ONNX Runtime's execution provider, or ``TensorRT``, ``TensorRT-RTX`` or ``OpenVINO`` for these themselves.
         index: of the GPU.
         threads: CPU threads for one run.
+        runs: how many runs of one network may go on at the same time, where the engine can.
     """
 
     name: str
     provider: str
     index: int
     threads: int
+    runs: int = 1
 
     @property
     def is_gpu(self) -> bool:
@@ -73,27 +79,33 @@ class Device:
 
 
 def available_devices(threads: int | None = None) -> list[Device]:
-    """TensorRT itself and the devices whose provider is part of the installed ONNX Runtime, best first; not yet self-tested."""
+    """TensorRT and OpenVINO themselves, and the devices whose provider is part of the installed ONNX Runtime; best first, not yet
+    self-tested."""
     count = threads or default_threads()
     native = [
         Device(name, provider, 0, count)
         for provider, name in _NATIVE.items()
         if not missing_for_tensorrt(library=_LIBRARIES[name])
     ]
-    return native + _devices_of_onnx_runtime(threads)
+    return native + _devices_without_driver(threads)
 
 
-def _devices_of_onnx_runtime(threads: int | None) -> list[Device]:
-    present = require_onnxruntime().get_available_providers()
+def _devices_without_driver(threads: int | None) -> list[Device]:
+    """All but TensorRT itself."""
+    present = {*require_onnxruntime().get_available_providers()} | ({_OPENVINO} if has_openvino() else set())
     count = threads or default_threads()
-    return [Device(name, provider, 0, count) for name, provider in _DEVICES if provider in present]
+    found = []
+    for name, provider in _DEVICES:
+        native = [_OPENVINO] if name == "openvino" else []
+        found += [Device(name, one, 0, count) for one in (*native, provider) if one in present]
+    return found
 
 
 def select_device(
     requested: str,
     probe: bytes,
     threads: int | None = None,
-    networks: Iterable[NetworkFile] = (),
+    networks: NetworkFiles = lambda gpu: (),
     ranges: AxisRanges | None = None,
 ) -> Device:
     """Choose the device.
@@ -102,7 +114,8 @@ def select_device(
         requested: a name of `DEVICE_NAMES`; that of a GPU with an optional index (``cuda:1``).
         probe: an ONNX file's bytes to self-test a device with.
         threads: CPU threads for one run; None is `default_threads`.
-        networks: all that will be opened. ``auto`` takes TensorRT only where the engine of each is built; they are read for this only.
+        networks: gives all that will be opened, on a GPU (True) or elsewhere. ``auto`` takes TensorRT only where the engine of each is
+            built, and OpenVINO where it is faster at them; they are read for this only.
         ranges: the sizes that the probe will be opened for; None takes what its file says. An engine is found by its sizes too, so these
             have to be the recipe's where the probe is a network of a recipe.
 
@@ -137,14 +150,14 @@ def find_device(requested: str, threads: int | None = None) -> Device:
             f"Choose one of: {', '.join(DEVICE_NAMES)}; with a number for the second GPU and further, as in cuda:1.",
         )
     # Looking for TensorRT starts the driver, which takes time; do it only where TensorRT was asked for.
-    present = available_devices(threads) if base in _LIBRARIES else _devices_of_onnx_runtime(threads)
+    present = available_devices(threads) if base in _LIBRARIES else _devices_without_driver(threads)
     for device in present:
         if device.name == base:
             return Device(requested, device.provider, int(index or 0), device.threads)
     raise _absent(requested, base)
 
 
-def _best_device(probe: NetworkFile, threads: int | None, networks: Iterable[NetworkFile]) -> Device:
+def _best_device(probe: NetworkFile, threads: int | None, networks: NetworkFiles) -> Device:
     """The best device that passes its self-test and whose engines are built. Building takes minutes: only ``--device tensorrt`` does it.
 
     The TensorRT providers of ONNX Runtime are never taken, because they build in the middle of a start.
@@ -152,7 +165,11 @@ def _best_device(probe: NetworkFile, threads: int | None, networks: Iterable[Net
     for device in available_devices(threads):
         if device.provider in _BUILD_IN_A_RUN:
             continue
-        if not is_ready(device, probe, networks):
+        if device.provider == _OPENVINO:
+            if is_preferred(networks(False), device.threads):
+                return device  # each of its networks has passed the self-test
+            continue
+        if not is_ready(device, probe, networks(True)):
             continue
         if device.provider == CPU_PROVIDER:
             return device  # the self-test compares with the CPU itself, so there is nothing to test
@@ -200,11 +217,14 @@ def open_engine(model: bytes, name: str, device: Device, ranges: AxisRanges | No
         model: the ONNX file's bytes, already verified by the pack.
         name: the network's name, for messages.
         device: from `select_device`.
-        ranges: the sizes that a TensorRT engine is built for; None takes what the file itself says, see `reid_edge.engines.profiles`.
+        ranges: the sizes that a TensorRT engine is built for, and OpenVINO is self-tested with; None takes what the file itself says, see
+            `reid_edge.engines.profiles`.
 
     Raises:
         EngineError: the network cannot be loaded there.
     """
+    if device.provider == _OPENVINO:
+        return open_openvino(model, name, ranges or ranges_of_file(model, name), device.threads, runs=device.runs)[0]
     ranges = ranges_of_file(model, name) if ranges is None and device.is_gpu else ranges or {}
     if device.provider in _NATIVE:
         return open_tensorrt(model, name, device.place, ranges)[0]
@@ -268,6 +288,10 @@ def cpu_of(device: Device) -> Device:
 
 def _absent(requested: str, base: str) -> DeviceAbsentError:
     """The error for a device that this machine lacks: everything that is missing, and what to install."""
+    if base == "openvino":
+        return DeviceAbsentError(
+            "The device openvino was asked for, but the package openvino is not installed.", _how_to_install(base)
+        )
     if base not in _LIBRARIES:
         hint = conflicting_builds() or _how_to_install(base)
         return DeviceAbsentError(f"The device {requested} was asked for, but this ONNX Runtime has no provider for it.", hint)
@@ -283,6 +307,4 @@ def _absent(requested: str, base: str) -> DeviceAbsentError:
 def _how_to_install(base: str) -> str:
     if base == "cuda":
         return how_to_install_onnxruntime_gpu()
-    if base == "openvino":
-        return "Install it: pip install onnxruntime-openvino (in place of onnxruntime)."
     return f"Install it: {install_command(base)}."

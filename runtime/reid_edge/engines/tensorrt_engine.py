@@ -45,6 +45,7 @@ class TensorRTEngine:
         self._engine = self._runtime.deserialize_cuda_engine(cached.content)
         if self._engine is None:
             raise EngineError(f"{library} cannot load the engine of {name}.", f"Delete {cached.path}, so that it is built anew.")
+        self.concurrent = True  # threads wait for one another where the memory is
         self.inputs, self.outputs = cached.inputs, cached.outputs
         self.provenance = Provenance(str(library), f"{library.title} on {gpu.name}", f"{library.device}:{gpu.index}", threads)
         self._sizes = {spec.name: sizes_of(spec.shape, ranges, name) for spec in self.inputs}

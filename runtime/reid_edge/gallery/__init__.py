@@ -1,6 +1,18 @@
 """The catalogue of known individuals: one SQLite file, searched exactly, where every decision can be undone."""
 
 from reid_edge.gallery.records import Event, Individual, NewSighting, Sighting
+from reid_edge.gallery.review_records import NewReview, Review, ReviewConflict, SightingToEnrol
 from reid_edge.gallery.store import DuplicateSighting, Gallery
 
-__all__ = ["DuplicateSighting", "Event", "Gallery", "Individual", "NewSighting", "Sighting"]
+__all__ = [
+    "DuplicateSighting",
+    "Event",
+    "Gallery",
+    "Individual",
+    "NewReview",
+    "NewSighting",
+    "Review",
+    "ReviewConflict",
+    "Sighting",
+    "SightingToEnrol",
+]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reid_edge.errors import GalleryError, ReidEdgeError
 from reid_edge.gallery.arrays import check_feature_key, check_feature_name
 from reid_edge.gallery.records import NewSighting, Observation, checked, identity_name
+from reid_edge.gallery.review_records import NewReview, checked_review
 from reid_edge.storage.errors import file_errors
 from reid_edge.storage.zip_archive import ArchiveError, BoundedZip, ZipLimits
 
@@ -27,6 +28,8 @@ _LARGEST_INDEX = 512 * 2**20
 _LARGEST_THUMBNAIL = 4 * 2**20
 _LARGEST_ARRAY = 256 * 2**20
 _LIMITS = ZipLimits(table_bytes=256 * 2**20, entries=10**6)  # 100,000 sightings with ten files each; an entry has about 230 bytes
+NOTES = ("sex", "life_stage", "notes")
+REVIEW_FIELDS = (*(field.name for field in fields(NewReview)), "decided_at")
 _ENTRY_KEYS = {field.name for field in fields(Observation)} | {"thumbnail", "features"}
 _EXPORT_AGAIN = "Export the gallery again and copy the new file."
 
@@ -37,6 +40,8 @@ class ArchiveReader:
     Attributes:
         individuals: names, each one that an individual may have.
         entries: one per sighting, as in gallery.json; `sighting` and `features` convert it for the gallery.
+        notes: sex, life stage and notes of individuals, by name.
+        reviews: what people said of animals, with when they said it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +55,11 @@ class ArchiveReader:
             index = self._index()
             self.individuals = [identity_name(_of(name, str)) for name in index["individuals"]]
             self.entries: list[dict[str, Any]] = index["sightings"]
+            self.notes = {
+                identity_name(_of(name, str)): {field: _of(noted[field], str) for field in NOTES}
+                for name, noted in _of(index.get("notes", {}), dict).items()
+            }
+            self.reviews = [_reviewed(entry) for entry in _of(index.get("reviews", []), list)]
             self._check_members()
         except ReidEdgeError as error:
             self._zip.close()
@@ -138,6 +148,19 @@ def feature_member(seen: Observation, feature_key: str, name: str) -> str:
 def _observed(entry: dict[str, Any]) -> NewSighting:
     facts = {key: value for key, value in entry.items() if key not in ("thumbnail", "features")}
     return NewSighting(**{**facts, "box": None if facts["box"] is None else tuple(facts["box"])})
+
+
+def _reviewed(entry: dict[str, Any]) -> tuple[NewReview, str]:
+    """A review of gallery.json, every field checked."""
+    facts = {field: entry[field] for field in REVIEW_FIELDS}
+    box, decided_at = facts["box"], _of(facts.pop("decided_at"), str)
+    for field in ("person", "photo_name"):
+        _of(facts[field], str)
+    if facts["answer"] is not None:
+        _of(facts["answer"], dict)
+    if facts["identity"] is not None:
+        _of(facts["identity"], str)
+    return checked_review(NewReview(**{**facts, "box": None if box is None else tuple(box)})), decided_at[:40]
 
 
 def _with(seen: NewSighting, thumbnail: bytes) -> NewSighting:

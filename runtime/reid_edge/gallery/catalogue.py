@@ -28,14 +28,16 @@ class Catalogue:
     def individuals(self, species: str | None = None) -> list[Individual]:
         """Every individual, or those with a sighting of this species, by name."""
         rows = self.database.rows(
-            "SELECT i.name, s.id, s.species, s.viewpoint, s.taken_at "
+            "SELECT i.name, i.sex, i.life_stage, i.notes, s.id, s.species, s.viewpoint, s.taken_at "
             "FROM individual i LEFT JOIN sighting s ON s.individual_id = i.id AND s.live = 1 "
             "WHERE i.live = 1 ORDER BY i.name, s.id"
         )
-        by_name: dict[str, list[tuple[Any, ...]]] = {}
-        for name, *sighting in rows:
-            by_name.setdefault(name, []).extend([tuple(sighting)] if sighting[0] is not None else [])
-        found = [_individual(name, sightings) for name, sightings in by_name.items()]
+        by_name: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for row in rows:
+            sightings = by_name.setdefault(row[:4], [])
+            if row[4] is not None:
+                sightings.append(row[4:])
+        found = [_individual(facts, sightings) for facts, sightings in by_name.items()]
         if species is None:
             return found
         return [one for one in found if species.casefold() in one.species.casefold().split(" / ")]
@@ -46,7 +48,8 @@ class Catalogue:
         rows = self.database.rows(
             "SELECT id, species, viewpoint, taken_at FROM sighting WHERE individual_id = ? AND live = 1", (row_id,)
         )
-        return _individual(stored, rows)
+        (notes,) = self.database.rows("SELECT sex, life_stage, notes FROM individual WHERE id = ?", (row_id,))
+        return _individual((stored, *notes), rows)
 
     def individual_id(self, name: str) -> int:
         """Row id of the live individual of this name; GalleryError with the nearest names where there is none."""
@@ -165,6 +168,11 @@ class Catalogue:
         rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
         return {sighting.id: sighting for sighting in map(_sighting, rows)}
 
+    def current_names(self) -> dict[int, tuple[str, str]]:
+        """By id of every sighting, also of removed ones, the name of its photo and of its individual as they are now."""
+        rows = self.database.rows("SELECT s.id, s.photo_name, i.name FROM sighting s JOIN individual i ON i.id = s.individual_id")
+        return {sighting: (photo, name) for sighting, photo, name in rows}
+
     def has_photo(self, photo_sha256: str, animal_index: int | None = None) -> Sighting | None:
         """The first sighting of this photo, or that of one animal in it; None where there is none."""
         rows = self.database.rows(
@@ -173,6 +181,13 @@ class Catalogue:
             (photo_sha256, animal_index),
         )
         return _sighting(rows[0]) if rows else None
+
+    def sightings_of_photos(self, photos: Collection[str]) -> list[Sighting]:
+        """The sightings of several photos, in the order of their ids."""
+        rows = self.database.rows(
+            f"{_SIGHTINGS} AND s.photo_sha256 IN (SELECT value FROM json_each(?)) ORDER BY s.id", (json.dumps(list(photos)),)
+        )
+        return [_sighting(row) for row in rows]
 
     def photo_sightings(self, photo_sha256: str) -> list[Sighting]:
         """The sightings of this photo, one per animal, in the order of their animals."""
@@ -190,7 +205,8 @@ def stored_facts(seen: Observation) -> dict[str, Any]:
     return {fact: json.dumps(value) if isinstance(value := getattr(seen, fact), tuple) else value for fact in _FACTS}
 
 
-def _individual(name: str, rows: list[tuple[Any, ...]]) -> Individual:
+def _individual(facts: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Individual:
+    name, sex, life_stage, notes = facts
     seen = sorted(taken_at for *_, taken_at in rows if taken_at)
     return Individual(
         name=name,
@@ -199,6 +215,9 @@ def _individual(name: str, rows: list[tuple[Any, ...]]) -> Individual:
         viewpoints=tuple(sorted({viewpoint for _, _, viewpoint, _ in rows if viewpoint})),
         first_seen=seen[0] if seen else "",
         last_seen=seen[-1] if seen else "",
+        sex=sex,
+        life_stage=life_stage,
+        notes=notes,
     )
 
 

@@ -61,6 +61,11 @@ def _catalogue(gallery: Gallery) -> Iterator[Finding]:
         "WHERE s.live = 1 AND i.id IS NULL"
     ):
         yield Finding("damage", f"Sighting {sighting} belongs to no individual.", _RESTORE)
+    for (review,) in gallery.database.rows(
+        "SELECT r.id FROM review r LEFT JOIN individual i ON i.id = r.individual_id AND i.live = 1 "
+        "WHERE r.live = 1 AND i.id IS NULL AND r.kind IN ('confirmed', 'new', 'rejected')"
+    ):
+        yield Finding("damage", f"Review {review} names no individual.", _RESTORE)
     for individual in gallery.individuals():
         if not individual.sightings:
             yield Finding(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import Catalogue
-from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batches
+from reid_edge.gallery.changes import Changes, Position, changes_since, position
+from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batch, undo_batches
 from reid_edge.gallery.names import name_key, new_identity_name
-from reid_edge.gallery.records import Event, Sighting, identity_name
+from reid_edge.gallery.records import Event, Sighting, checked_notes, identity_name, person_name
 
 
 class Decisions(Catalogue):
@@ -44,9 +45,10 @@ class Decisions(Catalogue):
             if target in ids:
                 raise GalleryError(f"{into!r} cannot be merged into itself.", hint)
             with recording(self.database, batch or self.new_batch(), "merge", {"sources": names, "into": into}) as record:
-                for name, row_id in zip(names, ids, strict=True):
-                    for sighting in self.sightings(individual=name):
-                        record.set("sighting", sighting.id, "individual_id", target)
+                for row_id in ids:  # hidden rows too: what was said of a sighting that was removed goes along
+                    for table in ("sighting", "review"):
+                        for (number,) in self.database.rows(f"SELECT id FROM {table} WHERE individual_id = ?", (row_id,)):
+                            record.set(table, number, "individual_id", target)
                     record.set("individual", row_id, "live", 0)
 
     def split(self, name: str, sighting_ids: Sequence[int], new: str, batch: str | None = None) -> None:
@@ -84,7 +86,7 @@ class Decisions(Catalogue):
                     record.set("sighting", sighting.id, "individual_id", target)
 
     def remove_individual(self, name: str, batch: str | None = None) -> None:
-        """Remove an individual and all of her sightings."""
+        """Remove an individual, all of her sightings, and what people said of her."""
         with self.database.transaction():
             row_id, name = self._individual_row(name)
             sightings = self.sightings(individual=name)
@@ -92,6 +94,8 @@ class Decisions(Catalogue):
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
                 for sighting in sightings:
                     record.set("sighting", sighting.id, "live", 0)
+                for (review,) in self.database.rows("SELECT id FROM review WHERE individual_id = ? AND live = 1", (row_id,)):
+                    record.set("review", review, "live", 0)
                 record.set("individual", row_id, "live", 0)
 
     def remove_sightings(self, sighting_ids: Sequence[int], batch: str | None = None) -> None:
@@ -103,6 +107,39 @@ class Decisions(Catalogue):
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
                 for sighting in chosen:
                     record.set("sighting", sighting.id, "live", 0)
+
+    def annotate(
+        self, name: str, sex: str | None = None, life_stage: str | None = None, notes: str | None = None, batch: str | None = None
+    ) -> None:
+        """Note sex, life stage or anything else of an individual; None leaves what is noted.
+
+        Raises:
+            UsageError: a value is not one of its words (`records.SEXES`, `records.LIFE_STAGES`), or the notes are too long.
+        """
+        with self.database.transaction():
+            noted = self.individual(name)
+            row_id, name = self._individual_row(name)
+            values = checked_notes(
+                noted.sex if sex is None else sex,
+                noted.life_stage if life_stage is None else life_stage,
+                noted.notes if notes is None else notes,
+            )
+            changed = {column: value for column, value in values.items() if value != getattr(noted, column)}
+            if changed:
+                payload = {"identity": name, "what": ", ".join(f"{column} {value}" for column, value in changed.items())}
+                with recording(self.database, batch or self.new_batch(), "annotate", payload) as record:
+                    for column, value in changed.items():
+                        record.set("individual", row_id, column, value)
+
+    def set_viewpoint(self, sighting_ids: Sequence[int], viewpoint: str, batch: str | None = None) -> None:
+        """State which side of the animal these sightings show; '' where it is not known."""
+        viewpoint = viewpoint.strip().lower()
+        with self.database.transaction():
+            chosen = self._chosen(sighting_ids)
+            payload = {"sightings": [sighting.id for sighting in chosen], "viewpoint": viewpoint}
+            with recording(self.database, batch or self.new_batch(), "viewpoint", payload) as record:
+                for sighting in chosen:
+                    record.set("sighting", sighting.id, "viewpoint", viewpoint)
 
     def relink(self, places: Mapping[int, str], batch: str | None = None) -> None:
         """Note where photos lie now.
@@ -128,14 +165,6 @@ class Decisions(Catalogue):
         self.relink({each.id: str(path.resolve()) for each in self.photo_sightings(sighting.photo_sha256)}, batch)
         return True
 
-    def confirm(self, photo_sha256: str, identity: str, animal_index: int = 0, batch: str | None = None) -> None:
-        """Record that a person agrees: this animal of this photo is `identity`. Changes no sighting."""
-        self._judge("confirm", photo_sha256, identity, animal_index, batch)
-
-    def reject(self, photo_sha256: str, identity: str, animal_index: int = 0, batch: str | None = None) -> None:
-        """Record that a person disagrees: this animal of this photo is not `identity`. Changes no sighting."""
-        self._judge("reject", photo_sha256, identity, animal_index, batch)
-
     def undo(self, count: int = 1) -> list[UndoneBatch]:
         """Undo the newest `count` batches that are not undone yet (fewer where there are fewer); newest first.
 
@@ -144,16 +173,25 @@ class Decisions(Catalogue):
         """
         return undo_batches(self.database, count, self.new_batch())
 
+    def undo_batch(self, batch: str, person: str = "") -> UndoneBatch:
+        """Undo one batch, also one that is not the newest; `person` is who undoes it.
+
+        Raises:
+            GalleryError: it is undone already, or a later decision stands on it.
+        """
+        return undo_batch(self.database, batch, self.new_batch(), person_name(person))
+
     def history(self, limit: int | None = None) -> list[Event]:
         """The newest `limit` events (all where None), newest first."""
         return read_events(self.database, limit)
 
-    def _judge(self, verdict: str, photo_sha256: str, identity: str, animal_index: int, batch: str | None) -> None:
-        with self.database.transaction():
-            name = self.individual(identity).name
-            payload = {"photo_sha256": photo_sha256, "animal_index": animal_index, "identity": name, "verdict": verdict}
-            with recording(self.database, batch or self.new_batch(), verdict, payload):
-                pass
+    def position(self) -> Position:
+        """The newest event, see `changes_since`."""
+        return position(self.database)
+
+    def changes_since(self, position: Position) -> Changes:
+        """What the decisions after a position changed, for programs that follow a gallery; `Position()` for all."""
+        return changes_since(self.database, position)
 
     def _chosen(self, sighting_ids: Sequence[int]) -> list[Sighting]:
         if not sighting_ids:

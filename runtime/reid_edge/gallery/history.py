@@ -17,9 +17,15 @@ from reid_edge.storage.database import Database
 _CHANGEABLE = {
     ("individual", "name"),
     ("individual", "live"),
+    ("individual", "sex"),
+    ("individual", "life_stage"),
+    ("individual", "notes"),
     ("sighting", "individual_id"),
     ("sighting", "live"),
     ("sighting", "photo_path"),
+    ("sighting", "viewpoint"),
+    ("review", "live"),
+    ("review", "individual_id"),
 }
 
 
@@ -100,6 +106,36 @@ def undo_batches(database: Database, count: int, batch: str) -> list[UndoneBatch
         return [UndoneBatch(name, at, tuple(event for event in events if event.batch == name)) for name, at in newest]
 
 
+def undo_batch(database: Database, batch: str, undo: str, person: str = "") -> UndoneBatch:
+    """Undo one batch, which need not be the newest; the undo is itself an event, in the batch `undo`.
+
+    Raises:
+        GalleryError: nothing of it is left to undo, or a later decision changed a row that it changed.
+    """
+    with database.transaction():
+        rows = database.rows(
+            f"SELECT {_COLUMNS}, changes FROM event WHERE batch = ? AND kind != 'undo' AND undone = 0 ORDER BY id DESC", (batch,)
+        )
+        if not rows:
+            raise GalleryError("This decision is undone already.", "See `reid-edge gallery history`.")
+        changed = {(table, row_id) for row in rows for table, row_id, *_ in json.loads(row[-1])}
+        later = database.rows(
+            f"SELECT {_COLUMNS}, changes FROM event WHERE id > ? AND batch != ? AND kind != 'undo' AND undone = 0 ORDER BY id DESC",
+            (rows[-1][0], batch),
+        )
+        for row in later:
+            if any((table, row_id) in changed for table, row_id, *_ in json.loads(row[-1])):
+                raise GalleryError(f"A later decision stands on this one: {describe(_event(row[:-1]))}.", "Undo that one first.")
+        for row in rows:
+            _revert(database, row[-1])
+        _check_undone(database)
+        database.execute("UPDATE event SET undone = 1 WHERE batch = ? AND kind != 'undo'", (batch,))
+        events = tuple(_event(row[:-1]) for row in reversed(rows))
+        with recording(database, undo, "undo", {"batches": [batch], "events": len(events), "person": person}):
+            pass
+        return UndoneBatch(batch, events[-1].at, events)
+
+
 def read_events(database: Database, limit: int | None = None) -> list[Event]:
     """The newest `limit` events (all where None), newest first."""
     return [
@@ -110,16 +146,26 @@ def read_events(database: Database, limit: int | None = None) -> list[Event]:
 
 def describe(event: Event) -> str:
     """An event in a few words: `rename Zoe to Zoé`."""
-    sentence = _SENTENCES.get(event.kind, "{kind}")
-    values = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in event.payload.items()}
-    with contextlib.suppress(KeyError):
-        return sentence.format(kind=event.kind, **values)
+    sentence = _SENTENCES.get(event.kind, event.kind)
+    values: dict[str, Any] = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in event.payload.items()
+    }
+    with contextlib.suppress(KeyError, TypeError):
+        if event.kind in REVIEW_KINDS:
+            values |= {"photo": values["photo_name"] or values["photo_sha256"][:12], "animal": values["animal_index"] + 1}
+            values["person"] = values["person"] or "somebody"
+        return sentence.format(**values)
     return event.kind
 
 
 _COLUMNS = "id, batch, at, kind, payload, undone"
 _SENTENCES = {
     "add": "add {photo_name} to {identity}",
+    "confirmed": "{person} confirmed that animal {animal} of {photo} is {identity}",
+    "new": "{person} named animal {animal} of {photo}, a new individual, {identity}",
+    "rejected": "{person} rejected that animal {animal} of {photo} is {identity}",
+    "skipped": "{person} skipped animal {animal} of {photo}",
+    "not_an_animal": "{person} said that animal {animal} of {photo} is not an animal",
     "confirm": "confirm that {photo_sha256} is {identity}",
     "reject": "reject that {photo_sha256} is {identity}",
     "rename": "rename {old} to {new}",
@@ -127,9 +173,12 @@ _SENTENCES = {
     "split": "split sightings {sightings} of {identity} off as {new}",
     "remove": "remove {identity} (sightings {sightings})",
     "reassign": "reassign sightings {sightings} to {identity}",
+    "annotate": "note of {identity}: {what}",
+    "viewpoint": "set the viewpoint of sightings {sightings} to {viewpoint}",
     "relink": "relink photos {sightings} to {path}",
     "undo": "undo {events} events",
 }
+REVIEW_KINDS = ("confirmed", "new", "rejected", "skipped", "not_an_animal")
 
 
 def _event(row: tuple[Any, ...]) -> Event:
@@ -151,14 +200,15 @@ def _check_change(table: str, column: str) -> None:
 
 
 def _check_undone(database: Database) -> None:
-    """Another process may have put sightings under an individual that this undo hides."""
-    orphans = database.rows(
-        "SELECT i.name, count(*) FROM sighting s JOIN individual i ON i.id = s.individual_id "
-        "WHERE s.live = 1 AND i.live = 0 GROUP BY i.id LIMIT 1"
-    )
-    if orphans:
-        name, number = orphans[0]
-        raise GalleryError(
-            f"This cannot be undone alone: {number} sightings of {name} were added by another command at the same time.",
-            "Undo both: reid-edge gallery undo --count 2",
+    """Another process may have put sightings or reviews under an individual that this undo hides."""
+    for table, rows, verb in (("sighting", "sightings", "added"), ("review", "reviews", "made")):
+        orphans = database.rows(
+            f"SELECT i.name, count(*) FROM {table} s JOIN individual i ON i.id = s.individual_id "
+            "WHERE s.live = 1 AND i.live = 0 GROUP BY i.id LIMIT 1"
         )
+        if orphans:
+            name, number = orphans[0]
+            raise GalleryError(
+                f"This cannot be undone alone: {number} {rows} of {name} were {verb} by another command at the same time.",
+                "Undo both: reid-edge gallery undo --count 2",
+            )

@@ -20,6 +20,8 @@ from reid_edge.gallery.archive import (
     ARCHIVE_FORMAT,
     ARCHIVE_VERSION,
     INDEX,
+    NOTES,
+    REVIEW_FIELDS,
     TABLE,
     ArchiveReader,
     feature_member,
@@ -27,6 +29,7 @@ from reid_edge.gallery.archive import (
 )
 from reid_edge.gallery.names import is_placeholder, name_key
 from reid_edge.gallery.records import LONGEST_NAME, Sighting
+from reid_edge.gallery.spreadsheet import write_spreadsheet
 from reid_edge.gallery.store import DuplicateSighting, Gallery
 from reid_edge.storage.durable import replacing
 from reid_edge.storage.errors import file_errors
@@ -82,19 +85,23 @@ class ImportReport:
 def export_gallery(gallery: Gallery, out: str | Path) -> int:
     """Write the live gallery to `out`, which is replaced in one step; returns how many sightings were written.
 
-    `.csv` writes the AnimalCLEF columns; `.zip` the same table, every fact, the thumbnails and the features.
+    `.csv` writes the AnimalCLEF columns; `.xlsx` a spreadsheet with thumbnails; `.zip` the table of `.csv`, every fact, the thumbnails, the
+    features and the reviews.
 
     Raises:
-        UsageError: another suffix.
+        UsageError: another suffix, or the package for spreadsheets is not installed.
         StorageError: the disk is full or read-only.
     """
     out = Path(out)
-    if out.suffix.lower() not in (".csv", ".zip"):
-        raise UsageError(f"A gallery cannot be exported as {out.name}.", "Name a .csv (the table) or a .zip (everything).")
+    if out.suffix.lower() not in (".csv", ".xlsx", ".zip"):
+        hint = "Name a .csv (the table), an .xlsx (with thumbnails) or a .zip (everything)."
+        raise UsageError(f"A gallery cannot be exported as {out.name}.", hint)
     with gallery.snapshot(), file_errors(out), replacing(out) as file:
         sightings = gallery.sightings()
         if out.suffix.lower() == ".csv":
             file.write(_table(gallery, sightings).encode())
+        elif out.suffix.lower() == ".xlsx":
+            write_spreadsheet(gallery, sightings, file)
         else:
             with zipfile.ZipFile(file, "w") as archive:
                 _write_archive(gallery, sightings, archive)
@@ -106,7 +113,7 @@ def import_gallery(gallery: Gallery, archive: str | Path, same_names: bool = Fal
 
     Sightings of the same animal of the same photo are the same. Where the two disagree about who a photo shows, this gallery stays as it
     is and the report lists the conflict. Individuals of one name are the same where they share a photo; otherwise the archive's gets a
-    new name, as a second herd may have an Asha too.
+    new name, as a second herd may have an Asha too. Reviews are added where nothing in this gallery contradicts them.
 
     Args:
         gallery: writable.
@@ -140,6 +147,12 @@ def import_gallery(gallery: Gallery, archive: str | Path, same_names: bool = Fal
             added += 1
             for key, features in reader.features(entry).items():
                 gallery.write_features(sighting_id, key, features)
+        for name, noted in reader.notes.items():
+            ours = gallery.individual(names.get(name, name))
+            gallery.annotate(ours.name, **{field: getattr(ours, field) or value for field, value in noted.items()}, batch=batch)
+        for review, decided_at in reader.reviews:
+            identity = None if review.identity is None else names.get(review.identity, review.identity)
+            gallery.carry_over(replace(review, identity=identity), decided_at, batch)
     return ImportReport(added, present, tuple(conflicts), tuple(shared), unidentified)
 
 
@@ -211,8 +224,16 @@ def _write_archive(gallery: Gallery, sightings: Sequence[Sighting], archive: zip
                 np.lib.format.write_array(data, array, version=(1, 0), allow_pickle=False)
                 _write(archive, feature_member(seen, key, name), data.getvalue())
         entries.append(entry)
-    names = [individual.name for individual in gallery.individuals()]
+    individuals = gallery.individuals()
+    names = [individual.name for individual in individuals]
     index = {"format": ARCHIVE_FORMAT, "format_version": ARCHIVE_VERSION, "individuals": names, "sightings": entries}
+    notes = {one.name: {field: getattr(one, field) for field in NOTES} for one in individuals}
+    reviews = [{field: getattr(review, field) for field in REVIEW_FIELDS} for review in gallery.reviews()]
+    # Only where there are some: without them the archive is that of earlier versions, to the last byte.
+    if any(any(noted.values()) for noted in notes.values()):
+        index["notes"] = notes
+    if reviews:
+        index["reviews"] = reviews
     _write(archive, INDEX, json.dumps(index, ensure_ascii=False, indent=1).encode(), zipfile.ZIP_DEFLATED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
@@ -13,6 +13,12 @@ from typing import Any
 from reid_edge.errors import UsageError
 
 LONGEST_NAME = 200
+
+SEXES = ("female", "male")
+LIFE_STAGES = ("adult", "subadult", "juvenile")
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels of the upright photo, x right, y down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +49,7 @@ class Observation:
     longitude: float | None = None
     place: str = ""
     encounter: str = ""
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +77,8 @@ class Individual:
         sightings: how many there are.
         viewpoints: of its sightings, sorted, without ''.
         first_seen, last_seen: smallest and largest `taken_at`, '' where not known.
+        sex, life_stage: one of `SEXES` and of `LIFE_STAGES`, the words of Camtrap DP; '' where not known.
+        notes: free text.
     """
 
     name: str
@@ -79,6 +87,9 @@ class Individual:
     viewpoints: tuple[str, ...]
     first_seen: str
     last_seen: str
+    sex: str = ""
+    life_stage: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,19 @@ def identity_name(text: str) -> str:
     Raises:
         UsageError: empty, longer than 200 characters, or with a control character.
     """
+    return _name(text, "Give the individual a short readable name.")
+
+
+def person_name(text: str) -> str:
+    """The name of a person as it is stored, as `identity_name`; it may be empty.
+
+    Raises:
+        UsageError: longer than 200 characters, or with a control character.
+    """
+    return _name(text, "Give the person a short readable name.") if text.strip() else ""
+
+
+def _name(text: str, hint: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     problem = ""
     if not name:
@@ -108,7 +132,7 @@ def identity_name(text: str) -> str:
     elif any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         problem = "holds a control character"
     if problem:
-        raise UsageError(f"The name {name[:40]!r} {problem}.", "Give the individual a short readable name.")
+        raise UsageError(f"The name {name[:40]!r} {problem}.", hint)
     return name
 
 
@@ -121,30 +145,48 @@ def checked(new: NewSighting) -> NewSighting:
     texts = {field: _text(field, getattr(new, field)) for field in ("identity", *_TEXTS)}
     texts["identity"] = identity_name(texts["identity"])
     texts["viewpoint"] = texts["viewpoint"].lower()
-    if not isinstance(new.photo_sha256, str) or not re.fullmatch("[0-9a-f]{64}", new.photo_sha256):
-        raise _wrong("photo_sha256", new.photo_sha256, "64 hex digits")
+    checked_sha256(new.photo_sha256)
     if not isinstance(new.animal_index, Integral) or not 0 <= new.animal_index < 1000:
         raise _wrong("animal_index", new.animal_index, "a number from 0")
     if new.thumbnail is not None and not isinstance(new.thumbnail, bytes):
         raise _wrong("thumbnail", type(new.thumbnail).__name__, "JPEG bytes or None")
-    box = None
-    if new.box is not None:
-        if len(new.box) != 4:
-            raise _wrong("box", new.box, "x0, y0, x1, y1")
-        x0, y0, x1, y1 = (_number("box", value, math.inf) for value in new.box)
-        if x0 > x1 or y0 > y1:
-            raise _wrong("box", new.box, "x0, y0, x1, y1 with x0 <= x1 and y0 <= y1")
-        box = (x0, y0, x1, y1)
     latitude = None if new.latitude is None else _number("latitude", new.latitude, 90)
     longitude = None if new.longitude is None else _number("longitude", new.longitude, 180)
     values: dict[str, Any] = {
         **texts,
         "animal_index": int(new.animal_index),
-        "box": box,
+        "box": checked_box(new.box),
         "latitude": latitude,
         "longitude": longitude,
     }
     return replace(new, **values)
+
+
+def checked_sha256(value: object) -> str:
+    """The hash of a photo; UsageError where it is none."""
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise _wrong("photo_sha256", value, "64 hex digits")
+    return value
+
+
+def checked_box(box: Sequence[float] | None) -> Box | None:
+    """A box as numbers; UsageError where it is none."""
+    if box is None:
+        return None
+    if len(box) != 4:
+        raise _wrong("box", box, "x0, y0, x1, y1")
+    x0, y0, x1, y1 = (_number("box", value, math.inf) for value in box)
+    if x0 > x1 or y0 > y1:
+        raise _wrong("box", box, "x0, y0, x1, y1 with x0 <= x1 and y0 <= y1")
+    return x0, y0, x1, y1
+
+
+def checked_notes(sex: str, life_stage: str, notes: str) -> dict[str, str]:
+    """What people note of an individual, by column; UsageError where a value is not one of its words, or the notes are too long."""
+    for field, value, words in (("sex", sex, SEXES), ("life_stage", life_stage, LIFE_STAGES)):
+        if value and value not in words:
+            raise UsageError(f"The {field} of an individual is {value[:60]!r}.", f"Give {', '.join(words)}, or nothing.")
+    return {"sex": sex, "life_stage": life_stage, "notes": _text("notes", notes)}
 
 
 _TEXTS = ("photo_name", "photo_path", "species", "viewpoint", "taken_at", "place", "encounter")

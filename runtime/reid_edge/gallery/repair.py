@@ -32,12 +32,16 @@ from reid_edge.storage.opening import create_database, open_database
 from reid_edge.storage.salvage import DamagedDatabase
 
 _COLUMNS = {
-    "individual": ("id", "name", "live"),
+    "individual": ("id", "name", "live", "sex", "life_stage", "notes"),
     "sighting": (
         *("id", "individual_id", "live", "added_at", "photo_sha256", "animal_index", "photo_name", "photo_path", "species"),
         *("viewpoint", "taken_at", "latitude", "longitude", "place", "encounter", "box", "thumbnail"),
     ),
     "feature": ("id", "sighting_id", "feature_key", "name", "dtype", "shape", "crc32", "data"),
+    "review": (
+        *("id", "live", "batch", "photo_sha256", "photo_name", "animal_index", "box", "kind", "individual_id", "sighting_id"),
+        *("person", "decided_at", "answer"),
+    ),
     "event": ("id", "batch", "at", "kind", "payload", "changes", "undone"),
 }
 
@@ -166,6 +170,7 @@ class _Copy:
         self._copy_individuals()
         self._copy_sightings()
         without = self._copy_features()
+        self._copy_reviews()
         decisions = self._copy_events()
         return Salvage(
             individuals=self._count("individual WHERE live = 1"),
@@ -183,13 +188,14 @@ class _Copy:
         )
 
     def _copy_individuals(self) -> None:
-        for number, name, live in self._old.rows("individual", _COLUMNS["individual"]):
+        for number, name, live, sex, life_stage, notes in self._old.rows("individual", _COLUMNS["individual"]):
             text = str(name)
             if live and (text, True) in self._names.values():
                 text = self._free_name(text)
                 self._recovered.append(text)
             self._names[number] = (text, bool(live))
-            self._new.insert("individual", id=number, name=text, live=int(bool(live)))
+            noted = {"sex": str(sex or ""), "life_stage": str(life_stage or ""), "notes": str(notes or "")}
+            self._new.insert("individual", id=number, name=text, live=int(bool(live)), **noted)
 
     def _copy_sightings(self) -> None:
         live_animals: set[tuple[Any, Any]] = set()
@@ -247,6 +253,19 @@ class _Copy:
             usual.setdefault(key, Counter())[frozenset(names)] += 1
         full = {key: max(sets, key=lambda names: (len(names), sets[names])) for key, sets in usual.items()}
         return {(number, key) for number in self._photos for key in full if frozenset(kept.get((number, key), ())) != full[key]}
+
+    def _copy_reviews(self) -> None:
+        """Copy the reviews; one that names an individual or a sighting that is lost is hidden, or loses its sighting."""
+        for values in self._old.rows("review", _COLUMNS["review"]):
+            row = dict(zip(_COLUMNS["review"], values, strict=True))
+            individual = row["individual_id"]
+            if individual is not None and not self._names.get(individual, ("", False))[1]:
+                row["live"] = 0
+                row["individual_id"] = individual if individual in self._names else None
+            if row["sighting_id"] not in self._photos:
+                row["sighting_id"] = None
+            if not self._new.try_insert("review", **row):
+                self._refused = True
 
     def _copy_events(self) -> int:
         copied = 0

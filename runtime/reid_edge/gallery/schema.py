@@ -80,11 +80,38 @@ CREATE TRIGGER revision_sighting_changed AFTER UPDATE OF live ON sighting
     BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
 """
 
+# review: what a person said of one animal in one photo. `live` 0 hides one that was undone or that a later one replaced. `individual_id` is
+# whom it names, none of a photo that was skipped or that shows no animal. `answer` is the answer that it was about, as JSON.
+_REVIEWS = """
+CREATE TABLE review (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    live INTEGER NOT NULL DEFAULT 1,
+    batch TEXT NOT NULL,
+    photo_sha256 TEXT NOT NULL,
+    photo_name TEXT NOT NULL,
+    animal_index INTEGER NOT NULL,
+    box TEXT,
+    kind TEXT NOT NULL CHECK (kind IN ('confirmed', 'new', 'rejected', 'skipped', 'not_an_animal')),
+    individual_id INTEGER REFERENCES individual (id),
+    sighting_id INTEGER REFERENCES sighting (id),
+    person TEXT NOT NULL,
+    decided_at TEXT NOT NULL,
+    answer TEXT
+);
+CREATE INDEX review_photo ON review (photo_sha256) WHERE live = 1;
+CREATE INDEX review_individual ON review (individual_id);
+ALTER TABLE individual ADD COLUMN sex TEXT NOT NULL DEFAULT '';
+ALTER TABLE individual ADD COLUMN life_stage TEXT NOT NULL DEFAULT '';
+ALTER TABLE individual ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+CREATE TRIGGER revision_sighting_viewpoint AFTER UPDATE OF viewpoint ON sighting
+    BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+"""
+
 GALLERY = DatabaseKind(
     noun="gallery",
     error=GalleryError,
     application_id=0x52454944,  # "REID"
-    migrations=(("first tables", sql_script(_FIRST_TABLES)),),
+    migrations=(("first tables", sql_script(_FIRST_TABLES)), ("reviews", sql_script(_REVIEWS))),
     rollback_journal="delete",
     missing="Make one: reid-edge gallery init --gallery {path}",
     wrong_file="Name the SQLite file that `reid-edge gallery init` made.",

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,10 +19,9 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import stored_facts
-from reid_edge.gallery.decisions import Decisions
-from reid_edge.gallery.features import StoredFeatures
 from reid_edge.gallery.history import recording
 from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_name
+from reid_edge.gallery.reviews import Reviews
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.search import VectorIndex
 from reid_edge.storage.database import Database
@@ -39,10 +39,10 @@ class DuplicateSighting(GalleryError):
         self.sighting = sighting
 
 
-class Gallery(StoredFeatures, Decisions):
+class Gallery(Reviews):
     """An open gallery; a context manager. Made by `create` or `open`.
 
-    Reading is in Catalogue, arrays in StoredFeatures, decisions and undo in Decisions.
+    Reading is in Catalogue, arrays in StoredFeatures, decisions and undo in Decisions, what people said of animals in Reviews.
 
     Attributes:
         path: of the SQLite file.
@@ -158,14 +158,14 @@ class Gallery(StoredFeatures, Decisions):
         return sighting_id
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) of the live individuals, sightings and features.
+        """SHA-256 (hex) of the live individuals, sightings, features and reviews.
 
         Row ids, times of addition and events do not count: equal catalogues have equal hashes, and undo restores the hash.
         """
         digest = hashlib.sha256()
         with self.snapshot():
-            for row in self.database.rows("SELECT name FROM individual WHERE live = 1 ORDER BY name"):
-                _add_to(digest, row)
+            for row in self.database.rows("SELECT name, sex, life_stage, notes FROM individual WHERE live = 1 ORDER BY name"):
+                _add_to(digest, row if any(row[1:]) else row[:1])
             for sighting in self.sightings():
                 thumbnail = hashlib.sha256(self.thumbnail(sighting.id) or b"").hexdigest()
                 features = self.database.rows(
@@ -173,6 +173,11 @@ class Gallery(StoredFeatures, Decisions):
                     (sighting.id,),
                 )
                 _add_to(digest, (sighting.identity, stored_facts(sighting), thumbnail, features))
+            for review in self.reviews():
+                facts = asdict(review)
+                for name in ("sequence", "batch", "decided_at", "sighting"):
+                    del facts[name]
+                _add_to(digest, (facts,))
         return digest.hexdigest()
 
 

@@ -8,32 +8,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import to_arrays
 from reid_edge.describe.orientation import NOT_TURNED
 from reid_edge.describe.query import Query
-from reid_edge.describe.segmentation import LEAST_SIDE, Box, narrowed, overlap, widened
+from reid_edge.describe.segmentation import LEAST_SIDE, Box, overlap, widened
 from reid_edge.errors import PhotoError
-from reid_edge.gallery import DuplicateSighting, Gallery, NewSighting, Sighting
+from reid_edge.gallery import DuplicateSighting, Gallery, Sighting
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.names import name_key
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
+from reid_edge.identify.describing_ahead import described_in_turn
 from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.new_sighting import new_sighting
 from reid_edge.photo import Photo, read_photo, read_photo_bytes
 
-# Long enough to judge a coat by in a report, small enough that 10,000 of them are well under a gigabyte.
-_THUMBNAIL_LONG_SIDE = 512
-_THUMBNAIL_QUALITY = 85
 # Overlap of two boxes of one photo from which on they are around the same animal: boxes that people drew, and boxes that networks found.
-_SAME_BOX, _SAME_ANIMAL = 0.8, 0.5
+_SAME_BOX, SAME_ANIMAL = 0.8, 0.5
 
 
 @dataclass
@@ -68,7 +65,9 @@ class EnrolmentResult:
 
 
 def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolment]) -> EnrolmentResult:
-    """Enrol photos; one that fails is reported and the others go on. Other processes may enrol into the gallery at the same time.
+    """Enrol photos; one that fails is reported and the others go on. While one is stored, the next ones are described.
+
+    Other processes may enrol into the gallery at the same time.
 
     Args:
         gallery: writable. All additions are one batch, which one undo takes back.
@@ -79,11 +78,12 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
         EngineError, GalleryError, StorageError: nothing further can be enrolled; what was enrolled before stays.
     """
     enroller = _Enroller(gallery, identifier)
-    for enrolment in enrolments:
-        try:
-            enroller.enrol(enrolment)
-        except PhotoError as error:
-            enroller.result.failed.append((enrolment.path, error))
+    with closing(described_in_turn(identifier, map(enroller.foresee, enrolments), _describe_ahead)) as turns:
+        for foreseen, described, _ in turns:
+            try:
+                enroller.enrol(foreseen, described)
+            except PhotoError as error:
+                enroller.result.failed.append((foreseen.enrolment.path, error))
     return enroller.result
 
 
@@ -117,40 +117,54 @@ class _Enroller:
         self._batch = gallery.new_batch()
         self._species: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
 
-    def enrol(self, enrolment: Enrolment) -> None:
+    def foresee(self, enrolment: Enrolment) -> _Foreseen:
+        """What is known of an animal before its turn; the photos before it may change it.
+
+        The hash is looked up first: of a run that is continued, most photos are there and need no decoding.
+        """
+        try:
+            sha256 = hashlib.sha256(read_photo_bytes(enrolment.path)).hexdigest()
+        except PhotoError as error:
+            return _Foreseen(enrolment, error)
+        return _Foreseen(enrolment, sha256, not self._gallery.photo_sightings(sha256), self._species_of(enrolment)[0])
+
+    def enrol(self, foreseen: _Foreseen, described: Callable[[], _Described | None]) -> None:
         """Enrol an animal where the gallery does not have it.
 
         Raises:
             PhotoError: the photo cannot be read, or has no such animal.
         """
-        # The hash first: of a run that is continued, most photos are there and need no decoding.
-        enrolled = self._gallery.photo_sightings(hashlib.sha256(read_photo_bytes(enrolment.path)).hexdigest())
+        if isinstance(foreseen.sha256, PhotoError):
+            raise foreseen.sha256
+        enrolment = foreseen.enrolment
+        enrolled = self._gallery.photo_sightings(foreseen.sha256)
         present = _same_animal(enrolled, enrolment) if enrolment.box is None else None
         if present is None:
-            photo = read_photo(enrolment.path)
-            boxes = self._boxes(photo, enrolment)
+            ahead = described()
+            photo = ahead.photo if ahead else read_photo(enrolment.path)
+            boxes = _boxes(photo, enrolment, self._identifier)
             if boxes:
                 present = _overlapping(enrolled, widened(boxes[0], margin_of(self._identifier), photo), _SAME_BOX)
             if present is None:
-                present = self._add(enrolment, photo, boxes)
+                enrolment = self._with_species(enrolment)
+                usable = ahead is not None and foreseen.species == enrolment.species
+                animal = ahead.animal if ahead and usable else _described(self._identifier, enrolment, photo)
+                present = self._add(enrolment, photo, animal)
         if present is not None:
             self._skip(enrolment, present)
 
-    def _add(self, enrolment: Enrolment, photo: Photo, boxes: Sequence[Box] | None) -> Sighting | None:
+    def _add(self, enrolment: Enrolment, photo: Photo, described: DescribedAnimal) -> Sighting | None:
         """Enrol an animal; the sighting of it where another process, or another box around it, was first."""
-        enrolment = self._with_species(enrolment)
-        query = Query(enrolment.species, enrolment.viewpoint, boxes=boxes, animal=None if boxes else enrolment.animal)
-        described = self._identifier.describe(photo, query, largest_only=True)[0]
         features, index = to_arrays(described.features), described.animal.index
         while True:
             enrolled = self._gallery.photo_sightings(photo.sha256)
-            present = _overlapping(enrolled, described.animal.box, _SAME_BOX if boxes else _SAME_ANIMAL)
+            present = _overlapping(enrolled, described.animal.box, _SAME_BOX if enrolment.box else SAME_ANIMAL)
             if present is not None:
                 return present
             taken = {sighting.animal_index for sighting in enrolled}
             index = next(free for free in (index, *range(len(taken) + 1)) if free not in taken)
             try:
-                new = _sighting(enrolment, photo, described, index)
+                new = new_sighting(enrolment, photo, described, index)
                 self._gallery.add_sighting(new, features, self._identifier.feature_key, self._batch)
             except DuplicateSighting:
                 continue  # another process has just enrolled an animal of this photo
@@ -158,29 +172,16 @@ class _Enroller:
         self._count(enrolment, described)
         return None
 
-    def _boxes(self, photo: Photo, enrolment: Enrolment) -> list[Box] | None:
-        """The box that was given, in pixels."""
-        if enrolment.box is None:
-            return None
-        box = enrolment.box.pixels(photo.width, photo.height)
-        x0, y0, x1, y1 = widened(box, margin_of(self._identifier), photo)
-        if min(x1 - x0, y1 - y0) < LEAST_SIDE:
-            raise PhotoError(
-                f"The box {', '.join(f'{side:g}' for side in box)} of {enrolment.path} lies outside of the photo, or is too small.",
-                f"The photo, upright, has {photo.width} x {photo.height} pixels; give x, y, width and height.",
-            )
-        return [box]
-
     def _with_species(self, enrolment: Enrolment) -> Enrolment:
-        key = (name_key(enrolment.identity), enrolment.species)
-        if key not in self._species:
-            self._species[key] = self._gallery.species_of(enrolment.identity, enrolment.species)
-        species, unclear = self._species[key]
+        species, unclear = self._species[_species_key(enrolment)] = self._species_of(enrolment)
         if unclear:
             self.result.unclear_species.append((enrolment.path, unclear))
         elif species and not enrolment.species:
             self.result.inherited_species[species] += 1
         return replace(enrolment, species=species)
+
+    def _species_of(self, enrolment: Enrolment) -> tuple[str, tuple[str, ...]]:
+        return self._species.get(_species_key(enrolment)) or self._gallery.species_of(enrolment.identity, enrolment.species)
 
     def _count(self, enrolment: Enrolment, described: DescribedAnimal) -> None:
         self.result.added += 1
@@ -205,43 +206,57 @@ class _Enroller:
             self.result.respelled[name] = str(stored)
 
 
-def describe_again(gallery: Gallery, identifier: Identifier, sightings: Iterable[Sighting]) -> list[tuple[Sighting, str]]:
-    """Describe photos whose features were made by another pack; features of two packs are never compared.
+@dataclass(frozen=True)
+class _Foreseen:
+    """An enrolment before its turn.
 
-    Args:
-        gallery: writable.
-        identifier: the pack to describe with.
-        sightings: those without features of this pack (`Gallery.sightings_without`); may be a progress iterator.
-
-    Returns:
-        The sightings that could not be described, each with the reason. They stay in the gallery and are left out of answers.
-
-    Raises:
-        EngineError, GalleryError, StorageError: it cannot go on; what was described before stays.
+    Attributes:
+        enrolment: as given.
+        sha256: of the photo's bytes, or why they cannot be read.
+        new: the photo is not in the gallery, so that it is described ahead.
+        species: that the animal would have now.
     """
-    key, left_out = identifier.feature_key, []
-    for sighting in sightings:
-        try:
-            photo = read_photo(Path(sighting.photo_path))
-        except PhotoError as error:
-            left_out.append((sighting, error.message))
-            continue
-        if photo.sha256 != sighting.photo_sha256:
-            left_out.append((sighting, f"{sighting.photo_path} is no longer the photo that was enrolled."))
-            continue
-        gallery.put_features(sighting.id, key, to_arrays(_described_again(photo, sighting, identifier).features))
-    return left_out
+
+    enrolment: Enrolment
+    sha256: str | PhotoError
+    new: bool = False
+    species: str = ""
 
 
-def _described_again(photo: Photo, sighting: Sighting, identifier: Identifier) -> DescribedAnimal:
-    """The animal of a sighting: the largest one of the photo where that is it, else what is in the box of the sighting."""
-    query = Query(sighting.species, sighting.viewpoint)
-    if sighting.animal_index == 0:
-        described = identifier.describe(photo, query, largest_only=True)[0]
-        if sighting.box is None or overlap(sighting.box, described.animal.box) >= _SAME_ANIMAL:
-            return described
-    boxes = None if sighting.box is None else [narrowed(sighting.box, margin_of(identifier))]
-    return identifier.describe(photo, replace(query, boxes=boxes), largest_only=True)[0]
+class _Described(NamedTuple):
+    photo: Photo
+    animal: DescribedAnimal
+
+
+def _describe_ahead(identifier: Identifier, foreseen: _Foreseen) -> _Described | None:
+    if not foreseen.new:
+        return None
+    photo = read_photo(foreseen.enrolment.path)
+    return _Described(photo, _described(identifier, replace(foreseen.enrolment, species=foreseen.species), photo))
+
+
+def _described(identifier: Identifier, enrolment: Enrolment, photo: Photo) -> DescribedAnimal:
+    boxes = _boxes(photo, enrolment, identifier)
+    query = Query(enrolment.species, enrolment.viewpoint, boxes=boxes, animal=None if boxes else enrolment.animal)
+    return identifier.describe(photo, query, largest_only=True)[0]
+
+
+def _boxes(photo: Photo, enrolment: Enrolment, identifier: Identifier) -> list[Box] | None:
+    """The box that was given, in pixels."""
+    if enrolment.box is None:
+        return None
+    box = enrolment.box.pixels(photo.width, photo.height)
+    x0, y0, x1, y1 = widened(box, margin_of(identifier), photo)
+    if min(x1 - x0, y1 - y0) < LEAST_SIDE:
+        raise PhotoError(
+            f"The box {', '.join(f'{side:g}' for side in box)} of {enrolment.path} lies outside of the photo, or is too small.",
+            f"The photo, upright, has {photo.width} x {photo.height} pixels; give x, y, width and height.",
+        )
+    return [box]
+
+
+def _species_key(enrolment: Enrolment) -> tuple[str, str]:
+    return name_key(enrolment.identity), enrolment.species
 
 
 def margin_of(identifier: Identifier) -> float:
@@ -262,33 +277,3 @@ def _overlapping(enrolled: Sequence[Sighting], box: Box, least: float) -> Sighti
     with_overlap = [(overlap(each.box, box), each) for each in enrolled if each.box is not None]
     most, sighting = max(with_overlap, key=lambda pair: pair[0], default=(0.0, None))
     return sighting if most >= least else None
-
-
-def _sighting(enrolment: Enrolment, photo: Photo, described: DescribedAnimal, index: int) -> NewSighting:
-    animal = described.animal
-    return NewSighting(
-        identity=enrolment.identity,
-        photo_sha256=photo.sha256,
-        animal_index=index,
-        photo_name=photo.name,
-        photo_path=str(enrolment.path.resolve()),
-        species=enrolment.species,
-        viewpoint=enrolment.viewpoint,
-        taken_at=enrolment.taken_at or photo.taken_at or "",
-        latitude=photo.latitude if enrolment.latitude is None else enrolment.latitude,
-        longitude=photo.longitude if enrolment.longitude is None else enrolment.longitude,
-        place=enrolment.place,
-        encounter=enrolment.encounter,
-        box=animal.box,
-        thumbnail=thumbnail(animal.crop),
-    )
-
-
-def thumbnail(crop: NDArray[np.uint8]) -> bytes:
-    """A JPEG of a crop, its longer side at most 512 pixels."""
-    height, width = crop.shape[:2]
-    scale = min(1.0, _THUMBNAIL_LONG_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA) if scale < 1 else crop
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _THUMBNAIL_QUALITY])
-    return encoded.tobytes()

@@ -47,6 +47,7 @@ class Identifier:
         self.recipe: Recipe = parse_recipe(pack.recipe, pack.manifest)
         self.networks = Networks(pack, self.recipe, device, threads)
         self._comparer: Callable[[GalleryCandidates], Comparer] | None = None
+        self._for_many_photos: Identifier | None = None
         cv2.setNumThreads(self.networks.device.threads)
 
     @cached_property
@@ -76,8 +77,18 @@ class Identifier:
     def comparing_with(self, comparer: Callable[[GalleryCandidates], Comparer]) -> Identifier:
         """The same, with another comparer of a gallery: one that keeps matches, where one animal is asked about in many galleries."""
         other = copy(self)
-        other._comparer = comparer
+        other._comparer, other._for_many_photos = comparer, None
         return other
+
+    def for_many_photos(self) -> Identifier:
+        """The same, for several threads that each describe a photo: its networks run in one thread each. Made once."""
+        networks = self.networks.for_several_runs()
+        if networks is self.networks:
+            return self
+        if self._for_many_photos is None:
+            self._for_many_photos = copy(self)
+            self._for_many_photos.networks = networks
+        return self._for_many_photos
 
     def candidates(self, gallery: Gallery) -> GalleryCandidates:
         """The gallery, seen through this pack: its features, and the viewpoints that this pack predicts of its photos.
@@ -139,6 +150,8 @@ class Identifier:
         timings: Timings,
     ) -> Decision:
         query = completed(selection.query, described.viewpoint)
+        if rejected := candidates.rejected(photo.sha256, described.animal.index, described.animal.box):
+            query = replace(query, excluded=(*query.excluded, *rejected))
         if query is not selection.query:
             selection = candidates.select(query)
         recipe, query = self.recipe, selection.query

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.reviewed import reviewed
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import read_enrolments
+from reid_edge.identify.describing_ahead import described_in_turn
 from reid_edge.identify.enrolment import EnrolmentResult, check_names, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.photo_input import PhotoInput, to_photo
@@ -102,7 +104,7 @@ class Session:
         query = query or Query()
         self.candidates.check_viewpoint(query.viewpoint)
         selection = self.candidates.select(query)
-        return self._answer(self._describe(photo, selection), selection)[1]
+        return self._answer(self.identifier, self._describe(self.identifier, photo, selection), selection)[1]
 
     def describe(self, photo: PhotoInput, query: Query | None = None) -> list[DescribedAnimal]:
         """The animals of a photo, largest first, each with its outline, vectors and keypoints; nothing is compared.
@@ -164,41 +166,40 @@ class Session:
     def identify_each(
         self, paths: Iterable[Path], query: Query | None = None
     ) -> Generator[tuple[Path, Answered | PhotoError], None, None]:
-        """Answer for one photo file after another, in their order: while one is compared, the next is read and described.
+        """Answer for one photo file after another, in their order: while one is compared, the next ones are read and described.
 
-        A photo that cannot be read is the error that says why. Close the generator where it is left early: it waits for the photo that
-        is being described.
+        A photo that cannot be read is the error that says why. Close the generator where it is left early: it waits for the photos that
+        are being described.
 
         Raises:
             EngineError, GalleryError: see `Identifier.identify`.
         """
         selection = self.candidates.select(query or Query())
 
-        def answer(path: Path, described: Future[_Described]) -> tuple[Path, Answered | PhotoError]:
-            try:
-                return path, self._answer(described.result(), selection)
-            except PhotoError as error:
-                return path, error
+        def describe(identifier: Identifier, path: Path) -> _Described:
+            return self._describe(identifier, path, selection)
 
-        # The gallery stays with this thread: only pixels and networks are the other one's.
-        with ThreadPoolExecutor(1, "describe") as describer:
-            waiting: tuple[Path, Future[_Described]] | None = None
-            for path in paths:
-                following = path, describer.submit(self._describe, path, selection)
-                if waiting:
-                    yield answer(*waiting)
-                waiting = following
-            if waiting:
-                yield answer(*waiting)
+        # The gallery stays with this thread: only pixels and networks are the others'.
+        with closing(described_in_turn(self.identifier, paths, describe)) as turns:
+            for path, described, identifier in turns:
+                answered: Answered | PhotoError
+                try:
+                    answered = self._answer(identifier, described(), selection)
+                except PhotoError as error:
+                    answered = error
+                yield path, answered
 
-    def _describe(self, source: PhotoInput, selection: Selection) -> _Described:
+    def _describe(self, identifier: Identifier, source: PhotoInput, selection: Selection) -> _Described:
         timings = Timings()
         with timings.stage("decode"):
             photo = to_photo(source)
             if self.name_time is not None and photo.taken_at is None and photo.path is not None:
                 photo = replace(photo, taken_at=self.name_time.of(photo.path.name))
-        return _Described(photo, self.identifier.describe(photo, selection.query, timings), timings)
+        return _Described(photo, identifier.describe(photo, selection.query, timings), timings)
 
-    def _answer(self, described: _Described, selection: Selection) -> Answered:
+    def _answer(self, identifier: Identifier, described: _Described, selection: Selection) -> Answered:
         photo, animals, timings = described
-        return photo, self.identifier.answer(photo, animals, self.candidates, selection, timings)
+        decisions = identifier.answer(photo, animals, self.candidates, selection, timings)
+        return photo, [
+            reviewed(each, self.gallery.reviews_of_animal(photo.sha256, each.animal.index, each.animal.box)) for each in decisions
+        ]

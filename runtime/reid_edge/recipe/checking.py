@@ -188,6 +188,8 @@ def _wanted(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """The networks with their tasks."""
     if recipe.segment:
         yield recipe.segment.network, "segmentation"
+        if recipe.segment.locator:
+            yield recipe.segment.locator, "segmentation"
     yield from ((embed.network, "embedding") for embed in recipe.embed)
     projections = [embed.projection for embed in recipe.embed] + [each.projection for each in recipe.concatenate]
     yield from ((projection, "projection") for projection in projections if projection)

@@ -67,7 +67,8 @@ class Recipe:
     def feature_networks(self) -> tuple[str, ...]:
         """The networks whose output is stored in a gallery."""
         embedders = [network for embed in self.embed for network in (embed.network, embed.projection)]
-        names = [self.segment.network if self.segment else "", *embedders]
+        names = list(dict.fromkeys((self.segment.locator, self.segment.network))) if self.segment else []
+        names += embedders
         names += [each.projection for each in self.concatenate]
         names += [extract.network for extract in self.extract]
         names += [self.viewpoint.head] if self.viewpoint and self.orient else []

@@ -48,6 +48,15 @@ class Segment:
         min_relative_area: smallest area of a further animal beside the largest, 0..1.
         max_animals: answers per photo at most.
         margin: added around an animal's box on each side, as a share of the box.
+        locator: a segmentation network of the pack that finds the boxes on the frame, such as a detector or one of few pixels; `network`
+            then sees the photo inside each box alone. Empty: `network` sees the frame.
+        locator_margin: a box of the locator, widened by this share of it on each side, is drawn anew around what `network` outlines in
+            it; 0: it stays as the locator drew it.
+        locator_score: highest saliency below which the locator's photo holds no animal, or the score below which its instance is none,
+            0..1.
+        outline_given: `network` also outlines animals in boxes that somebody gave; where not, the whole box is the animal, at no cost.
+        banner: an upper or lower edge of one colour, no taller than this share of the frame, is the banner that a camera prints into its
+            photos, and what lies in it is no animal; 0 where no photo has one.
     """
 
     network: str
@@ -57,6 +66,17 @@ class Segment:
     min_relative_area: Share
     max_animals: Annotated[int, Range(1, 100)]
     margin: Share
+    locator: str = ""
+    locator_margin: Share = 0.0
+    locator_score: Share = 0.0
+    outline_given: bool = True
+    banner: Annotated[float, Range(0, 0.25)] = 0.0
+
+    def __post_init__(self) -> None:
+        if bool(self.locator) != bool(self.locator_score):
+            raise PackError("locator and locator_score of the segment stage go together.", "Give both, or neither.")
+        if self.locator_margin and not self.locator:
+            raise PackError("locator_margin of the segment stage is about a locator.", "Name one, or leave it out.")
 
 
 @dataclass(frozen=True)

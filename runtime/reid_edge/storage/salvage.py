@@ -66,7 +66,14 @@ class DamagedDatabase:
                 ) from None
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Every row of a table that can be read, by id; notes in `unreadable` where one cannot be."""
+        """Every row of a table that can be read, by id; notes in `unreadable` where one cannot be.
+
+        A column that a database of an earlier version does not have is None; a table that it does not have has no rows.
+        """
+        present = {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
+        if not present:
+            return
+        columns = [column if column in present else "NULL" for column in columns]
         for number in self._readable_ids(table):
             row = self._row(table, columns, number)
             if row is None:

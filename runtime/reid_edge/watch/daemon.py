@@ -2,6 +2,7 @@
 
     folders.step()        scan, and let files settle                     found ─► seen ─► settled
     worker.step()         answer the next file that was read             settled ─► decided or quarantined
+    follower.step()       bring answers up to date with what people decided in the gallery
     housekeeping.step()   close events, enrol, back up, prune
     files.step()          write messages to the output files; network sinks have threads of their own
 
@@ -30,6 +31,7 @@ from reid_edge.storage.errors import file_errors
 from reid_edge.watch import outputs
 from reid_edge.watch.answer.answering import Answerer, PhotoAnswer
 from reid_edge.watch.answer.committing import Committed
+from reid_edge.watch.answer.following import GalleryFollower
 from reid_edge.watch.answer.in_flight import InFlightMarker
 from reid_edge.watch.answer.moving import try_to_move
 from reid_edge.watch.answer.worker import EngineFailingError, Worker
@@ -54,6 +56,7 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = "under-work"
 _IDLE_SECONDS = 0.2
 _STATUS_SECONDS = 10.0
+_FOLLOW_SECONDS = 1.0
 _LONGEST_GALLERY_WAIT = 15.0
 _ONCE_DELIVERY_SECONDS = 30.0
 _ENOUGH_PHOTOS = 20  # of which a fitting MegaDetector file would have some
@@ -86,7 +89,7 @@ class Daemon:
         self._pause = FailurePause()
         self._finished = False  # with `once`: everything is answered
         self._engine_failed: EngineFailingError | None = None  # with `once`: the run ends because of it
-        self._status_at = 0.0
+        self._status_at = self._follow_at = 0.0
         self._delivering_since: float | None = None
         self._closing = contextlib.ExitStack()
         try:
@@ -162,12 +165,21 @@ class Daemon:
     def _step(self) -> bool:
         busy = self._folders.step()
         busy |= self._worker.step()
+        busy |= self._follow()
         busy |= self._housekeeping.step()
         idle = not busy and not self._worker.is_reading
         busy |= self._files.step(idle)
         if idle:
             busy |= self._housekeeping.report()
         return busy
+
+    def _follow(self, at_once: bool = False) -> bool:
+        """Bring some answers up to date with the gallery, about once in a second; returns whether more wait."""
+        if time.monotonic() < self._follow_at and not at_once:
+            return False
+        more = self._follower.step()
+        self._follow_at = 0.0 if more else time.monotonic() + _FOLLOW_SECONDS
+        return more
 
     def _is_all_answered(self) -> bool:
         """With `once`: whether nothing is left to answer in the folders that are present."""
@@ -181,7 +193,7 @@ class Daemon:
     def _is_all_delivered(self) -> bool:
         """With `once`: close the events, deliver their messages, and make the reports; returns whether all of that is done."""
         self._housekeeping.close_events()
-        if self._housekeeping.enrol() or self._files.step(idle=True) or self._housekeeping.report():
+        if self._follow(at_once=True) or self._housekeeping.enrol() or self._files.step(idle=True) or self._housekeeping.report():
             return False
         began = self._delivering_since = self._delivering_since or time.monotonic()
         waiting = any(self.ledger.delivered(name) < self.ledger.last_message() for name in self._sink_names())
@@ -258,8 +270,10 @@ class Daemon:
         self._thumbnails = Thumbnails(configuration.out / THUMBNAILS)
         read_ahead = ReadAhead(ledger.is_decided, self._wake.set)
         self._closing.callback(read_ahead.close)
+        self._follower = GalleryFollower(ledger, self._answerer)
         self._worker = Worker(
-            ledger, configuration, self._answerer, self._boxes_of, self._folders, read_ahead, self._marker, self._on_answer
+            *(ledger, configuration, self._answerer, self._boxes_of, self._folders, read_ahead, self._marker, self._follower),
+            self._on_answer,
         )
 
     def _note_start(self) -> int | None:

@@ -18,7 +18,8 @@ from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Animal
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment
-from reid_edge.identify.enrolment import describe_again, enrol
+from reid_edge.identify.describing_again import describe_again
+from reid_edge.identify.enrolment import enrol
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Orient
 from reid_edge.timings import Timings

@@ -29,6 +29,7 @@ PAIRS = (
 class Matcher:
     """A matcher that takes `seconds(pairs)` of a clock of its own, and whose memory is enough for `most` pairs."""
 
+    concurrent = False
     inputs, outputs = PAIRS, (TensorSpec("matches0", "int64", ("batch", "points0")),)
     provenance = Provenance("fake", "fake", "cuda:0", 1)
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from reid_edge.errors import GalleryError
-from reid_edge.gallery import DuplicateSighting, Gallery, NewSighting
+from reid_edge.errors import GalleryError, UsageError
+from reid_edge.gallery import DuplicateSighting, Gallery, NewReview, NewSighting, SightingToEnrol
 from reid_edge.gallery.check import check
-from reid_edge.gallery.history import describe
+from reid_edge.gallery.history import REVIEW_KINDS, describe
 
 KEY = "0123456789abcdef"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -79,28 +79,31 @@ def test_undo_of_several_commands_says_what_each_was(gallery, add):
     gallery.rename("Zoe", "Anna")
     gallery.confirm("0" * 64, "Anna")
     assert [batch.summary for batch in gallery.undo(count=9)] == [
-        f"confirm that {'0' * 64} is Anna",
+        f"somebody confirmed that animal 1 of {'0' * 12} is Anna",
         "rename Zoe to Anna",
         "add 1.jpg to Zoe",
     ]
 
 
-def test_a_judgement_is_kept_as_an_event_and_changes_no_sighting(gallery, add):
-    add(gallery, 1, "Zoe")
-    before = gallery.content_hash()
-    gallery.confirm("a" * 64, "Zoe", animal_index=1)
-    gallery.reject("b" * 64, "Zoe")
-    assert gallery.content_hash() == before
-    rejected, confirmed, _ = gallery.history()
-    assert dict(confirmed.payload) == {"photo_sha256": "a" * 64, "animal_index": 1, "identity": "Zoe", "verdict": "confirm"}
-    assert rejected.kind == "reject"
-    gallery.undo()
-    assert [(event.kind, event.undone) for event in gallery.history()] == [
-        ("undo", False),
-        ("reject", True),
-        ("confirm", False),
-        ("add", False),
+def test_notes_of_an_individual_and_viewpoints_are_decisions(gallery, add):
+    first = add(gallery, 1, "Zoe", viewpoint="left")
+    before, revision = gallery.content_hash(), gallery.revision()
+    gallery.annotate("zoe", sex="female", life_stage="adult", notes="torn ear")
+    gallery.annotate("Zoe", notes="torn left ear")
+    noted = gallery.individual("Zoe")
+    assert (noted.sex, noted.life_stage, noted.notes) == ("female", "adult", "torn left ear")
+    assert gallery.individuals() == [noted]
+    with pytest.raises(UsageError, match="sex"):
+        gallery.annotate("Zoe", sex="f")
+    gallery.set_viewpoint([first], "Right")
+    assert gallery.sighting(first).viewpoint == "right"
+    assert gallery.revision() != revision
+    assert [describe(event) for event in gallery.history(2)] == [
+        f"set the viewpoint of sightings {first} to right",
+        "note of Zoe: notes torn left ear",
     ]
+    gallery.undo(3)
+    assert gallery.content_hash() == before
 
 
 def test_two_commands_that_ran_at_once_are_undone_together(gallery, add):
@@ -175,9 +178,9 @@ class AnySequenceOfDecisions(RuleBasedStateMachine):
         try:
             decision(batch)
         except GalleryError:
-            if not any(event.batch == batch for event in self.gallery.history()):
-                assert self.gallery.content_hash() == before  # a refused decision changes nothing
-                return
+            assert self.gallery.content_hash() == before  # a refused decision changes nothing
+        if not any(event.batch == batch for event in self.gallery.history()):
+            return
         self.before.append(before)
 
     def chosen(self, choices):
@@ -228,10 +231,26 @@ class AnySequenceOfDecisions(RuleBasedStateMachine):
     def remove_sightings(self, choices):
         self.decide(lambda batch: self.gallery.remove_sightings(self.chosen(choices), batch))
 
-    @rule(photo=PHOTOS, name=NAMES, right=st.booleans())
-    def judge(self, photo, name, right):
-        verdict = self.gallery.confirm if right else self.gallery.reject
-        self.decide(lambda batch: verdict(_seen(photo, name).photo_sha256, name, batch=batch))
+    @rule(photo=PHOTOS, animal=st.integers(0, 1), name=NAMES, kind=st.sampled_from(REVIEW_KINDS), enrols=st.booleans())
+    def review(self, photo, animal, name, kind, enrols):
+        seen = _seen(photo, name)
+        identity = None if kind in ("skipped", "not_an_animal") else name
+        new = NewReview(photo_sha256=seen.photo_sha256, kind=kind, person="Ana", identity=identity, animal_index=animal)
+        enrol = SightingToEnrol(seen, {"embedding/test": np.full(4, photo / 2, np.float32)}, KEY) if enrols else None
+        self.decide(lambda batch: self.gallery.review(new, enrol=enrol, batch=batch))
+
+    @invariant()
+    def each_animal_has_one_final_review_at_most_and_its_sighting_agrees_with_it(self):
+        finals = [each for each in self.gallery.reviews() if each.is_final]
+        assert len({(each.photo_sha256, each.animal_index) for each in finals}) == len(finals)
+        for each in finals:
+            sighting = self.gallery.has_photo(each.photo_sha256, each.animal_index)
+            if each.sighting is not None:
+                assert (sighting.id, sighting.identity) == (each.sighting, each.identity)
+
+    @rule(name=NAMES, sex=st.sampled_from(["", "female", "male"]), notes=st.sampled_from(["", "torn ear"]))
+    def annotate(self, name, sex, notes):
+        self.decide(lambda batch: self.gallery.annotate(name, sex=sex, notes=notes, batch=batch))
 
     @rule(count=st.integers(1, 3))
     def undo(self, count):

@@ -29,8 +29,21 @@ def archive(gallery, add, folder):
     gallery.put_features(first, "ffffffff", {"embedding/other": np.ones(3, np.float16), "flags": np.array([True, False])})
     add(gallery, 2, '🦓, "quoted"', species="plains zebra")
     gallery.remove_sightings([add(gallery, 3, "Anna")])
+    gallery.annotate("Zoe", sex="female", notes="torn ear")
+    gallery.confirm(gallery.sighting(first).photo_sha256, "Zoe", person="Ana")
+    gallery.reject("7" * 64, "Anna", person="Ben")
     export_gallery(gallery, folder / "out.zip")
     return folder / "out.zip"
+
+
+def test_reviews_of_an_archive_give_way_to_what_this_gallery_says(archive, gallery, other, add):
+    number = add(other, 1, "Bea")
+    other.add_individual("Anna", other.new_batch())
+    other.confirm("7" * 64, "Anna", person="Cem")
+    before = other.reviews()
+    import_gallery(other, archive)
+    assert other.reviews() == before
+    assert other.sighting(number).identity == "Bea"
 
 
 @pytest.fixture

@@ -14,8 +14,10 @@ import pytest
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment, read_source
-from reid_edge.identify.enrolment import describe_again, enrol, thumbnail
+from reid_edge.identify.describing_again import describe_again
+from reid_edge.identify.enrolment import enrol
 from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.pack import NewFile, write_pack
 from reid_edge.photo import read_photo
 

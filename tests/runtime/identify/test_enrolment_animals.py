@@ -15,7 +15,8 @@ from reid_edge.errors import GalleryError, PhotoError, UsageError
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment, read_enrolments
 from reid_edge.gallery.given_box import GivenBox
-from reid_edge.identify.enrolment import check_names, describe_again, enrol
+from reid_edge.identify.describing_again import describe_again
+from reid_edge.identify.enrolment import check_names, enrol
 from reid_edge.photo import read_photo
 
 

@@ -10,6 +10,7 @@ import pytest
 from reid_edge.describe.query import Query
 from reid_edge.errors import EngineError, PhotoError
 from reid_edge.gallery import Gallery
+from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 
 
@@ -71,4 +72,43 @@ def test_a_network_that_fails_is_told_and_leaves_nobody_waiting(session, samples
     monkeypatch.setattr(session.identifier, "describe", fail)
     with pytest.raises(EngineError, match="u2netp failed"):
         list(session.identify_each([samples / "photos" / "trail_1.jpg"] * 3))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("describe")]
+
+
+@pytest.fixture(scope="module")
+def with_two_threads(field_pack):
+    return Identifier(field_pack, "cpu", 2)
+
+
+def test_on_two_cores_two_photos_are_described_at_once_and_answered_in_order_as_alone(sample_gallery, samples, with_two_threads):
+    paths = sorted((samples / "photos").glob("*.jpg"))[:3]
+    asked = []
+    with Session(Gallery.open(sample_gallery.path, writable=False), with_two_threads) as session:
+        alone = [session.identify(path)[0] for path in paths]
+        answers = session.identify_each(asked.append(path) or path for path in [*paths, *paths])
+        (path, (_, decisions)) = next(answers)
+        assert len(asked) == 3  # one that is answered, two that are described meanwhile
+        together = [(path, decisions), *((path, decisions) for path, (_, decisions) in answers)]
+    assert [path for path, _ in together] == [*paths, *paths]
+    for (_, decisions), expected in zip(together, [*alone, *alone], strict=True):
+        assert decisions[0].engine.threads == 1
+        assert told(replace(decisions[0], engine=expected.engine)) == told(expected)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("describe")]
+
+
+def test_a_stop_leaves_after_the_photos_that_are_being_described(sample_gallery, samples, with_two_threads, monkeypatch):
+    begun = []
+
+    def describe(*_, **__):
+        begun.append(threading.current_thread().name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(with_two_threads, "describe", describe)
+    monkeypatch.setattr(with_two_threads, "_for_many_photos", None)
+    with (
+        Session(Gallery.open(sample_gallery.path, writable=False), with_two_threads) as session,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        list(session.identify_each([samples / "photos" / "trail_1.jpg"] * 50))
+    assert len(begun) <= 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("describe")]

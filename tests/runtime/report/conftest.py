@@ -16,7 +16,7 @@ import pytest
 from reid_edge.decide.decision import Decision, MatchedPoints, PairEvidence, RankedIdentity
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.identify.enrolment import thumbnail
+from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.photo import Photo
 
 VOID = {"meta", "link", "input", "br"}

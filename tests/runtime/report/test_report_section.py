@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reid_edge.decide.decision import MatchedPoints, PairEvidence
-from reid_edge.identify.enrolment import thumbnail
+from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.report import Report
 from reid_edge.report.pair import Confidences, draw_pair
 from reid_edge.report.pictures import Picture

@@ -3,6 +3,7 @@
 from reid_edge.describe.segmentation.animal import NO_ANIMAL, Animal, whole_frame
 from reid_edge.describe.segmentation.finding import find_animals
 from reid_edge.describe.segmentation.given_boxes import LEAST_SIDE, Box, animals_in_boxes, narrowed, overlap, widened
+from reid_edge.describe.segmentation.locating import locate_animals
 
 __all__ = [
     "LEAST_SIDE",
@@ -11,6 +12,7 @@ __all__ = [
     "Box",
     "animals_in_boxes",
     "find_animals",
+    "locate_animals",
     "narrowed",
     "overlap",
     "whole_frame",

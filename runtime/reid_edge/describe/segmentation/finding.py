@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.describe.segmentation.animal import Animal, Region, cut_out, whole_frame
+from reid_edge.describe.segmentation.banner import find_banner
 from reid_edge.describe.segmentation.box_prompt import centre_box
-from reid_edge.describe.segmentation.instances import instance_regions
+from reid_edge.describe.segmentation.instances import detected_regions, instance_regions
 from reid_edge.describe.segmentation.saliency import salient_regions
 from reid_edge.engines import Engine
 from reid_edge.engines.network_input import content_size, to_network_input
@@ -22,7 +23,7 @@ def find_animals(photo: Photo, engine: Engine, preprocessing: Preprocessing, set
     Args:
         photo: upright.
         engine: a segmentation network with the input ``image`` [1, 3, h, w] and, where it is prompted, ``box`` [1, 4] in pixels of
-            the input. It gives either ``saliency`` [1, 1, h', w'], 0..1, over the whole input, or instances: ``boxes``, ``scores``,
+            the input. It gives ``saliency`` [1, 1, h', w'], 0..1, over the whole input; or ``boxes`` and ``scores``, and of instances
             ``coefficients`` and ``prototypes``, see `reid_edge.describe.segmentation.instances`.
         preprocessing: the network's.
         settings: thresholds, see `Segment`.
@@ -47,6 +48,8 @@ def find_regions(photo: Photo, engine: Engine, preprocessing: Preprocessing, set
     if any(spec.name == "box" for spec in engine.inputs):
         inputs["box"] = centre_box(content)
     outputs = {name: np.asarray(values, np.float32)[0] for name, values in engine.run(inputs).items()}
+    banner = find_banner(photo.rgb, settings.banner) if settings.banner else None
     if "saliency" in outputs:
-        return salient_regions(outputs["saliency"][0], image.shape[2], content, settings)
-    return instance_regions(outputs, content, settings)
+        return salient_regions(outputs["saliency"][0], image.shape[2], content, settings, banner)
+    read = instance_regions if "prototypes" in outputs else detected_regions
+    return [region for region in read(outputs, content, settings) if not banner or not banner.holds(region)]

@@ -56,7 +56,7 @@ def _animal(
     mask = np.ones(crop.shape[:2], np.bool_)
     if network is not None and settings is not None:
         part = replace(photo, rgb=crop)
-        regions = find_regions(part, *network, settings)
+        regions = find_regions(part, *network, replace(settings, banner=0.0))
         if regions:
             whole = replace(regions[0], box=(0.0, 0.0, *regions[0].cells))
             mask = cut_out(part, whole, index, 0.0).mask

@@ -51,6 +51,28 @@ def instance_regions(outputs: Mapping[str, NDArray[np.float32]], content: tuple[
     ]
 
 
+def detected_regions(outputs: Mapping[str, NDArray[np.float32]], content: tuple[int, int], settings: Segment) -> list[Region]:
+    """The animals among the boxes of a detector, largest first: the whole box of each is the animal's.
+
+    Args:
+        outputs: ``boxes`` and ``scores``, as of `instance_regions`.
+        content, settings: likewise.
+    """
+    scores = animal_scores(outputs["scores"])
+    kept = suppress(outputs["boxes"], scores, settings.min_contrast)
+    inside = np.array([*content, *content], np.float32)
+    boxes = np.clip(outputs["boxes"][kept], 0, inside).astype(np.float32)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (content[0] * content[1])
+    order = np.argsort(-areas, kind="stable")[: settings.max_animals]
+    smallest = max(settings.min_area, settings.min_relative_area * areas.max(initial=0))
+    everywhere = np.ones((content[1], content[0]), np.float32)
+    return [
+        Region(everywhere, settings.threshold, _box(boxes[index]), (float(content[0]), float(content[1])), float(areas[index]))
+        for index in order
+        if areas[index] >= smallest and areas[index] > 0
+    ]
+
+
 def animal_scores(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Of scores [N, classes] the best of the animal classes, float32 [N]."""
     return np.asarray((scores[:, COCO_ANIMALS] if scores.shape[1] == COCO_CLASSES else scores).max(axis=1), np.float32)

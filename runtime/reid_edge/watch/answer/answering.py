@@ -14,7 +14,7 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.gallery import Gallery, Sighting
-from reid_edge.identify.enrolment import describe_again
+from reid_edge.identify.describing_again import describe_again
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo

@@ -31,6 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.facts import ReviewFacts
+from reid_edge.decide.reviewed import CERTAIN
 from reid_edge.watch.ledger.records import EventAnimal
 
 _MOST_CASES = 20_000
@@ -54,6 +56,7 @@ class Sight:
         probabilities: by identity, of its ranking.
         unknown: that it is none of the gallery's.
         vector: float32 [D] of length 1; None where it is not kept.
+        review: what a person decided of it; None where nobody did.
     """
 
     animal: int
@@ -63,6 +66,7 @@ class Sight:
     probabilities: Mapping[str, float]
     unknown: float
     vector: NDArray[np.float32] | None = None
+    review: ReviewFacts | None = None
 
 
 def resolve_frame(decisions: Sequence[Decision]) -> list[Decision]:
@@ -224,12 +228,43 @@ def _assign_largest_first(scores: Sequence[Sequence[float]]) -> list[int | None]
     return found
 
 
+def as_reviewed(groups: Sequence[Sequence[Sight]]) -> list[list[Sight]]:
+    """The groups as people see them: apart where they named different individuals, one where they named the same one, and without what
+    they said is not an animal."""
+    apart: list[list[Sight]] = []
+    for group in groups:
+        animals = [sight for sight in group if sight.review is None or sight.review.identity is not None]
+        names = list(dict.fromkeys(sight.review.identity for sight in animals if sight.review is not None))
+        if len(names) <= 1:
+            apart.append(animals)
+            continue
+        apart += [[sight for sight in animals if sight.review is not None and sight.review.identity == name] for name in names]
+        apart.append([sight for sight in animals if sight.review is None])
+    found: list[list[Sight]] = []
+    for group in filter(None, apart):
+        name = _reviewed_name(group)
+        photos = {sight.photo for sight in group}
+        same = (each for each in found if name is not None and _reviewed_name(each) == name)
+        earlier = next((each for each in same if photos.isdisjoint(sight.photo for sight in each)), None)
+        if earlier is None:
+            found.append(list(group))
+        else:
+            earlier.extend(group)
+    return found
+
+
+def _reviewed_name(group: Sequence[Sight]) -> str | None:
+    return next((sight.review.identity for sight in group if sight.review is not None), None)
+
+
 def combine(group: Sequence[Sight]) -> EventAnimal:
     """One answer from all sights of one animal; of a single sight it is that photo's own.
 
-    It is `known` where a photo knows it as the identity that leads in all of them, with a probability of at least a half; `new` where no
-    photo knows it, at least half of them say so, and so does the combined probability; else a person is asked.
+    Where a person decided who it is, that is the answer. Else it is `known` where a photo knows it as the identity that leads in all of
+    them, with a probability of at least a half; `new` where no photo knows it, at least half of them say so, and so does the combined
+    probability; else a person is asked.
     """
+    review = next((sight.review for sight in group if sight.review is not None), None)
     weights = [_weight(sight) for sight in group]
     names = sorted({name for sight in group for name in sight.probabilities})
     pooled = {name: _pooled([_of(sight, name) for sight in group], weights) for name in names}
@@ -239,6 +274,8 @@ def combine(group: Sequence[Sight]) -> EventAnimal:
         pooled, unknown = {name: value / total for name, value in pooled.items()}, unknown / total
     ranking = tuple(sorted(pooled.items(), key=lambda item: (-item[1], item[0]))[:_RANKED])
     animals = tuple(sight.animal for sight in group)
+    if review is not None:
+        return EventAnimal("known", review.identity, CERTAIN, 0.0, ranking, animals, review.as_json())
     leader = ranking[0][0] if ranking else None
     verdict = _verdict(group, leader, pooled.get(leader, 0.0) if leader is not None else 0.0, unknown)
     if verdict == "new":

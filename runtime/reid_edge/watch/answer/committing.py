@@ -9,8 +9,9 @@ import numpy as np
 from reid_edge.photo import Photo
 from reid_edge.watch.answer.answering import PhotoAnswer
 from reid_edge.watch.answer.combining import Similarity
-from reid_edge.watch.answer.events import event_for, revise
+from reid_edge.watch.answer.events import event_for, regroup, revise
 from reid_edge.watch.answer.evidence import split_evidence
+from reid_edge.watch.answer.following import GalleryFollower
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.records import NewPhoto, SettledFile, shown
 
@@ -48,10 +49,12 @@ def commit_answer(
     event_seconds: float,
     similarity: Similarity | None,
     is_frame: bool = False,
+    follower: GalleryFollower | None = None,
 ) -> Committed:
     """Store an answer: all of it reaches the disk, or nothing of it.
 
-    With `is_frame` the photo is one of a video's, and the video continues.
+    With `is_frame` the photo is one of a video's, and the video continues. The `follower` adds what people said of the photo, or of others
+    of its event.
 
     Raises:
         LedgerError, StorageError: nothing of it is stored; the file waits.
@@ -85,5 +88,8 @@ def commit_answer(
         if not is_frame:
             ledger.decide_file(file, number)
         ledger.post_photo(number)
-        revise(ledger, event, similarity)
+        regroup(ledger, event, similarity)
+        if follower is not None and follower.has_reviews():
+            follower.update(event, answering=number)
+        revise(ledger, event)
     return Committed(number, event, answer.verdict, fresh=True)

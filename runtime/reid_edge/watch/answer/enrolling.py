@@ -18,7 +18,7 @@ from pathlib import Path
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting
-from reid_edge.identify.enrolment import thumbnail
+from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.photo import Photo
 from reid_edge.storage.clock import now
 from reid_edge.watch.answer.answering import Answerer, BoxesOf, PhotoAnswer

@@ -8,12 +8,18 @@ that grazes before the camera all day does not become one event.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from reid_edge.watch.answer.combining import Sight, Similarity, combine, group_animals
+from reid_edge.decide.facts import ReviewFacts
+from reid_edge.watch.answer.combining import Sight, Similarity, as_reviewed, combine, group_animals
 from reid_edge.watch.ledger.ledger import Ledger
+from reid_edge.watch.ledger.records import PhotoAnimal
 
 _MOST_PHOTOS = 100
 
@@ -38,21 +44,39 @@ def event_for(ledger: Ledger, camera: str, taken_at: str | None, seconds: float,
     return event
 
 
-def revise(ledger: Ledger, event: int, similarity: Similarity | None, closed: bool = False) -> None:
+def regroup(ledger: Ledger, event: int, similarity: Similarity | None) -> None:
+    """Decide anew which animals of an event's photos are one animal; within the transaction of what changed it."""
+    sights = [_computed(animal) for animal in ledger.animals_of_event(event) if not animal.drawn]
+    ledger.set_groups([[sight.animal for sight in group] for group in group_animals(sights, similarity)])
+
+
+def revise(ledger: Ledger, event: int, closed: bool = False, reviewed: bool = False) -> bool:
     """Combine an event's photos anew and post its next revision; within the transaction of what changed it.
 
     Args:
         closed: nothing more is expected: the vectors that were kept to combine photos are deleted.
+        reviewed: what changed is what people said: where the event stays the same, nothing is posted.
+
+    Returns:
+        Whether a revision was posted.
     """
-    groups = group_animals(_sights(ledger, event), similarity)
-    ledger.revise_event(event, [combine(group) for group in groups], closed)
-    ledger.post_event(event)
+    groups: dict[tuple[bool, int], list[Sight]] = {}
+    for animal in ledger.animals_of_event(event):
+        key = (animal.drawn, animal.id if animal.group is None else animal.group)
+        groups.setdefault(key, []).append(_current(animal))
+    animals = [combine(group) for group in as_reviewed([groups[key] for key in sorted(groups)])]
+    if reviewed and [each.rounded() for each in animals] == [each for _, _, each in ledger.event_animals(event, event)]:
+        return False
+    ledger.revise_event(event, animals, closed)
+    ledger.post_event(event, reviewed)
+    return True
 
 
 def close_event(ledger: Ledger, event: int, similarity: Similarity | None, enrol: bool) -> None:
     """Close an event and post its last revision; with `enrol`, its new animals are to be enrolled."""
     with ledger.transaction():
-        revise(ledger, event, similarity, closed=True)
+        regroup(ledger, event, similarity)
+        revise(ledger, event, closed=True)
         if enrol:
             ledger.request_enrolments(event)
 
@@ -65,11 +89,21 @@ def shifted(text: str, seconds: float) -> str:
         return text
 
 
-def _sights(ledger: Ledger, event: int) -> list[Sight]:
-    sights = []
-    for animal in ledger.animals_of_event(event):
-        probabilities = {each["identity"]: each["probability"] for each in animal.decision["ranking"]}
-        vector = None if animal.vector is None else np.frombuffer(animal.vector, np.float32)
-        unknown = animal.decision["unknown"]
-        sights.append(Sight(animal.id, animal.photo_id, animal.verdict, animal.identity, probabilities, unknown, vector))
-    return sights
+def _computed(animal: PhotoAnimal) -> Sight:
+    """An animal as it was answered, without what people said."""
+    vector = None if animal.vector is None else np.frombuffer(animal.vector, np.float32)
+    return _sight(animal, animal.decision, vector)
+
+
+def _current(animal: PhotoAnimal) -> Sight:
+    """An animal with what people said."""
+    decision = animal.current or animal.decision
+    sight = _sight(animal, decision, None)
+    facts = ReviewFacts(**decision["review"]) if decision.get("review") else None
+    return replace(sight, review=facts) if facts is not None and facts.is_final else sight
+
+
+def _sight(animal: PhotoAnimal, decision: Mapping[str, Any], vector: NDArray[np.float32] | None) -> Sight:
+    probabilities = {each["identity"]: each["probability"] for each in decision["ranking"]}
+    verdict, identity, unknown = decision["verdict"], decision["identity"], decision["unknown"]
+    return Sight(animal.id, animal.photo_id, verdict, identity, probabilities, unknown, vector)

@@ -19,6 +19,7 @@ from reid_edge.photo.video import VIDEO_EXTENSIONS
 from reid_edge.watch.answer.answering import Answerer, BoxesOf, PhotoAnswer
 from reid_edge.watch.answer.committing import Committed, commit_answer, commit_known, commit_video
 from reid_edge.watch.answer.events import shifted
+from reid_edge.watch.answer.following import GalleryFollower
 from reid_edge.watch.answer.in_flight import InFlightMarker
 from reid_edge.watch.answer.moving import try_to_move
 from reid_edge.watch.configuration import Configuration
@@ -65,12 +66,14 @@ class Worker:
         folders: FolderWatcher,
         read_ahead: ReadAhead,
         marker: InFlightMarker,
+        follower: GalleryFollower,
         on_answer: Callable[[Photo, PhotoAnswer, Committed, float], None],
     ) -> None:
         """Blame the photo that an earlier process died of, where one did.
 
         Args:
             boxes_of: the boxes that a detector gave for the photo at a path.
+            follower: adds what people said to a new answer.
             on_answer: called with each answer that was stored, and the seconds of work: reading, answering, storing.
 
         Raises:
@@ -79,6 +82,7 @@ class Worker:
         self.configuration = configuration
         self.answered = 0
         self._ledger = ledger
+        self._follower = follower
         self._answerer = answerer
         self._boxes_of = boxes_of
         self._folders = folders
@@ -219,7 +223,14 @@ class Worker:
             self._marker.end(answered=answer is not None)
         self._failures = 0
         committed = commit_answer(
-            self._ledger, file, photo, answer, self.configuration.event_seconds, self._answerer.similarity, is_frame
+            self._ledger,
+            file,
+            photo,
+            answer,
+            self.configuration.event_seconds,
+            self._answerer.similarity,
+            is_frame,
+            self._follower,
         )
         self._waits.pop(file.id, None)
         self.answered += 1

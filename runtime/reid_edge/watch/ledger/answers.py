@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from reid_edge.storage.clock import now
-from reid_edge.watch.ledger.records import LedgerPhoto, NewPhoto, PhotoAnimal, PhotoSummary
-from reid_edge.watch.ledger.rows import PAGE, Rows, pages
+from reid_edge.watch.ledger.records import EventPhoto, LedgerPhoto, NewPhoto, PhotoAnimal, PhotoSummary
+from reid_edge.watch.ledger.rows import PAGE, Rows, marks, pages
 
 _PHOTO = (
     "id, sha256, camera, taken_at, width, height, latitude, longitude, verdict, event_id, answered_at, pack, gallery_revision"
 )
 _MESSAGE = ("sha256", "path", "camera", "taken_at", "width", "height", "latitude", "longitude")
 _ANIMAL = (
-    "SELECT animal.id, photo_id, sha256, camera, animal_index, animal.verdict, animal.identity, decision, vector "
+    "SELECT animal.id, photo_id, sha256, camera, animal_index, animal.verdict, animal.identity, decision, vector, current, event_group, "
+    "drawn "
     "FROM animal JOIN photo ON photo.id = photo_id"
 )
+
+
+def is_no_animal(answer: Mapping[str, Any]) -> bool:
+    """Whether a person said of an answer, as plain data, that it is not about an animal."""
+    return (answer.get("review") or {}).get("kind") == "not_an_animal"
 
 
 class Answers(Rows):
@@ -117,6 +123,18 @@ class Answers(Rows):
             (event_id, event_id),
         )
 
+    def photos_of_event(self, event_id: int) -> list[EventPhoto]:
+        """The photos of an event, also those without an animal."""
+        rows = self.database.rows(
+            "SELECT id, sha256, width, height, answered_at FROM photo WHERE event_id = ? ORDER BY id", (event_id,)
+        )
+        return [EventPhoto(*row) for row in rows]
+
+    def event_ids(self, after: int, limit: int) -> list[int]:
+        """The next events with an id above `after`."""
+        rows = self.database.rows("SELECT id FROM event WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return [number for (number,) in rows]
+
     def animals_of_event(self, event_id: int) -> list[PhotoAnimal]:
         """The animals of an event's photos, photo by photo in the order they were taken."""
         return self._animals("event_id = ? ORDER BY photo.taken_at, photo.id, animal_index", event_id)
@@ -125,19 +143,25 @@ class Answers(Rows):
         """One animal of a photo; None of a frame of a video."""
         return next(iter(self._animals("animal.id = ? AND frame_of IS NULL", animal_id)), None)
 
-    def photo_message(self, message_id: int) -> dict[str, Any]:
-        """The body of a photo's message, made from the photo and its animals."""
-        ((photo_id, event, verdict, *facts),) = self.database.rows(
-            f"SELECT id, event_id, verdict, {', '.join(_MESSAGE)} FROM photo WHERE message_id = ?", (message_id,)
+    def photo_message(self, sha256: str, revised: bool = False) -> dict[str, Any]:
+        """The body of a photo's message, made from the photo and its animals as they are now; `revised`: it was posted again."""
+        ((photo_id, event, verdict, revision, *facts),) = self.database.rows(
+            f"SELECT id, event_id, verdict, revision, {', '.join(_MESSAGE)} FROM photo WHERE sha256 = ?", (sha256,)
         )
         animals = [{key: value for key, value in decision.items() if key != "matches"} for decision in self._decisions(photo_id)]
-        return {"photo": dict(zip(_MESSAGE, facts, strict=True)), "event": event, "verdict": verdict, "animals": animals}
+        if revision:
+            verdict = next((each["verdict"] for each in animals if not is_no_animal(each)), "empty")
+        body = {"photo": dict(zip(_MESSAGE, facts, strict=True)), "event": event, "verdict": verdict, "animals": animals}
+        return {**body, "revision": revision} if revised else body
 
     def _animals(self, where: str, value: int) -> list[PhotoAnimal]:
         rows = self.database.rows(f"{_ANIMAL} WHERE {where}", (value,))
         return [
-            PhotoAnimal(number, photo_id, sha256, camera, index, verdict, identity, json.loads(decision), vector)
-            for number, photo_id, sha256, camera, index, verdict, identity, decision, vector in rows
+            PhotoAnimal(
+                *(number, photo_id, sha256, camera, index, verdict, identity, json.loads(decision), vector),
+                *(json.loads(current) if current else None, group, bool(drawn)),
+            )
+            for number, photo_id, sha256, camera, index, verdict, identity, decision, vector, current, group, drawn in rows
         ]
 
     def _photo(self, row: tuple[Any, ...]) -> LedgerPhoto:
@@ -145,5 +169,56 @@ class Answers(Rows):
         return LedgerPhoto(**facts, paths=self.paths_of(row[0]), animals=tuple(self._decisions(row[0])))
 
     def _decisions(self, photo_id: int) -> list[dict[str, Any]]:
-        rows = self.database.rows("SELECT decision FROM animal WHERE photo_id = ? ORDER BY animal_index", (photo_id,))
+        rows = self.database.rows(
+            "SELECT coalesce(nullif(current, ''), decision) FROM animal WHERE photo_id = ? ORDER BY animal_index", (photo_id,)
+        )
         return [json.loads(decision) for (decision,) in rows]
+
+    def computed_decisions(self, photo_id: int) -> list[dict[str, Any]]:
+        """The decisions of a photo's animals as they were computed, without what people decided since."""
+        rows = self.database.rows(
+            "SELECT decision FROM animal WHERE photo_id = ? AND drawn = 0 ORDER BY animal_index", (photo_id,)
+        )
+        return [json.loads(decision) for (decision,) in rows]
+
+    def has_evidence(self, event_id: int) -> bool:
+        """Whether evidence is kept for an animal of an event."""
+        return bool(
+            self.database.rows(
+                "SELECT 1 FROM evidence JOIN animal ON animal.id = animal_id JOIN photo ON photo.id = photo_id WHERE event_id = ? LIMIT 1",
+                (event_id,),
+            )
+        )
+
+    def set_groups(self, groups: Sequence[Sequence[int]]) -> None:
+        """Note which animals of an event, by their row ids, were taken for one."""
+        for number, animals in enumerate(groups):
+            self.database.execute(f"UPDATE animal SET event_group = ? WHERE id IN ({marks(animals)})", (number, *animals))
+
+    def set_current(self, animal_id: int, decision: Mapping[str, Any] | None) -> None:
+        """Note the decision of an animal with what people decided since; None where nobody decided anything."""
+        text = "" if decision is None else json.dumps(decision, ensure_ascii=False)
+        self.database.execute("UPDATE animal SET current = ? WHERE id = ?", (text, animal_id))
+
+    def draw_animal(self, photo_id: int, decision: Mapping[str, Any]) -> None:
+        """Store an animal that a person drew, or what was said of it since."""
+        index = decision["animal"]["index"]
+        self.database.execute("DELETE FROM animal WHERE photo_id = ? AND animal_index = ? AND drawn = 1", (photo_id, index))
+        self.add_animal(photo_id, decision, None)
+        self.database.execute("UPDATE animal SET drawn = 1 WHERE photo_id = ? AND animal_index = ?", (photo_id, index))
+
+    def erase_drawn(self, animal_id: int) -> None:
+        """Delete an animal that a person drew."""
+        self.database.execute("DELETE FROM animal WHERE id = ? AND drawn = 1", (animal_id,))
+
+    def events_of_photos(self, photos: Collection[str]) -> list[int]:
+        """The events of answered photos, by their hashes."""
+        found: set[int] = set()
+        hashes = list(photos)
+        for start in range(0, len(hashes), PAGE):
+            page = hashes[start : start + PAGE]
+            rows = self.database.rows(
+                f"SELECT DISTINCT event_id FROM photo WHERE event_id IS NOT NULL AND sha256 IN ({marks(page)})", page
+            )
+            found.update(event for (event,) in rows)
+        return sorted(found)

@@ -49,17 +49,23 @@ class Events(Rows):
         }
         return LedgerEvent(number, camera, first, last, bool(closed), revision, body)
 
+    def is_closed(self, event_id: int) -> bool:
+        """Whether nothing more is expected of an event."""
+        return bool(self.database.rows("SELECT 1 FROM event WHERE id = ? AND closed = 1", (event_id,)))
+
     def event_animals(self, first: int, last: int) -> list[tuple[int, int, EventAnimal]]:
         """Event, index and animal, of all events whose ids are from `first` to `last`, in their order."""
         rows = self.database.rows(
-            'SELECT event_id, animal_index, verdict, identity, probability, "unknown", ranking, photos FROM event_animal '
+            'SELECT event_id, animal_index, verdict, identity, probability, "unknown", ranking, photos, review FROM event_animal '
             "WHERE event_id BETWEEN ? AND ? ORDER BY event_id, animal_index",
             (first, last),
         )
         found = []
-        for event, index, verdict, identity, probability, unknown, ranking, animals in rows:
+        for event, index, verdict, identity, probability, unknown, ranking, animals, review in rows:
             ranked = tuple((each["identity"], each["probability"]) for each in json.loads(ranking))
-            found.append((event, index, EventAnimal(verdict, identity, probability, unknown, ranked, tuple(json.loads(animals)))))
+            said = json.loads(review) if review else None
+            facts = EventAnimal(verdict, identity, probability, unknown, ranked, tuple(json.loads(animals)), said)
+            found.append((event, index, facts))
         return found
 
     def open_events(self) -> list[OpenEvent]:
@@ -101,18 +107,19 @@ class Events(Rows):
     def revise_event(self, event_id: int, animals: Sequence[EventAnimal], closed: bool) -> None:
         """Replace an event's animals in a new revision. When it is closed, the vectors of its animals are deleted."""
         self.database.execute("DELETE FROM event_animal WHERE event_id = ?", (event_id,))
-        for index, animal in enumerate(animals):
-            ranking = [{"identity": name, "probability": round(value, 6)} for name, value in animal.ranking]
+        for index, animal in enumerate(each.rounded() for each in animals):
+            ranking = [{"identity": name, "probability": value} for name, value in animal.ranking]
             self.database.insert(
                 "event_animal",
                 event_id=event_id,
                 animal_index=index,
                 verdict=animal.verdict,
                 identity=animal.identity,
-                probability=round(animal.probability, 6),
-                unknown=round(animal.unknown, 6),
+                probability=animal.probability,
+                unknown=animal.unknown,
                 photos=json.dumps(animal.animals),
                 ranking=json.dumps(ranking, ensure_ascii=False),
+                review=json.dumps(animal.review, ensure_ascii=False) if animal.review else "",
             )
         self.database.execute("UPDATE event SET revision = revision + 1, closed = ? WHERE id = ?", (int(closed), event_id))
         if closed:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from reid_edge.gallery.changes import Position
 from reid_edge.storage.clock import now
 from reid_edge.watch.ledger.answers import Answers
 from reid_edge.watch.ledger.events import Events
@@ -40,11 +41,18 @@ class Outbox(Answers, Events):
         number = self._post("photo", f"photo:{sha256}", camera, "", answered_at)
         self.database.execute("UPDATE photo SET message_id = ? WHERE id = ?", (number, photo_id))
 
-    def post_event(self, event_id: int) -> None:
-        """Put an event, as it is now, into the outbox."""
+    def post_revised_photo(self, photo_id: int) -> None:
+        """Put the message of a photo into the outbox again: people decided something about it."""
+        self.database.execute("UPDATE photo SET revision = revision + 1 WHERE id = ?", (photo_id,))
+        ((sha256, camera, revision),) = self.database.rows("SELECT sha256, camera, revision FROM photo WHERE id = ?", (photo_id,))
+        self._post("photo", f"photo:{sha256}:{revision}", camera, "", now())
+
+    def post_event(self, event_id: int, reviewed: bool = False) -> None:
+        """Put an event, as it is now, into the outbox; `reviewed` where people decided something about it."""
         event, made_at = self.event(event_id), now()
         key = f"event:{event_id}:{event.revision}"
-        number = self._post("event", key, event.camera, _json("event", event.body), made_at)
+        body = {**event.body, "reviewed": True} if reviewed else event.body
+        number = self._post("event", key, event.camera, _json("event", body), made_at)
         self.database.execute("UPDATE event SET message_id = ?, message_at = ? WHERE id = ?", (number, made_at, event_id))
 
     def messages_after(self, message_id: int, limit: int = PAGE) -> list[Message]:
@@ -56,7 +64,7 @@ class Outbox(Answers, Events):
                 (message_id, limit - len(found)),
             )
             for number, kind, key, camera, text, made_at in rows:
-                body = json.loads(text) if text else _body("photo", self.photo_message(number))
+                body = json.loads(text) if text and not self._is_revised(key) else _body("photo", self._photo_body(key))
                 found.append(Message(number, kind, key, camera, body, made_at))
         return found
 
@@ -94,6 +102,24 @@ class Outbox(Answers, Events):
         self.database.execute("DELETE FROM message WHERE id <= ?", (min(end, first + 2 * _PRUNED_AT_ONCE),))
         return True
 
+    def followed(self) -> Position:
+        """How far the gallery's events were followed."""
+        rows = self.database.rows("SELECT event, batch FROM followed")
+        return Position(*rows[0]) if rows else Position()
+
+    def note_followed(self, position: Position) -> None:
+        """Note that the gallery's events were followed up to this one."""
+        self.database.execute("INSERT OR REPLACE INTO followed VALUES (1, ?, ?)", (position.event, position.batch))
+
+    def _photo_body(self, key: str) -> dict[str, Any]:
+        _, sha256, *revision = key.split(":")
+        return self.photo_message(sha256, bool(revision))
+
+    def _is_revised(self, key: str) -> bool:
+        """Whether it is the key of a photo about which people decided something: then its stored body is out of date."""
+        kind, sha256, *_ = key.split(":")
+        return kind == "photo" and bool(self.database.rows("SELECT 1 FROM photo WHERE sha256 = ? AND revision > 0", (sha256,)))
+
     def _post(self, kind: str, key: str, camera: str, text: str, made_at: str) -> int:
         if self.database.rows("SELECT 1 FROM message WHERE key = ?", (key,)):
             return 0
@@ -113,8 +139,9 @@ class Outbox(Answers, Events):
             (*bounds, *bounds, limit),
         ):
             if kind == "photo":
-                body: Mapping[str, Any] = self.photo_message(number)
-                key, camera = f"photo:{body['photo']['sha256']}", body["photo"]["camera"]
+                ((key,),) = self.database.rows("SELECT 'photo:' || sha256 FROM photo WHERE id = ?", (row_id,))
+                body: Mapping[str, Any] = self._photo_body(key)
+                camera = body["photo"]["camera"]
             else:
                 event = self.event(row_id)
                 key, camera, body = f"event:{row_id}:{event.revision}", event.camera, event.body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reid_edge.watch.ledger.states import FileState, Reason
@@ -85,8 +85,8 @@ class LedgerPhoto:
 
     Attributes:
         paths: of the files that carry it, as bytes, the first one seen first.
-        animals: per animal the decision as plain data (`reid_edge.decide.decision.Decision.as_json`), largest first; none for an
-            empty frame.
+        animals: per animal the decision as plain data (`reid_edge.decide.decision.Decision.as_json`) with what people decided since,
+            largest first; none for an empty frame.
         taken_at: by the camera's clock, no zone.
     """
 
@@ -140,8 +140,27 @@ class PhotoSummary:
 
 
 @dataclass(frozen=True)
+class EventPhoto:
+    """An answered photo of an event: width and height in pixels; `answered_at` is ISO 8601 in UTC."""
+
+    id: int
+    sha256: str
+    width: int
+    height: int
+    answered_at: str
+
+
+@dataclass(frozen=True)
 class PhotoAnimal:
-    """One animal of one photo. `decision` as in `LedgerPhoto`; `vector` are the bytes of float32 [D], None once its event is closed."""
+    """One animal of one photo.
+
+    Attributes:
+        verdict, identity, decision: as they were computed.
+        vector: the bytes of float32 [D]; None once its event is closed.
+        current: the decision with what people decided since; None where nobody did.
+        group: which animal of its event it was taken for, without what people said; None where a person drew it.
+        drawn: a person drew it, so nothing was computed.
+    """
 
     id: int
     photo_id: int
@@ -152,11 +171,17 @@ class PhotoAnimal:
     identity: str | None
     decision: Mapping[str, Any]
     vector: bytes | None
+    current: Mapping[str, Any] | None = None
+    group: int | None = None
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
 class EventAnimal:
-    """One animal of an event, from all of its photos; `ranking` is best first, `animals` are the row ids of its `PhotoAnimal`s."""
+    """One animal of an event, from all of its photos; `ranking` is best first, `animals` are the row ids of its `PhotoAnimal`s.
+
+    `review` is what a person said of it (`reid_edge.decide.facts.ReviewFacts` as plain data); None where nobody did.
+    """
 
     verdict: str
     identity: str | None
@@ -164,10 +189,17 @@ class EventAnimal:
     unknown: float
     ranking: tuple[tuple[str, float], ...]
     animals: tuple[int, ...]
+    review: Mapping[str, Any] | None = None
+
+    def rounded(self) -> EventAnimal:
+        """As the ledger stores it."""
+        ranking = tuple((name, round(value, 6)) for name, value in self.ranking)
+        return replace(self, probability=round(self.probability, 6), unknown=round(self.unknown, 6), ranking=ranking)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, as messages hold it, without the animals' ids."""
         return {
+            **({"review": dict(self.review)} if self.review else {}),
             "verdict": self.verdict,
             "identity": self.identity,
             "probability": self.probability,

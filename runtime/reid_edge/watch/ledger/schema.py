@@ -202,6 +202,24 @@ CREATE UNIQUE INDEX event_message ON event (message_id);
 _EVIDENCE = "CREATE TABLE evidence (animal_id INTEGER PRIMARY KEY REFERENCES animal (id), data BLOB NOT NULL);"
 
 
+# animal.current: the decision with what people decided since, '' where nobody did; `decision` stays as it was computed. `event_group`:
+# which animal of its event it was taken for, without what people said. `drawn`: a person drew it, so nothing computed it.
+# photo.revision: how often its message was posted again because people decided. followed: how far the gallery's events were followed.
+_REVIEWS = """
+ALTER TABLE photo ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE animal ADD COLUMN current TEXT NOT NULL DEFAULT '';
+ALTER TABLE animal ADD COLUMN event_group INTEGER;
+ALTER TABLE animal ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE event_animal ADD COLUMN review TEXT NOT NULL DEFAULT '';
+CREATE TABLE followed (id INTEGER PRIMARY KEY CHECK (id = 1), event INTEGER NOT NULL, batch TEXT NOT NULL);
+CREATE TEMP TABLE grouped AS SELECT each.value AS animal, event_animal.animal_index AS number
+    FROM event_animal, json_each(event_animal.photos) AS each;
+CREATE INDEX temp.grouped_animal ON grouped (animal);
+UPDATE animal SET event_group = (SELECT number FROM grouped WHERE grouped.animal = animal.id);
+DROP TABLE temp.grouped;
+"""
+
+
 class LedgerError(GalleryError):
     """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
 
@@ -217,6 +235,7 @@ LEDGER = DatabaseKind(
         ("counters", sql_script(_COUNTERS)),
         ("messages_refer_to_answers", sql_script(_MESSAGES_REFER_TO_ANSWERS)),
         ("evidence", sql_script(_EVIDENCE)),
+        ("reviews", sql_script(_REVIEWS)),
     ),
     rollback_journal="persist",
     missing="Name the folder that `reid-edge watch --out` was given.",

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +72,14 @@ def open_sinks(configuration: Configuration, out: Path, ledger: Ledger, whole: b
     if configuration.csv:
         from reid_edge.watch.outputs.csv_file import CsvFile
 
-        sinks.append(_opened(CsvFile, out / CSV, ledger))
+        sinks.append(_opened(partial(CsvFile, at_once=whole), out / CSV, ledger))
     if configuration.camtrap_dp:
         from reid_edge.watch.outputs.camtrap_dp import CamtrapDp
+        from reid_edge.watch.outputs.species_names import SPECIES, scientific_name
 
         deployments, package = (_given(name, out, configuration.out) for name in (DEPLOYMENTS, PACKAGE))
-        sinks.append(CamtrapDp(out / CAMTRAP_DP, ledger, deployments, package, configuration.species, whole))
+        species = scientific_name(configuration.species, _given(SPECIES, out, configuration.out))
+        sinks.append(CamtrapDp(out / CAMTRAP_DP, ledger, deployments, package, species, whole))
     if configuration.sidecar or configuration.sidecar_dir:
         from reid_edge.watch.outputs.sidecar import Sidecars
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid_edge.storage.durable import sync_file, sync_folder
+from reid_edge.storage.durable import replacing, sync_file, sync_folder
 from reid_edge.storage.errors import file_errors
 from reid_edge.watch.ledger.ledger import Ledger, Message
 from reid_edge.watch.outputs.sinks import SinkError
@@ -108,6 +108,26 @@ class AppendedFile:
             self._append(batch)
             self._last = newest
         return taken
+
+    def rewrite(self, change: Callable[[Iterator[bytes]], Iterator[bytes]]) -> None:
+        """Replace the lines behind the header in one step.
+
+        Args:
+            change: the new lines from the old ones, without line feeds.
+
+        Raises:
+            StorageError: the disk is full or fails. The file is unchanged.
+        """
+        with file_errors(self._path):
+            with replacing(self._path) as new, os.fdopen(os.dup(self._file), "rb") as old:
+                new.write(self._header)
+                old.seek(len(self._header))
+                for line in change(line.removesuffix(b"\n") for line in old):
+                    new.write(line + b"\n")
+                end = new.tell()
+            file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        os.close(self._file)
+        self._file, self._end = file, end
 
     def close(self) -> None:
         """Close the file; everything that was delivered is synced."""

@@ -30,7 +30,7 @@ from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message
 from reid_edge.watch.outputs.camtrap_package import TABLES, package_facts, read_package
 from reid_edge.watch.outputs.camtrap_rows import Event as _Event
 from reid_edge.watch.outputs.camtrap_rows import event_rows, media_row, photo_rows
-from reid_edge.watch.outputs.deployments import Deployment, Deployments, read_deployments, timestamp
+from reid_edge.watch.outputs.deployments import COLUMNS, Deployment, Deployments, read_deployments, template_rows, timestamp
 
 _AT_MOST_EVERY = 5.0  # seconds; and writing takes at most a twentieth of the time (_SHARE)
 _SHARE = 20
@@ -163,6 +163,25 @@ def write_package(folder: Path, ledger: Ledger, given_deployments: Path, given_p
         except StopIteration as end:
             unplaced: list[str] = end.value
             return unplaced
+
+
+def write_deployments_template(path: Path, ledger: Ledger, given_deployments: Path) -> int:
+    """Write a `deployments.csv` with the cameras of all photos, for a user to complete; returns how many there are.
+
+    Raises:
+        UsageError: the user's table cannot be used. StorageError: the disk is full or fails.
+    """
+    gathered = _Gathered(Deployments(read_deployments(given_deployments)))
+    for _ in _gather(ledger, gathered):
+        pass
+    rows = template_rows(gathered.deployments.found.values())
+    with file_errors(path), replacing(path) as file:
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        file.write(text.getvalue().encode("utf-8", "replace"))
+    return len(rows)
 
 
 def _steps(

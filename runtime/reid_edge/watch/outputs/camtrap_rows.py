@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from reid_edge import __version__
+from reid_edge.decide.facts import ReviewFacts
 from reid_edge.decide.wording import wording_of_json
+from reid_edge.watch.ledger.answers import is_no_animal
 from reid_edge.watch.ledger.ledger import LedgerPhoto, shown
 from reid_edge.watch.outputs.deployments import timestamp
 
@@ -66,16 +68,19 @@ def photo_rows(photo: LedgerPhoto, event: Event, species: str) -> list[dict[str,
         "observationLevel": "media",
         **_classified(photo.pack, photo.answered_at),
     }
-    if not photo.animals:
-        return [{**common, "observationID": f"{photo.sha256}-blank", "observationType": "blank"}]
+    animals = [animal for animal in photo.animals if not is_no_animal(animal)]
+    if not animals:
+        said = next(iter(photo.animals), {})  # a person said that it is not an animal
+        return [{**common, "observationID": f"{photo.sha256}-blank", "observationType": "blank", **_classified_by_person(said)}]
     return [
         {
             **common,
             "observationID": f"{photo.sha256}-{animal['animal']['index']}",
             **_animal(animal, species, animal["animal"]["found"]),
             **_box(animal["animal"]["box"], photo),
+            **_classified_by_person(animal),
         }
-        for animal in photo.animals
+        for animal in animals
     ]
 
 
@@ -92,7 +97,13 @@ def event_rows(number: int, event: Event, animals: Sequence[Mapping[str, Any]], 
     if not animals:
         return [{**common, "observationID": f"event-{number}-blank", "observationType": "blank"}]
     return [
-        {**common, "observationID": f"event-{number}-{animal['index']}", **_animal(animal, species, True)} for animal in animals
+        {
+            **common,
+            "observationID": f"event-{number}-{animal['index']}",
+            **_animal(animal, species, True),
+            **_classified_by_person(animal),
+        }
+        for animal in animals
     ]
 
 
@@ -101,6 +112,20 @@ def _classified(pack: str, answered_at: str) -> dict[str, str]:
         "classificationMethod": "machine",
         "classifiedBy": f"reid-edge {__version__}" + (f", pack {pack}" if pack else ""),
         "classificationTimestamp": timestamp(None, answered_at, None) if answered_at else "",
+    }
+
+
+def _classified_by_person(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Who classified an animal and when, where a person did; Camtrap DP wants no probability then."""
+    review = answer.get("review")
+    if not review or not (facts := ReviewFacts(**review)).is_final:
+        return {}
+    return {
+        "classificationMethod": "human",
+        "classifiedBy": facts.person,
+        "classificationTimestamp": timestamp(None, facts.decided_at, None),
+        "classificationProbability": "",
+        "observationComments": "",
     }
 
 

@@ -6,7 +6,7 @@ of `deploymentStart` in the user's table is used. Without one, times are written
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
@@ -174,6 +174,22 @@ def read_deployments(path: Path) -> list[Given]:
                 f"{path} has the unknown column {name!r}; {nearest(name, COLUMNS)}.", "Use the columns of Camtrap DP 1.0."
             )
     return [_given(path, number, dict(row)) for number, row in table.rows]
+
+
+def template_rows(found: Iterable[Deployment]) -> list[dict[str, str]]:
+    """Rows of a `deployments.csv` for a user to complete: each camera, its place where the photos tell it, and the period of its photos
+    as a comment. Start and end are left empty, because a camera's clock has no time zone."""
+    rows = []
+    for deployment in found:
+        given = dict(deployment.given.cells) if deployment.given else {"cameraID": deployment.id}
+        cells = {**dict.fromkeys(COLUMNS, ""), **given, "deploymentID": deployment.id}
+        if deployment.places[2] and not (cells["latitude"] and cells["longitude"]):
+            cells["latitude"], cells["longitude"] = (f"{value / deployment.places[2]:.5f}" for value in deployment.places[:2])
+        if not deployment.given:
+            clock = [text.removesuffix("Z")[:19] for text in (deployment.first, deployment.last)]
+            cells["deploymentComments"] = f"Photos from {clock[0]} to {clock[1]} by the camera's clock."
+        rows.append(cells)
+    return rows
 
 
 def _given(path: Path, number: int, cells: dict[str, str]) -> Given:

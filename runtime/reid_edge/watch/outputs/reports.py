@@ -78,6 +78,8 @@ class Reports:
         """Whether it is the message of a closed event that no newer revision has followed."""
         if message.kind != "event" or not message.body["closed"]:
             return False
+        if message.body.get("reviewed") and not self._ledger.has_evidence(message.body["event"]):
+            return False  # its page was made before people decided
         return bool(self._ledger.event(message.body["event"]).revision == message.body["revision"])
 
     def _make_page(self, name: str, photos: list[str]) -> None:
@@ -98,7 +100,8 @@ class Reports:
     def _add(self, report: Report, answered: LedgerPhoto) -> bool:
         """Add the animals of a photo that a person should look at; returns whether there are any."""
         evidence = self._ledger.evidence(answered.id)
-        unsure = [plain for plain in answered.animals if plain["verdict"] in UNSURE]
+        asked = {animal["animal"]["index"] for animal in answered.animals if animal["verdict"] in UNSURE}
+        unsure = [plain for plain in self._ledger.computed_decisions(answered.id) if plain["animal"]["index"] in asked]
         try:
             decisions = [join_evidence(plain, evidence.get(plain["animal"]["index"])) for plain in unsure]
         except UsageError as error:  # an answer of an earlier version

@@ -17,9 +17,11 @@ from typing import Any, cast
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from reid_edge.decide.facts import ReviewFacts
 from reid_edge.decide.wording import wording_of_json
 from reid_edge.storage.durable import make_folder, replacing
 from reid_edge.storage.errors import file_errors
+from reid_edge.watch.ledger.answers import is_no_animal
 from reid_edge.watch.ledger.ledger import Ledger, LedgerPhoto, Message, shown
 
 SUFFIX = ".xmp"
@@ -98,7 +100,7 @@ def _with_all_frames(body: dict[str, Any], frames: Sequence[LedgerPhoto]) -> dic
         for animal in sorted(animals, key=lambda each: (each["verdict"] != "known", -each["probability"])):
             best.setdefault((animal["verdict"], animal["identity"]), animal)
         body["animals"] = list(best.values())
-        body["verdict"] = body["animals"][0]["verdict"] if best else "empty"
+        body["verdict"] = next((each["verdict"] for each in body["animals"] if not is_no_animal(each)), "empty")
     return body
 
 
@@ -255,7 +257,8 @@ def _bag(parent: ElementTree.Element, words: Sequence[str]) -> None:
 
 def _keywords(body: Mapping[str, Any]) -> list[str]:
     words = {"new": "new individual", "ask": "to check"}
-    found = [_plain(words.get(animal["verdict"]) or animal["identity"]) for animal in body["animals"]] or ["empty"]
+    animals = [animal for animal in body["animals"] if not is_no_animal(animal)]
+    found = [_plain(words.get(animal["verdict"]) or animal["identity"]) for animal in animals] or ["empty"]
     return list(dict.fromkeys(found))
 
 
@@ -267,6 +270,10 @@ def _facts(body: Mapping[str, Any]) -> dict[str, str]:
         facts["probability"] = f"{largest['probability']:.4f}"
         if largest["verdict"] == "ask" and largest["identity"]:
             facts["perhaps"] = _plain(largest["identity"])
+        if (review := largest.get("review")) and ReviewFacts(**review).is_final:
+            facts["review"] = review["kind"]
+            facts["reviewedBy"] = _plain(review["person"])
+            facts["reviewedAt"] = review["decided_at"]
     return facts
 
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.identify.enrolment import thumbnail
+from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.photo import Photo
 from reid_edge.storage.errors import file_errors
 from reid_edge.watch.answer.answering import PhotoAnswer

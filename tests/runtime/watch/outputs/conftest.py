@@ -17,6 +17,7 @@ from reid_edge.photo import Photo
 from reid_edge.watch.answer.answering import PhotoAnswer
 from reid_edge.watch.answer.committing import commit_answer
 from reid_edge.watch.answer.events import close_event
+from reid_edge.watch.answer.following import GalleryFollower
 from reid_edge.watch.ledger.ledger import Ledger, shown
 from reid_edge.watch.ledger.records import FileStamp
 
@@ -154,6 +155,7 @@ def commit() -> Callable[..., Photo]:
         decisions: list[Decision],
         camera: str = "waterhole",
         close: bool = False,
+        follower: GalleryFollower | None = None,
         **facts: Any,
     ) -> Photo:
         place = Path(os.fsdecode(path))
@@ -167,7 +169,7 @@ def commit() -> Callable[..., Photo]:
         answer = PhotoAnswer(
             decisions[0].verdict if decisions else "empty", tuple(decisions), (None,) * len(decisions), (), "field 1", "0"
         )
-        committed = commit_answer(ledger, file, photo, answer, 60.0, None)
+        committed = commit_answer(ledger, file, photo, answer, 60.0, None, follower=follower)
         if close and committed.event is not None:
             close_event(ledger, committed.event, None, False)
         return photo

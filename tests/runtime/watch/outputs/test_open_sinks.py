@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from reid_edge.errors import UsageError
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.outputs import CAMTRAP_DP, CSV, JSON_LINES, SIDECARS, open_sinks
+from reid_edge.watch.outputs.camtrap_dp import write_deployments_template
+from reid_edge.watch.outputs.deployments import read_deployments
 from reid_edge.watch.outputs.sinks import deliver_waiting
+from reid_edge.watch.outputs.species_names import scientific_name
 
 ALL = {"json_lines": True, "csv": True, "camtrap_dp": True, "sidecar": True}
 BOX = (64, 48, 320, 240)
@@ -71,3 +75,30 @@ def test_a_persons_table_that_cannot_be_used_is_said_at_the_start(ledger, config
     (memory_folder / "deployments.csv").write_text("camera\nnorth\n")
     with pytest.raises(UsageError, match="unknown column 'camera'"):
         deliver(ledger, configuration, **ALL)
+
+
+def test_scientific_names_are_those_of_the_users_table_or_of_the_bundled_one(tmp_path):
+    table = tmp_path / "species.csv"
+    assert scientific_name("Plains_Zebra", table) == "Equus quagga"
+    assert scientific_name("Nubian ibex", table) == "Nubian ibex"
+    table.write_text("species,scientificName\nnubian ibex,Capra nubiana\nplains zebra,Equus quagga burchellii\n")
+    assert scientific_name("Nubian ibex", table) == "Capra nubiana"
+    assert scientific_name("plains zebra", table) == "Equus quagga burchellii"
+    table.write_text("name\n")
+    with pytest.raises(UsageError, match="no column species"):
+        scientific_name("tiger", table)
+
+
+def test_a_template_of_deployments_has_every_camera_and_what_its_photos_tell(ledger, commit, answer_for, memory_folder):
+    box = (10, 20, 110, 220)
+    facts = {"taken_at": "2024-05-06T07:00:00", "latitude": 48.0, "longitude": 9.0}
+    commit(ledger, memory_folder / "a.jpg", [answer_for(0, "Asha", 0.97, box)], **facts)
+    commit(ledger, memory_folder / "b.jpg", [], camera="gate", taken_at="2024-05-07T07:00:00")
+    template = memory_folder / "template.csv"
+    assert write_deployments_template(template, ledger, memory_folder / "deployments.csv") == 2
+    with template.open(newline="", encoding="utf-8") as file:
+        rows = {row["deploymentID"]: row for row in csv.DictReader(file)}
+    assert (rows["waterhole"]["latitude"], rows["waterhole"]["longitude"]) == ("48.00000", "9.00000")
+    assert rows["gate"]["deploymentComments"] == "Photos from 2024-05-07T07:00:00 to 2024-05-07T07:00:00 by the camera's clock."
+    assert rows["gate"]["deploymentStart"] == ""
+    assert len(read_deployments(template)) == 2

@@ -1,0 +1,64 @@
+"""What changed in a gallery since an event: what a program that follows a gallery has to look at again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from reid_edge.storage.database import Database
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a program has followed a gallery: its newest event, and the batch of that event, by which another gallery is recognised."""
+
+    event: int = 0
+    batch: str = ""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the decisions after a position changed.
+
+    Attributes:
+        position: the newest event now.
+        photos: hashes of the photos whose sightings or reviews were added, changed or removed.
+        everything: answers about any photo may be different now: an individual has another name or other sightings, or the gallery is
+            another one than before, such as a restored backup.
+    """
+
+    position: Position
+    photos: frozenset[str]
+    everything: bool
+
+
+def position(database: Database) -> Position:
+    """The newest event."""
+    newest = database.rows("SELECT id, batch FROM event ORDER BY id DESC LIMIT 1")
+    return Position(*newest[0]) if newest else Position()
+
+
+def changes_since(database: Database, since: Position) -> Changes:
+    """See `Changes`; an undo counts as a change of what it reverted."""
+    with database.snapshot():
+        now = position(database)
+        if now == since:
+            return Changes(now, frozenset(), everything=False)
+        known = since == Position() or database.rows("SELECT 1 FROM event WHERE id = ? AND batch = ?", (since.event, since.batch))
+        event = since.event if known else 0
+        rows = database.rows("SELECT kind, payload, changes FROM event WHERE id > ?", (event,))
+        undone = [batch for kind, payload, _ in rows if kind == "undo" for batch in json.loads(payload)["batches"]]
+        rows += database.rows(
+            "SELECT kind, payload, changes FROM event WHERE id <= ? AND batch IN (SELECT value FROM json_each(?))",
+            (event, json.dumps(undone)),
+        )
+        changed = {(table, row_id, column) for _, _, changes in rows for table, row_id, column, _ in json.loads(changes)}
+        photos: set[str] = set()
+        for table in ("sighting", "review"):
+            ids = json.dumps([row_id for of, row_id, _ in changed if of == table])
+            found = database.rows(
+                f"SELECT DISTINCT photo_sha256 FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (ids,)
+            )
+            photos.update(sha256 for (sha256,) in found)
+        names = any(column in ("name", "individual_id") for _, _, column in changed)
+        return Changes(now, frozenset(photos), everything=names or not known)
