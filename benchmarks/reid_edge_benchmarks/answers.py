@@ -41,9 +41,7 @@ class TableAnswers:
         """R-1, BAKS, BAUS and GeoMean at a threshold, its 95 % interval, and GeoMean at the best threshold in hindsight."""
         answers = self.answers(threshold)
         low, high = geomean_interval(self.truth, answers, self.known)
-        right = [
-            answer == (true if true in self.known else NEW) for answer, true in zip(answers, self.truth, strict=True)
-        ]
+        right = [answer == (true if true in self.known else NEW) for answer, true in zip(answers, self.truth, strict=True)]
         hindsight = max(geomean(self.truth, self.answers(each), self.known) for each in np.unique([*self.score, np.inf]))
         return {
             "queries": len(self.truth),

@@ -24,6 +24,8 @@ _SCORES = {
     "its leads and levels": ("leads", "levels"),
     "the fused score": ("fused",),
 }
+LEAST_SPREAD = 0.5
+"""Standard deviation that logarithms of numbers have at least: labels whose galleries are all alike say nothing about others."""
 _ALWAYS = ("photos", "others")  # what an uneven or small gallery does to the rest is no matter of choice
 _FURTHER = {"the photo's quality": "quality"}
 
@@ -103,12 +105,13 @@ def fit_evidence(
         individual: int [T], of each query; the error is over individuals.
     """
     features, kind, sign = seen.features()
+    least = np.where(np.isin(kind, _ALWAYS), LEAST_SPREAD, 0.0)
 
     def held_out(kinds: tuple[str, ...]) -> NDArray[np.float64]:
         score = np.empty(len(right))
         for held in np.unique(fold):
             train = fold != held if (fold != held).any() else fold == held
-            fitted = _fit(features[train], right[train], weight[train], np.isin(kind, (*kinds, *_ALWAYS)), sign)
+            fitted = _fit(features[train], right[train], weight[train], np.isin(kind, (*kinds, *_ALWAYS)), sign, least)
             score[fold == held] = expit(fitted[0] + features[fold == held] @ fitted[1:])
         return score
 
@@ -130,7 +133,7 @@ def fit_evidence(
         tried[f"{uses}, {words}"] = (float(losses(wider).sum()), _error(individual, losses(wider) - first))
         if difference.sum() < -_error(individual, difference):
             kinds, uses, score = (*kinds, further), f"{uses}, {words}", wider
-    parameters = _fit(features, right, weight, np.isin(kind, (*kinds, *_ALWAYS)), sign)
+    parameters = _fit(features, right, weight, np.isin(kind, (*kinds, *_ALWAYS)), sign, least)
     return FittedEvidence(_evidence(names, parameters, kind, seen), score, uses, tried)
 
 
@@ -173,10 +176,13 @@ def _fit(
     weight: NDArray[np.float64],
     columns: NDArray[np.bool_],
     sign: NDArray[np.int64],
+    least: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Bias and weights, float64 [1 + F]; 0 for features that are not among `columns`, bool [F], of the signs in `Seen.features`."""
+    """Bias and weights, float64 [1 + F]; 0 for features that are not among `columns`, bool [F], of the signs in `Seen.features`; `least`
+    float64 [F] is the smallest standard deviation that a feature is taken to have."""
     spread, middle = features.std(axis=0), features.mean(axis=0)
     used = columns & (spread > 1e-9)
+    spread = np.maximum(spread, least)
     scaled = np.column_stack((np.ones(len(features)), (features[:, used] - middle[used]) / spread[used]))
     share = weight / weight.sum() * len(weight)
 

@@ -25,8 +25,8 @@ UNTOLD = 0.5
 """The part of the promised share of mistakes that is let pass where photos of one encounter may be on both sides. On tigers whose labels
 tell no encounters 5 % was promised; seen again in another clip, 12 % were answered wrongly."""
 
-CLEAR = 0.5
-"""The part of the promised share of mistakes that answers without the costly score may make."""
+CLEAR = 0.2
+"""The part of the promised share of mistakes that answers without the costly score may make; the rest is left to those with it."""
 
 
 ANY_OTHER = "any other species"
@@ -94,12 +94,14 @@ def fit_with_facts(
         raise UsageError(f"the labelled photos cannot be calibrated on: {missing}.", "Add labelled photos of more individuals.")
     with threadpool_limits(1, "blas"):  # for these small matrices, threads wait for each other more than they work
         options = options or FitOptions(absolute=recipe.absolute_scores if recipe else ())
-        fit = _fit(tables, seed, options, recipe if recipe and recipe.fuse else None)
         if not recipe or not recipe.costly_score:
-            return fit
+            return _fit(tables, seed, options, recipe if recipe and recipe.fuse else None)
+        promised = options.most_wrong
+        fit = _fit(tables, seed, replace(options, most_wrong=promised * (1 - CLEAR)), None)
         cheap = [table.without_score(recipe.costly_score) for table in tables]
-        before = _fit(cheap, seed, replace(options, most_wrong=options.most_wrong * CLEAR), None)
-        return replace(fit, model=replace(fit.model, before=before.model))
+        before = _fit(cheap, seed, replace(options, most_wrong=promised * CLEAR), None)
+        data = {**fit.model.data, "most_wrong": promised}
+        return replace(fit, model=replace(fit.model, data=data, before=before.model))
 
 
 def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: Recipe | None) -> CalibrationFit:

@@ -241,12 +241,14 @@ class TrialPlan:
         views = zip(*(self._standing(view, pooled[view]) for view in (0, 1)), strict=True)
         chosen = self._removed.astype(int), self._source
         own, highest, others, photos = (np.stack(each)[chosen] for each in views)
+        # The individual that was taken away counts: the size of the gallery must not tell which trials these are.
+        others = others + self._removed
         if rivals is None:
             computed = np.where(np.isfinite(highest), highest, np.nan)
             some = np.isfinite(highest).any(axis=0)
             rivals = np.full(own.shape[1], np.log(CHANCE))
             rivals[some] = np.nanmedian(computed[:, some], axis=0)
-        alone = (others == 0)[:, None]
+        alone = ~np.isfinite(highest).any(axis=1)[:, None]
         against = np.where(alone, rivals, highest)
         known = np.isfinite(own) & np.isfinite(against)
         leads = np.subtract(own, against, out=np.zeros_like(own), where=known)
