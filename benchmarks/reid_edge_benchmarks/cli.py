@@ -26,6 +26,7 @@ from reid_edge_benchmarks.parity.cli import parity
 from reid_edge_benchmarks.reliability.cli import reliability
 from reid_edge_benchmarks.report.cli import report
 from reid_edge_benchmarks.results import ResultFile, kept_folder, refuse_missing_folders
+from reid_edge_benchmarks.review.cli import review
 from reid_edge_benchmarks.systems.cli import systems
 from reid_edge_benchmarks.trust.cli import trust
 from reid_edge_calibration.labels.options import label_options
@@ -45,7 +46,7 @@ def bench() -> None:
     """
 
 
-for command in (latency, scaling, folder, steps, parity, systems, report, reliability, trust):
+for command in (latency, scaling, folder, steps, parity, systems, report, reliability, review, trust):
     bench.add_command(command)
 
 
