@@ -11,6 +11,7 @@ import click
 from reid_edge.cli.options import pack_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
+from reid_edge_benchmarks.gpu.cli import gpu
 from reid_edge_benchmarks.latency.cli import folder, latency, scaling, steps
 from reid_edge_benchmarks.options import (
     AT_LEAST_ONE,
@@ -27,6 +28,7 @@ from reid_edge_benchmarks.reliability.cli import reliability
 from reid_edge_benchmarks.report.cli import report
 from reid_edge_benchmarks.results import ResultFile, kept_folder, refuse_missing_folders
 from reid_edge_benchmarks.review.cli import review
+from reid_edge_benchmarks.season import season
 from reid_edge_benchmarks.systems.cli import systems
 from reid_edge_benchmarks.trust.cli import trust
 from reid_edge_calibration.labels.options import label_options
@@ -46,7 +48,7 @@ def bench() -> None:
     """
 
 
-for command in (latency, scaling, folder, steps, parity, systems, report, reliability, review, trust):
+for command in (latency, gpu, scaling, folder, steps, parity, systems, report, reliability, review, season, trust):
     bench.add_command(command)
 
 

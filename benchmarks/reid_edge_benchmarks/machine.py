@@ -45,6 +45,12 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
+def gpu_memory_used() -> int | None:
+    """MiB of the first GPU that all programs together use; None where the machine does not report it."""
+    answer = _said("nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits")
+    return int(answer.split()[0]) if answer and answer.split()[0].isdigit() else None
+
+
 @dataclass(frozen=True)
 class ProcessorTime:
     """Seconds of all processors together, at one moment.

@@ -32,7 +32,9 @@ def recipe_precisions(name_or_path: str) -> list[str]:
     Raises:
         UsageError: see `recipe_file.read_recipe_file`.
     """
-    return [options.get("precision", "fp32") for options in read_recipe_file(name_or_path)["networks"].values()]
+    tables = read_recipe_file(name_or_path)["networks"].values()
+    gpu = [options["gpu_precision"] for options in tables if "gpu_precision" in options]
+    return [options.get("precision", "fp32") for options in tables] + gpu
 
 
 def export_recipe(
@@ -70,30 +72,31 @@ def export_recipe(
         check_precision(named.network.name, named.precision, named.storage, calibration)
         if named.network.terms and not accept_terms and (not random or _local(weights, named)):
             raise UsageError(f"{named.name}: {named.network.terms}", "If your use is within these terms, add --accept-terms.")
-    exported = []
+    exported: list[ExportedNetwork] = []
+    for_gpus: list[ExportedNetwork] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, named in checked.networks.items():
             local = _local(weights, named)
             made_up = random and local is None and not _fetched(named.network, accept_terms)
             say(f"Exporting {name}" + (", with random weights" if made_up else ""))
-            done = export_network(
-                named.network.name,
-                Path(folder) / f"{name}.onnx",
-                images=images,
-                weights=local,
-                storage=named.storage,  # type: ignore[arg-type]
-                precision=named.precision,
-                calibration=calibration,
-                random=made_up,
-                accept_terms=accept_terms,
-                say=say,
-                **named.parameters,
-            )
+            options: dict[str, Any] = {"images": images, "weights": local, "storage": named.storage, "calibration": calibration}
+            options |= {"random": made_up, "accept_terms": accept_terms, "say": say, **named.parameters}
+            done = export_network(named.network.name, Path(folder) / f"{name}.onnx", precision=named.precision, **options)
+            if named.gpu_precision:  # refused, as any file, where it is not as near to PyTorch as its precision has to be
+                path = Path(folder) / f"{name}.gpu.onnx"
+                on_gpu = export_network(named.network.name, path, precision=named.gpu_precision, **options)
+                for_gpus.append(on_gpu)
+                parity = {**done.parity, **{f"gpu_{measure}": value for measure, value in on_gpu.parity.items()}}
+                provenance = {**done.provenance, **on_gpu.provenance}
+                done = replace(done, entry=replace(done.entry, gpu_file=path.name), parity=parity, provenance=provenance)
             exported.append(replace(done, name=name))
             say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in done.parity.items()))
         manifest = _manifest(checked.data, checked.heads, exported)
         parse_recipe(manifest.recipe, manifest)
-        files = [NewFile(network.path.name, network.path.read_bytes(), network.licence, network.origin) for network in exported]
+        files = [
+            NewFile(network.path.name, network.path.read_bytes(), network.licence, network.origin)
+            for network in (*exported, *for_gpus)
+        ]
     if checked.heads:
         text = read_recipe_text(name_or_path)
         files.append(NewFile(RECIPE_FILE, text.encode("utf-8"), "Apache-2.0", "the recipe that this pack was made of."))

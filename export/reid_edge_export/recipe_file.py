@@ -29,6 +29,7 @@ _KEYS = (*_REQUIRED, "heads")
 _HEAD_KINDS = ("classifier", "boosting", "projection")
 _HEAD_KEYS = ("kind", "input_dimension", "dimension", "training")
 _STORAGES = ("fp32", "fp16")
+_OWN_KEYS = ("network", "storage", "precision", "gpu_precision")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class NamedNetwork:
         parameters: the network's, resolved.
         storage: how the weights of fp32 are stored.
         precision: how it computes.
+        gpu_precision: how it computes on NVIDIA GPUs; None where as everywhere.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NamedNetwork:
     parameters: Mapping[str, Any]
     storage: str
     precision: str
+    gpu_precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def networks_of(data: Mapping[str, Any]) -> dict[str, NamedNetwork]:
     """The networks of a recipe by their names in it; errors begin with the dotted name of the key.
 
     A table [networks.NAME] is the catalogue's network of that name, or the one that its key `network` names; `storage` and `precision` say
-    how it is stored and computes, every other key is a parameter of the network.
+    how it is stored and computes, `gpu_precision = "fp16"` adds a file for NVIDIA GPUs, every other key is a parameter of the network.
 
     Raises:
         UsageError: the catalogue has no such network, or a parameter, storage or precision is not to be had.
@@ -150,7 +153,7 @@ def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     except UsageError as error:
         key = f"{where}.network" if "network" in options else where
         raise UsageError(f"{key}: {error.message}", error.hint) from error
-    parameters = {key: value for key, value in options.items() if key not in ("network", "storage", "precision")}
+    parameters = {key: value for key, value in options.items() if key not in _OWN_KEYS}
     for key, value in parameters.items():
         try:
             resolve_parameters(network, {key: value})
@@ -163,7 +166,10 @@ def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
         precision_named(precision)
     except UsageError as error:
         raise UsageError(f"{where}.precision: {error.message}", error.hint) from error
-    return NamedNetwork(name, network, resolve_parameters(network, parameters), storage, precision)
+    gpu_precision = options.get("gpu_precision")
+    if gpu_precision not in (None, "fp16") or (gpu_precision and precision != "fp32"):
+        raise UsageError(f"{where}.gpu_precision is {gpu_precision!r}.", 'It may be "fp16", beside the precision fp32.')
+    return NamedNetwork(name, network, resolve_parameters(network, parameters), storage, precision, gpu_precision)
 
 
 def heads_of(data: Mapping[str, Any]) -> dict[str, HeadToTrain]:

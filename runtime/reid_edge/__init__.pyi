@@ -6,6 +6,7 @@ from reid_edge.decide.facts import AnimalFacts as AnimalFacts
 from reid_edge.decide.facts import EngineFacts as EngineFacts
 from reid_edge.decide.facts import PackFacts as PackFacts
 from reid_edge.decide.facts import PhotoFacts as PhotoFacts
+from reid_edge.decide.facts import ReviewFacts as ReviewFacts
 from reid_edge.decide.facts import Thresholds as Thresholds
 from reid_edge.describe.description import DescribedAnimal as DescribedAnimal
 from reid_edge.describe.features import Features as Features
@@ -21,6 +22,9 @@ from reid_edge.errors import ReidEdgeError as ReidEdgeError
 from reid_edge.errors import StorageError as StorageError
 from reid_edge.errors import UsageError as UsageError
 from reid_edge.gallery import Gallery as Gallery
+from reid_edge.gallery import NewReview as NewReview
+from reid_edge.gallery import Review as Review
+from reid_edge.gallery import ReviewConflict as ReviewConflict
 from reid_edge.identify.enrolment import EnrolmentResult as EnrolmentResult
 from reid_edge.identify.opening import open_pack as open_pack
 from reid_edge.identify.opening import open_session as open_session

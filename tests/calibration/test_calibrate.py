@@ -58,7 +58,7 @@ def run(folder: Path, *more: str) -> Result:
 
 
 def test_labels_become_a_pack_whose_calibration_is_theirs_and_a_report_and_the_same_ones_the_same_pack(labelled: Path) -> None:
-    options = ("--report", str(labelled / "report.html"), "--max-wrong", "0.1", "--unknown-share", "0.3", "--drop-leaks")
+    options = ("--report", str(labelled / "report.html"), "--max-wrong", "0.1", "--unknown-share", "0.3", "--keep-leaks")
     answer = run(labelled, *options)
     assert answer.exit_code == 0, answer.output
     assert "okapi: known from" in answer.output
@@ -69,7 +69,7 @@ def test_labels_become_a_pack_whose_calibration_is_theirs_and_a_report_and_the_s
     assert (made.data["generic"]["queries"], made.data["generic"]["unknown_queries"]) == (22, 6)
     page = (labelled / "report.html").read_text()
     assert "--unknown-share 0.3" in page
-    assert "--drop-leaks" in page
+    assert "--keep-leaks" in page
     first = (labelled / "out" / "calibration" / "scores.json").read_bytes()
     run(labelled, *options)  # over the pack that is there
     assert (labelled / "out" / "calibration" / "scores.json").read_bytes() == first

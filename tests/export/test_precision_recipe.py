@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_edge.engines.networks import network_files
 from reid_edge.engines.selection import Device, open_engine
 from reid_edge.errors import UsageError
 from reid_edge.pack import open_pack
+from reid_edge.recipe import parse_recipe
 from reid_edge_export.precision.calibration import Calibration
 from reid_edge_export.recipe_export import export_recipe, recipe_precisions
 
@@ -26,6 +28,7 @@ description = "Three networks in three precisions."
 licence = "Apache-2.0"
 [networks.u2netp]
 size = 96
+gpu_precision = "fp16"
 [networks.efficientnet-lite0]
 precision = "int8-cpu"
 size = 96
@@ -73,7 +76,7 @@ def test_a_recipe_becomes_a_pack_in_its_precisions_that_the_runtime_runs(
     for name in ("u2netp", "efficientnet-lite0", "xfeat"):
         weights(name)
     crops = [photo[y : y + 300, x : x + 300] for photo in photos for y in (0, 180) for x in (0, 100)]
-    assert recipe_precisions(recipe) == ["fp32", "int8-cpu", "fp16"]
+    assert recipe_precisions(recipe) == ["fp32", "int8-cpu", "fp16", "fp16"]
     export_recipe(recipe, tmp_path / "pack", crops[::2], lambda line: None, calibration=Calibration(crops[1::2], "c" * 64))
     pack = open_pack(tmp_path / "pack")
     networks = pack.manifest.networks
@@ -85,6 +88,19 @@ def test_a_recipe_becomes_a_pack_in_its_precisions_that_the_runtime_runs(
     assert (networks["xfeat"].storage, networks["efficientnet-lite0"].storage) == ("fp16", "int8")
     assert pack.manifest.parity["efficientnet-lite0"]["nearest_unchanged"] >= 0.97
     assert "nvidia-modelopt" in pack.manifest.provenance
+    mask = networks["u2netp"]
+    assert [mask.file_on(gpu) for gpu in (False, True)] == ["u2netp.onnx", "u2netp.gpu.onnx"]
+    assert networks["xfeat"].file_on(gpu=True) == networks["xfeat"].file
+    measures = pack.manifest.parity["u2netp"]
+    assert {f"gpu_{measure}" for measure in measures if not measure.startswith("gpu_")} <= measures.keys()
+    opened = dict(
+        zip(
+            ("u2netp", "efficientnet-lite0", "xfeat"),
+            network_files(pack, parse_recipe(pack.recipe, pack.manifest), gpu=True),
+            strict=True,
+        )
+    )
+    assert opened["u2netp"][0] == pack.read_bytes("u2netp.gpu.onnx")
     inputs = {"xfeat": ("image", "mask"), "efficientnet-lite0": ("image",)}
     for name, shape, output, expected in (
         ("efficientnet-lite0", (2, 3, 96, 96), "embedding", (2, 1280)),
@@ -100,3 +116,11 @@ def test_int8_in_a_recipe_needs_photos_too(recipe: str, photos: list[np.ndarray]
     with pytest.raises(UsageError, match="photos for calibration"):
         export_recipe(recipe, tmp_path / "pack", photos, lambda line: None)
     assert not (tmp_path / "pack").exists()
+
+
+@pytest.mark.parametrize("line", ['gpu_precision = "int8"', 'gpu_precision = "fp16"\nprecision = "fp16"'])
+def test_a_gpu_may_only_be_given_half_precision_of_a_network_in_single(recipe: str, line: str, tmp_path: Path) -> None:
+    path = Path(recipe)
+    path.write_text(path.read_text().replace('gpu_precision = "fp16"', line))
+    with pytest.raises(UsageError, match=r"networks\.u2netp\.gpu_precision"):
+        export_recipe(recipe, tmp_path / "pack", [], lambda line: None)

@@ -16,8 +16,7 @@ class _Distribution:
         self.noted = noted
 
     def read_text(self, name: str) -> str | None:
-        assert name == "direct_url.json"
-        return None if self.noted is None else json.dumps(self.noted)
+        return json.dumps(self.noted) if name == "direct_url.json" and self.noted is not None else None
 
 
 def test_in_a_checkout_the_command_is_for_the_checkout() -> None:
@@ -50,3 +49,35 @@ def test_of_a_folder_that_was_installed_the_command_is_for_that_folder(tmp_path:
     monkeypatch.setattr(installation, "__file__", str(tmp_path / "site-packages" / "reid_edge" / "installation.py"))
     monkeypatch.setattr(importlib.metadata, "distribution", lambda _: _Distribution({"url": checkout.as_uri(), "dir_info": {}}))
     assert installation.install_command("cpu") == f"pip install '.[cpu]' in the folder {checkout}"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "installer", "command"),
+    [
+        ("/home/me/.local/share/pipx/venvs/reid-edge", "pip\n", "pipx install --force"),
+        ("/home/me/.local/share/uv/tools/reid-edge", "uv\n", "uv tool install --force"),
+        ("/srv/venv", "uv\n", "uv pip install"),
+        ("/srv/venv", "pip\n", "pip install"),
+    ],
+)
+def test_the_command_is_that_of_the_tool_that_installed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, installer: str, command: str
+) -> None:
+    monkeypatch.setattr(installation, "__file__", str(tmp_path / "site-packages" / "reid_edge" / "installation.py"))
+    monkeypatch.setattr(installation, "_noted", lambda file: installer if file == "INSTALLER" else "")
+    monkeypatch.setattr(installation.sys, "prefix", prefix)
+    assert installation.install_command("cpu") == f"{command} 'reid-edge[cpu]'"
+
+
+def test_on_a_jetson_the_hints_are_about_jetpack_and_elsewhere_about_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "[tensorrt]" in installation.how_to_install_tensorrt()
+    assert "[gpu]" in installation.how_to_install_onnxruntime_gpu()
+    release = tmp_path / "nv_tegra_release"
+    release.write_text("# R36 (release), REVISION: 4.0")
+    monkeypatch.setattr(installation, "_JETSON_RELEASE", release)
+    assert "--system-site-packages" in installation.how_to_install_tensorrt()
+    assert "[jetson]" in installation.how_to_install_cuda()
+    assert "[tensorrt-rtx]" in installation.how_to_install_tensorrt("tensorrt_rtx")
+    assert "use TensorRT" in installation.how_to_install_onnxruntime_gpu()

@@ -10,6 +10,7 @@ from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.accuracy.tables import COUNTS, RUNG_TITLES, cell, figure_rows, rung_cells
 from reid_edge_benchmarks.embedders import EmbedderFigures, embedder_table
 from reid_edge_benchmarks.enrolment import EnrolmentFigures, Mark
+from reid_edge_benchmarks.gpu.tables import gpu_text
 from reid_edge_benchmarks.latency.folder import folder_text
 from reid_edge_benchmarks.latency.measuring import WILDFUSION
 from reid_edge_benchmarks.latency.scaling import candidate_table, law_text, pairs_text, search_table
@@ -210,4 +211,5 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "startup": (_startup, "startup"),
     "enrolment": (_enrolment, "enrolment"),
     "embedders": (_embedders, "embedders"),
+    "gpu": (lambda result: "\n\n".join((provenance(result), gpu_text(result))), "gpu"),
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reid_edge.recipe import Recipe
 
 _PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino")
-_TENSORRT_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
+_GPU_PACKAGES = ("tensorrt", "tensorrt_rtx", "cuda-bindings")
 
 
 @click.command(short_help="Say what this machine can run and what to install.")
@@ -51,7 +51,7 @@ def _libraries() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"reid-edge": __version__, "sqlite": sqlite3.sqlite_version}
-    for package in (*_PACKAGES, *_TENSORRT_PACKAGES):
+    for package in (*_PACKAGES, *_GPU_PACKAGES):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -101,27 +101,25 @@ def _device(name: str, pack_name: str, pack: Pack, recipe: Recipe) -> dict[str, 
     from reid_edge.engines.contract import DeviceAbsentError
     from reid_edge.engines.networks import network_files
     from reid_edge.engines.openvino_engine import is_preferred
-    from reid_edge.engines.selection import find_device, is_ready, self_test
-    from reid_edge.engines.tensorrt_engine import missing_for_tensorrt
+    from reid_edge.engines.selection import find_device, is_ready, missing_for, self_test
 
     try:
         device = find_device(name)
-        probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
-        if not is_ready(device, probe, network_files(pack, recipe)):
+        probe, ranges = next(network_files(pack, recipe, device.is_gpu))
+        if not is_ready(device, (probe, ranges), network_files(pack, recipe, device.is_gpu)):
             return {
                 "ok": False,
                 "says": f"{device.provider}, engine not built yet",
                 "hint": _how_to_build(device.provider, pack_name),
             }
-        self_test(device, probe)
+        self_test(device, probe, ranges)
         speed = ""
         if device.provider == "OpenVINO":
             faster = is_preferred(network_files(pack, recipe), device.threads)
             speed = "" if faster else "; not faster than cpu here, so auto does not take it"
     except DeviceAbsentError as error:
-        says = "not installed" if name == "openvino" else "not part of the installed ONNX Runtime"
-        if name == "tensorrt":
-            says = " ".join(lack.message for lack in missing_for_tensorrt())
+        absent = "not installed" if name == "openvino" else "not part of the installed ONNX Runtime"
+        says = " ".join(lack.message for lack in missing_for(name)) or absent
         return {"ok": False, "says": f"{says} (optional)", "hint": error.hint}
     except ReidEdgeError as error:
         return {"ok": False, "says": error.message, "hint": error.hint}
@@ -133,7 +131,8 @@ def _how_to_build(provider: str, pack_name: str) -> str:
 
     if provider == TENSORRT_PROVIDER:
         return f"The first --device tensorrt builds it. Better: {install_command('tensorrt')}, then reid-edge pack build-engines."
-    return f"Run: reid-edge pack build-engines {pack_name}"
+    device = " --device tensorrt-rtx" if provider == "TensorRT-RTX" else ""
+    return f"Run: reid-edge pack build-engines {pack_name}{device}"
 
 
 def _print(findings: dict[str, Any]) -> None:

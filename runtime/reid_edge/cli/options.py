@@ -64,7 +64,7 @@ def device_options(command: F) -> F:
         "--device",
         default="auto",
         show_default=True,
-        metavar="auto|cpu|cuda[:N]|tensorrt[:N]|openvino",
+        metavar="auto|cpu|cuda[:N]|tensorrt[:N]|tensorrt-rtx[:N]|openvino",
         help="What runs the networks; auto takes the best that passes its self-test.",
     )(command)
 

@@ -101,7 +101,12 @@ def import_file(file: Path) -> None:
 
 @pack.command("build-engines", short_help="Build the TensorRT engines of a pack.")
 @click.argument("name", metavar="[PACK]", default=DEFAULT_PACK)
-@click.option("--device", default=None, metavar="cuda[:N]", help="Build for this GPU, with TensorRT. [default: cuda:0]")
+@click.option(
+    "--device",
+    default=None,
+    metavar="tensorrt[:N]|tensorrt-rtx[:N]",
+    help="Build for this GPU, with TensorRT or TensorRT-RTX. [default: tensorrt:0]",
+)
 @click.option(
     "--for",
     "targets",
@@ -120,7 +125,7 @@ def build_engines(context: click.Context, name: str, device: str | None, targets
     """Build the TensorRT engines of a pack's networks, so that `--device tensorrt` does not build them at its first start.
 
     PACK is a name from `reid-edge pack list`, a directory or a zip. Existing engines are kept. Each engine is compared with ONNX Runtime
-    before it is used, except with --for: those engines run only in TensorRT-RTX, on a machine that has it.
+    before it is used. Those of --for run with `--device tensorrt-rtx`, on a machine that has such a GPU.
     """
     from reid_edge.engines.engine_cache import EngineCache
     from reid_edge.engines.profiles import ranges_of_network
@@ -131,10 +136,10 @@ def build_engines(context: click.Context, name: str, device: str | None, targets
         raise UsageError("--device and --for cannot be combined.", "Use --for to build for GPUs of other machines.")
     opened = open_pack(find_pack(name))
     recipe = parse_recipe(opened.recipe, opened.manifest)
-    build = _ahead_of_time(targets) if targets else _on_this_gpu(device or "cuda:0")
+    build = _ahead_of_time(targets) if targets else _on_this_gpu(device or "tensorrt:0")
     cache, refused = EngineCache(out), 0
     for network, entry in sorted(opened.manifest.networks.items()):
-        model, ranges = opened.read_bytes(entry.file), ranges_of_network(opened.manifest, recipe, network)
+        model, ranges = opened.read_bytes(entry.file_on(gpu=True)), ranges_of_network(opened.manifest, recipe, network)
         for target, make in build:
             try:
                 engine = make(model, network, ranges, cache)
@@ -145,7 +150,7 @@ def build_engines(context: click.Context, name: str, device: str | None, targets
             done = f"built in {engine.build_seconds:.1f} s" if engine.fresh else "exists already"
             click.echo(f"{network}  {target}  {_megabytes(len(engine.content))}  {done}  {engine.path}")
     if targets:
-        click.echo("These engines run only in TensorRT-RTX; `--device tensorrt` builds its own.", err=True)
+        click.echo("These engines are for `--device tensorrt-rtx`; `--device tensorrt` builds its own.", err=True)
     if refused:
         context.exit(EngineError.exit_code)
 
@@ -160,23 +165,25 @@ def _on_this_gpu(device: str) -> list[tuple[str, _Build]]:
         UsageError: no such device name.
         EngineError: something that TensorRT needs is missing.
     """
-    from reid_edge.engines.tensorrt_engine import missing_for_tensorrt, open_tensorrt
+    from reid_edge.engines.tensorrt_build import LibraryName
+    from reid_edge.engines.tensorrt_opening import Place, missing_for_tensorrt, open_tensorrt
     from reid_edge.threads import default_threads
 
+    libraries: dict[str, LibraryName] = {"tensorrt": "tensorrt", "cuda": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
     base, colon, index = device.partition(":")
-    if base not in ("cuda", "tensorrt") or (colon and not (index.isascii() and index.isdecimal())):
-        raise UsageError(f"Engines cannot be built for {device!r}.", "Name a GPU: --device cuda:0.")
-    number = int(index or 0)
-    if missing := missing_for_tensorrt(number):
+    if base not in libraries or (colon and not (index.isascii() and index.isdecimal())):
+        raise UsageError(f"Engines cannot be built for {device!r}.", "Name a GPU: --device tensorrt:0.")
+    number, library = int(index or 0), libraries[base]
+    if missing := missing_for_tensorrt(number, library):
         raise EngineError(
             " ".join(error.message for error in missing),
             " ".join([*dict.fromkeys(error.hint for error in missing), "To build without a GPU: --for SM86."]),
         )
 
     def build(model: bytes, network: str, ranges: AxisRanges, cache: EngineCache) -> CachedEngine:
-        return open_tensorrt(model, network, number, ranges, default_threads(), cache)[1]
+        return open_tensorrt(model, network, Place(number, default_threads(), library, cache), ranges)[1]
 
-    return [(f"cuda:{number}", build)]
+    return [(f"{base}:{number}", build)]
 
 
 def _ahead_of_time(targets: str) -> list[tuple[str, _Build]]:
@@ -188,8 +195,8 @@ def _ahead_of_time(targets: str) -> list[tuple[str, _Build]]:
     """
     from functools import partial
 
-    from reid_edge.engines.tensorrt_ahead import build_ahead
-    from reid_edge.engines.tensorrt_build import load_library, parse_targets
+    from reid_edge.engines.tensorrt_ahead import build_ahead, parse_targets
+    from reid_edge.engines.tensorrt_build import load_library
 
     library = load_library("tensorrt_rtx")
     return [(target, partial(build_ahead, library, target)) for target in parse_targets(targets, library)]
@@ -226,7 +233,8 @@ def _network_row(name: str, network: Network) -> tuple[str, ...]:
     facts = [f"{key} {_figure(value)}" for key, value in sorted(network.parameters.items())]
     if network.preprocessing:
         facts.insert(0, f"{network.preprocessing.resize} {network.preprocessing.width}x{network.preprocessing.height}")
-    return name, network.task, network.weights, network.precision, network.storage, str(network.opset), ", ".join(facts)
+    precision = f"{network.precision}, fp16 on GPUs" if network.gpu_file else network.precision
+    return name, network.task, network.weights, precision, network.storage, str(network.opset), ", ".join(facts)
 
 
 def _print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from reid_edge.watch.configuration import Configuration
 
 _PATH = click.Path(path_type=Path, readable=False)
+_ACCOUNT = "reid-edge"
+_ROOT_WARNING = (
+    "warning: this service runs as root, and it decodes files that come from elsewhere. "
+    "Give it a user of its own: --make-account, or --account NAME."
+)
 _FOLDER_VARIABLES = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
 
 
@@ -28,6 +34,9 @@ _FOLDER_VARIABLES = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
 @click.option("--out", type=_PATH, help="The folder that the daemon writes into.")
 @click.option("--user/--system", "for_user", default=False, help="A user service, or a system service. [default: system]")
 @click.option("--account", metavar="NAME", help="The user that a system service runs as. [default: you]")
+@click.option(
+    "--make-account", is_flag=True, help="Make that user first, without a password, if there is none. [default name: reid-edge]"
+)
 @click.option("--name", default="reid-edge-watch", show_default=True, help="The name of the service.")
 @click.option("--memory", default="75%", show_default=True, help="The memory limit: 2G, or a share of the machine's memory.")
 @click.option("--print", "only_print", is_flag=True, help="Print the unit and install nothing.")
@@ -38,23 +47,30 @@ def install_service(
     out: Path | None,
     for_user: bool,
     account: str | None,
+    make_account: bool,
     name: str,
     memory: str,
     only_print: bool,
 ) -> None:
     """Install a systemd unit that starts the daemon at boot, watches it, and restarts it after any end.
 
-    Give the settings in a TOML file (--config), or FOLDERS, --gallery and --out here.
+    Give the settings in a TOML file (--config), or FOLDERS, --gallery and --out here. A service that reads files of strangers should not
+    run as root: --make-account makes a user of its own for it.
     """
     from reid_edge.watch.configuration import read_configuration
     from reid_edge.watch.service.unit import Unit, check_name_and_memory, install, unit_text
 
     check_name_and_memory(name, memory)
-    if for_user and account:
+    if for_user and (account or make_account):
         raise UsageError("--user and --account exclude each other.", "A user service runs as you.")
     given = {key: value for key, value in (("folders", folders or None), ("gallery", gallery), ("out", out)) if value is not None}
     configuration = read_configuration(config, given)
+    if make_account:
+        account = account or _ACCOUNT
+        _make_account(account, only_print)
     runs_as = None if for_user else account or os.environ.get("SUDO_USER") or _own_name()
+    if runs_as == "root":
+        click.echo(_ROOT_WARNING, err=True)
     environment = {key: str(Path(os.environ[key]).absolute()) for key in _FOLDER_VARIABLES if os.environ.get(key)}
     store = Path(environment.get("REID_EDGE_HOME") or _home(runs_as) / ".local/share/reid-edge")
     text = unit_text(
@@ -80,6 +96,43 @@ def install_service(
     click.echo(f"  {control} daemon-reload && {control} enable --now {name}", err=True)
     if for_user:
         click.echo("It runs while you are logged in. To run it always: sudo loginctl enable-linger $USER", err=True)
+
+
+def _make_account(account: str, only_print: bool) -> None:
+    """Make a system user that cannot log in; one that exists is left as it is.
+
+    Raises:
+        UsageError: the name is none, or this is not root. StorageError: useradd fails.
+    """
+    import pwd
+    import re
+    import subprocess
+
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(account)
+        return
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", account):
+        raise UsageError(f"{account!r} cannot be the name of a user.", "Use small letters, digits and dashes.")
+    command = [
+        "useradd",
+        "--system",
+        "--create-home",
+        "--home-dir",
+        f"/var/lib/{account}",
+        "--shell",
+        "/usr/sbin/nologin",
+        account,
+    ]
+    if only_print or os.geteuid() != 0:
+        raise UsageError(f"There is no user {account!r}, and only root can make one.", f"Run: sudo {' '.join(command)}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise StorageError(
+            f"The user {account} cannot be made: {error.strerror or error}.", "Install the package passwd."
+        ) from error
+    if done.returncode:
+        raise StorageError(f"The user {account} cannot be made: {done.stderr.strip()}", f"Run: {' '.join(command)}")
 
 
 def _command(configuration: Configuration, config: Path | None, given: Mapping[str, object]) -> list[str]:

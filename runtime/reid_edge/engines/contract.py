@@ -24,6 +24,10 @@ class DeviceAbsentError(EngineError):
     """A device that this machine lacks, or whose library is not installed; the hint says what to install."""
 
 
+class OutOfMemoryError(EngineError):
+    """A device has no memory left for a network or for one run of it."""
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """One input or output of a network.
@@ -63,7 +67,10 @@ class Engine(Protocol):
     concurrent: bool
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    provenance: Provenance
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where its answers are computed."""
 
     def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """Run the network once.
@@ -89,7 +96,12 @@ class SharedEngine:
         self._engine = engine
         self._lock = Lock()
         self.concurrent = True
-        self.inputs, self.outputs, self.provenance = engine.inputs, engine.outputs, engine.provenance
+        self.inputs, self.outputs = engine.inputs, engine.outputs
+
+    @property
+    def provenance(self) -> Provenance:
+        """See `Engine`; another one once the network has moved to the CPU for want of memory."""
+        return self._engine.provenance
 
     def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """See `Engine.run`."""

@@ -112,15 +112,14 @@ class EngineCache:
         try:
             if record is None or record["key"] != _plain(key.facts()) or path.stat().st_size != record["size"]:
                 return None
-            content = path.read_bytes()
-            if _sha256(content) != record["sha256"]:
+            content = _read_checked(path, record["sha256"])
+            if content is None:
                 return None
             inputs, outputs = (tuple(_spec(facts) for facts in record[side]) for side in ("inputs", "outputs"))
             taken = record.get("cpu_seconds")
             cpu_seconds = (float(taken[0]), float(taken[1])) if taken else None
-            return CachedEngine(
-                path, content, inputs, outputs, float(record["build_seconds"]), False, record["self_test"], cpu_seconds
-            )
+            tested = record.get("self_test")
+            return CachedEngine(path, content, inputs, outputs, float(record["build_seconds"]), False, tested, cpu_seconds)
         except (OSError, LookupError, TypeError, ValueError):
             return None
 
@@ -138,7 +137,7 @@ class EngineCache:
         """
         if found := self.read(key):
             return found
-        with storage_errors(f"build engines into {self.folder}"):
+        with storage_errors(f"build engines into {self.folder}", "Set REID_EDGE_ENGINES to a folder that can be written."):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with only_writer(self.folder, f"*{TEMPORARY}"):
                 if found := self.read(key):
@@ -178,7 +177,6 @@ class EngineCache:
             "inputs": [asdict(spec) for spec in built.inputs],
             "outputs": [asdict(spec) for spec in built.outputs],
             "build_seconds": round(built.seconds, 2),
-            "self_test": None,
         }
         path = self.path(key)
         path.with_suffix(".json").unlink(missing_ok=True)
@@ -201,6 +199,22 @@ class EngineCache:
         except OSError:
             return b""
         return content if record is not None and record.get("sha256") == _sha256(content) else b""
+
+
+# Engines whose hash this process has found right, each with what the file system says of the file; a write changes that.
+_CHECKED: dict[Path, tuple[str | int, ...]] = {}
+
+
+def _read_checked(path: Path, sha256: str) -> bytes | None:
+    """The bytes of an engine, hashed once by each process; None where they are not those that were built."""
+    state = path.stat()
+    signature = (sha256, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    content = path.read_bytes()
+    if _CHECKED.get(path) != signature:
+        if _sha256(content) != sha256:
+            return None
+        _CHECKED[path] = signature
+    return content
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from reid_edge.errors import EngineError
 
 _LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _NO_DEVICE = 100
-_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR = 75, 76
+_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR, _INTEGRATED = 75, 76, 18
 _INSTALL = "Install the NVIDIA driver (on a Jetson it is part of JetPack), or use --device cpu."
 
 
@@ -30,6 +30,8 @@ class Gpu:
         compute_capability: such as ``8.7``.
         driver: the driver's version where the system tells it, and the newest CUDA that it runs.
         cuda: that CUDA's major version.
+        memory: bytes, of the GPU; of the whole machine where it is integrated.
+        integrated: it has no memory of its own, as on a Jetson: what a network takes, the system and other programs lack.
     """
 
     index: int
@@ -37,6 +39,8 @@ class Gpu:
     compute_capability: str
     driver: str
     cuda: int
+    memory: int = 0
+    integrated: bool = False
 
 
 def find_gpus() -> list[Gpu]:
@@ -82,7 +86,10 @@ def _gpu(cuda: Any, index: int, driver: str, cuda_major: int) -> Gpu:
     _check(cuda, cuda.cuDeviceGet(ctypes.byref(device), index))
     _check(cuda, cuda.cuDeviceGetName(name, len(name), device))
     major, minor = (_attribute(cuda, device, number) for number in (_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR))
-    return Gpu(index, name.value.decode("utf-8", "replace"), f"{major}.{minor}", driver, cuda_major)
+    memory = ctypes.c_size_t()
+    _check(cuda, cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device))
+    integrated = bool(_attribute(cuda, device, _INTEGRATED))
+    return Gpu(index, name.value.decode("utf-8", "replace"), f"{major}.{minor}", driver, cuda_major, memory.value, integrated)
 
 
 def _attribute(cuda: Any, device: ctypes.c_int, number: int) -> int:

@@ -9,9 +9,12 @@ from functools import partial
 from threading import Lock
 
 from reid_edge.engines import Engine, open_engine, select_device
-from reid_edge.engines.contract import SharedEngine
+from reid_edge.engines.contract import OutOfMemoryError, SharedEngine
+from reid_edge.engines.fitting_engine import FittingEngine, say_that_it_runs_on_the_cpu
+from reid_edge.engines.measured import Measured
 from reid_edge.engines.profiles import ranges_of_network
-from reid_edge.engines.selection import NetworkFile
+from reid_edge.engines.run_shape import ONE_PAIR, RunShape, gpu_run_shape
+from reid_edge.engines.selection import NetworkFile, cpu_of, key_on
 from reid_edge.errors import PackError
 from reid_edge.pack import Pack
 from reid_edge.pack.head_labels import Labels, ViewpointLabels, labels_file, parse_labels, parse_viewpoint_labels
@@ -25,10 +28,11 @@ _NO_PREPROCESSING = Preprocessing("stretch", 1, 1, "rgb", 1.0, (0.0,), (1.0,), "
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network that can be run."""
+    """A network that can be run; of a matcher, with how many pairs at a time."""
 
     engine: Engine
     preprocessing: Preprocessing
+    run_shape: RunShape = ONE_PAIR
 
 
 class Networks:
@@ -53,8 +57,8 @@ class Networks:
         self._loading = Lock()
         self.labels = {head.name: _labels(pack, head) for head in recipe.head}
         self.viewpoint_labels = _viewpoint_labels(pack, recipe.viewpoint.head) if recipe.viewpoint else None
-        probe = pack.read_bytes(pack.manifest.networks[recipe.networks[0]].file)
-        self.device = select_device(requested_device, probe, threads, partial(network_files, pack, recipe))
+        probe, ranges = next(network_files(pack, recipe, gpu=True))
+        self.device = select_device(requested_device, probe, threads, partial(network_files, pack, recipe), ranges)
 
     def for_several_runs(self) -> Networks:
         """The same networks, loaded once more, for as many threads that each run one on one core; on a GPU these very ones."""
@@ -78,21 +82,48 @@ class Networks:
         if name not in self._loaded:
             with self._loading:
                 if name not in self._loaded:
-                    model, ranges = _network_file(self._pack, self._recipe, name)
-                    engine = open_engine(model, name, self.device, ranges)
+                    engine, shape = self._open(name)
                     engine = engine if engine.concurrent else SharedEngine(engine)
-                    self._loaded[name] = LoadedNetwork(engine, self.preprocessing(name))
+                    self._loaded[name] = LoadedNetwork(engine, self.preprocessing(name), shape)
         return self._loaded[name]
 
+    def warm_up(self) -> None:
+        """Load all networks of the recipe and run each once, so that the first photo waits for none; a daemon does so at its start.
 
-def network_files(pack: Pack, recipe: Recipe) -> Iterator[NetworkFile]:
-    """Each network that the recipe opens, once, with the sizes that it is opened for; read one at a time.
+        Raises:
+            EngineError: one cannot be loaded or run on the device.
+        """
+        for name in self._recipe.networks:
+            self[name].engine.warm_up()
+
+    def _open(self, name: str) -> tuple[Engine, RunShape]:
+        """A network on the device; on the CPU, which is said, where a GPU has no memory for it."""
+        model, ranges = _network_file(self._pack, self._recipe, name, self.device.is_gpu)
+        if not self.device.is_gpu:
+            return open_engine(model, name, self.device, ranges), ONE_PAIR
+
+        def on_cpu() -> Engine:
+            return open_engine(_network_file(self._pack, self._recipe, name)[0], name, cpu_of(self.device))
+
+        try:
+            engine, shape = open_engine(model, name, self.device, ranges), ONE_PAIR
+            if self._pack.manifest.networks[name].task == "matching":
+                key = key_on(self.device, model, ranges)
+                shape = gpu_run_shape(engine, key.ranges, key, Measured())
+        except OutOfMemoryError:
+            say_that_it_runs_on_the_cpu(name)
+            return on_cpu(), ONE_PAIR
+        return FittingEngine(engine, name, on_cpu), shape
+
+
+def network_files(pack: Pack, recipe: Recipe, gpu: bool = False) -> Iterator[NetworkFile]:
+    """Each network that the recipe opens, on a GPU or elsewhere, once, with the sizes that it is opened for; read one at a time.
 
     Raises:
         PackError: a file is not what the pack says.
     """
     for name in recipe.networks:
-        yield _network_file(pack, recipe, name)
+        yield _network_file(pack, recipe, name, gpu)
 
 
 def _labels(pack: Pack, head: Head) -> Labels:
@@ -119,5 +150,5 @@ def _check_dimension(pack: Pack, name: str, network: str, dimension: int) -> Non
         )
 
 
-def _network_file(pack: Pack, recipe: Recipe, name: str) -> NetworkFile:
-    return pack.read_bytes(pack.manifest.networks[name].file), ranges_of_network(pack.manifest, recipe, name)
+def _network_file(pack: Pack, recipe: Recipe, name: str, gpu: bool = False) -> NetworkFile:
+    return pack.read_bytes(pack.manifest.networks[name].file_on(gpu)), ranges_of_network(pack.manifest, recipe, name)

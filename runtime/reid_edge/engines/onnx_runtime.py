@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.engines.contract import Provenance, TensorSpec, check_inputs
+from reid_edge.engines.contract import OutOfMemoryError, Provenance, TensorSpec, check_inputs
 from reid_edge.errors import EngineError
 from reid_edge.installation import install_command
 
@@ -66,6 +67,17 @@ def require_onnxruntime() -> Any:
     return onnxruntime
 
 
+def preload_cuda() -> None:
+    """Load the CUDA libraries of NVIDIA's packages, which no search path of the system leads to, before a session needs them.
+
+    ONNX Runtime 1.21 and later can. What it prints about libraries that are missing is dropped: the session says whether it can do without.
+    """
+    preload = getattr(require_onnxruntime(), "preload_dlls", None)
+    if preload is not None:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+            preload()
+
+
 class OnnxRuntimeEngine:
     """A network in an ONNX Runtime session.
 
@@ -99,9 +111,7 @@ class OnnxRuntimeEngine:
         try:
             session: onnxruntime.InferenceSession = ort.InferenceSession(model, options, providers=list(providers))
         except Exception as error:
-            raise EngineError(
-                f"{wanted} cannot load the network {name}: {_first_line(error)}", "Run: reid-edge doctor"
-            ) from error
+            raise _engine_error(f"{wanted} cannot load the network {name}", error) from error
         if session.get_providers()[0] != wanted:
             raise EngineError(
                 f"{wanted} was asked for but ONNX Runtime fell back to {session.get_providers()[0]} for the network {name}.",
@@ -121,7 +131,7 @@ class OnnxRuntimeEngine:
         try:
             values = self._session.run(names, dict(inputs))
         except Exception as error:
-            raise EngineError(f"The network {self._name} failed: {_first_line(error)}", "Run: reid-edge doctor") from error
+            raise _engine_error(f"The network {self._name} failed", error) from error
         return dict(zip(names, values, strict=True))
 
     def warm_up(self) -> None:
@@ -146,6 +156,17 @@ def _spec(node: Any) -> TensorSpec:
         raise EngineError(f"The tensor {node.name} has the type {node.type}, which no stage uses.")
     shape = tuple(axis if isinstance(axis, int) else str(axis) for axis in node.shape)
     return TensorSpec(node.name, dtype, shape)
+
+
+# What ONNX Runtime, CUDA and cuBLAS call it; ONNX Runtime gives no code.
+_OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "alloc_failed", "bad_alloc")
+
+
+def _engine_error(what: str, error: Exception) -> EngineError:
+    """ONNX Runtime's exception as one of ours."""
+    if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+        return OutOfMemoryError(f"{what}: no memory is left.", "Close other programs that use it, or use --device cpu.")
+    return EngineError(f"{what}: {_first_line(error)}", "Run: reid-edge doctor")
 
 
 def _first_line(error: Exception) -> str:

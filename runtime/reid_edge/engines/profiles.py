@@ -6,14 +6,15 @@ An engine runs any size between smallest and largest and is tuned for the usual 
 |----------------------|------------------------------------|--------------|--------------------|---------------|
 | `batch`              | embedding of five crops            | 5            | 5                  | 5             |
 | `batch`              | all others but matching            | 1            | 1                  | 1             |
-| `batch`              | matching                           | 1            | 4                  | 4             |
+| `batch`              | matching                           | 1            | `most_pairs`       | `most_pairs`  |
 | `height`, `width`    | preprocessing `long-side`          | the multiple | a landscape of 4:3 | the long side |
 | `height`, `width`    | any other preprocessing            | its size     | its size           | its size      |
 | `points0`, `points1` | matching                           | 1            | K (512 if unknown) | K (or 2048)   |
 
-One photo is described at a time, so the image networks have a batch of 1 or 5, which fixes the shapes of all but the keypoint networks.
+How many pairs a matcher takes at most follows from the memory of the GPU: `fitted` turns ranges for any GPU into those for one. One photo
+is described at a time, so the image networks have a batch of 1 or 5, which fixes the shapes of all but the keypoint networks.
 A network that embeds both whole chips and five crops takes 1 to 5. K is the number of keypoints of the extractor that the recipe gives the
-matcher; 2048 is the most that a graph may have.
+matcher; 2048 is the most that a graph may have; a matcher of pictures has a keypoint per cell of 8 x 8 pixels.
 """
 
 from __future__ import annotations
@@ -26,9 +27,17 @@ from reid_edge.pack.manifest import Manifest, Network, Preprocessing
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.plain_data import InvalidValue, decode
 from reid_edge.recipe import Recipe
-from reid_edge.recipe.matchers import MATCHING_BATCH
 
 _USUAL_POINTS, _MOST_POINTS = 512, 2048
+_CELL_PIXELS = 8
+
+MOST_PAIRS = 64
+"""Pairs that a matching network is given in one run at most."""
+# The attention of one pair: four heads, about four products of K x K float32 at a time. A sixteenth of the memory is left to it.
+_ATTENTION_BYTES = 4 * 4 * 4
+_MEMORY_SHARE = 16
+# What an engine is built for that has to run on any GPU of a generation.
+_SMALLEST_MEMORY = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -57,17 +66,42 @@ def axis_ranges(
     """
     ranges = {"batch": SizeRange(min(crops), max(crops), max(crops))}
     if task == "matching":
-        ranges["batch"] = SizeRange(1, MATCHING_BATCH, MATCHING_BATCH)
+        ranges["batch"] = SizeRange(1, MOST_PAIRS, MOST_PAIRS)
         ranges["points0"] = ranges["points1"] = SizeRange(1, points or _USUAL_POINTS, points or _MOST_POINTS)
     if preprocessing is None:
         return ranges
     width, height, multiple = preprocessing.width, preprocessing.height, preprocessing.multiple
+    if task == "matching":  # of pictures: a cell of 8 x 8 pixels counts as a keypoint
+        cells = max(1, width // _CELL_PIXELS * (height // _CELL_PIXELS))
+        ranges["points0"] = ranges["points1"] = SizeRange(cells, cells, cells)
     if preprocessing.resize == "long-side":
         usual_height = max(multiple, round(0.75 * height / multiple) * multiple)
         ranges["height"], ranges["width"] = SizeRange(multiple, usual_height, height), SizeRange(multiple, width, width)
     else:
         ranges["height"], ranges["width"] = SizeRange(height, height, height), SizeRange(width, width, width)
     return ranges
+
+
+def fitted(ranges: AxisRanges, memory: int) -> AxisRanges:
+    """The same ranges on a GPU with `memory` bytes, 0 for any: a matcher takes fewer pairs at a time where memory is small.
+
+    Every engine, its key and every run of a matcher take their sizes from here.
+    """
+    if "points0" not in ranges:
+        return ranges
+    pairs = most_pairs(ranges["points0"].largest, memory)
+    return {**ranges, "batch": SizeRange(1, pairs, pairs)}
+
+
+def most_pairs(points: int, memory: int = 0) -> int:
+    """How many pairs one run of a matcher of keypoints may have: a power of two, 1 to `MOST_PAIRS`.
+
+    Args:
+        points: K of each image.
+        memory: bytes of the GPU; 0 for the smallest that engines are built for.
+    """
+    pairs = (memory or _SMALLEST_MEMORY) // _MEMORY_SHARE // (_ATTENTION_BYTES * points**2)
+    return int(min(MOST_PAIRS, 1 << max(1, pairs).bit_length() - 1))
 
 
 def ranges_of_network(manifest: Manifest, recipe: Recipe, name: str) -> AxisRanges:

@@ -14,14 +14,15 @@ from typing import Any, Literal
 
 from reid_edge.engines.build_progress import Report
 from reid_edge.engines.contract import TensorSpec
+from reid_edge.engines.gpu import Gpu
 from reid_edge.engines.profiles import AxisRanges, SizeRange
-from reid_edge.errors import EngineError, UsageError
-from reid_edge.installation import install_command
+from reid_edge.errors import EngineError
+from reid_edge.installation import how_to_install_tensorrt
 
 LibraryName = Literal["tensorrt", "tensorrt_rtx"]
 
 # Part of every engine's key; raise it when the code below builds another engine of the same network.
-OPTIONS = {"revision": 1, "tf32": False}
+OPTIONS = {"revision": 2, "tf32": False}
 
 _OLDEST = 10
 
@@ -36,6 +37,16 @@ class Library:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+    @property
+    def title(self) -> str:
+        """As people write it."""
+        return "TensorRT" if self.name == "tensorrt" else "TensorRT-RTX"
+
+    @property
+    def device(self) -> str:
+        """As ``--device`` calls it."""
+        return self.name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -65,34 +76,18 @@ def load_library(name: LibraryName) -> Library:
     try:
         module: Any = importlib.import_module(name)
     except (ImportError, OSError) as error:
-        raise EngineError(f"{name} cannot be imported ({error}).", _how_to_install(name)) from error
+        raise EngineError(f"{name} cannot be imported ({error}).", how_to_install_tensorrt(name)) from error
     version = str(module.__version__)
     if name == "tensorrt" and int(version.split(".")[0]) < _OLDEST:
-        raise EngineError(f"TensorRT {version} is too old; reid-edge needs {_OLDEST} or newer.", _how_to_install(name))
+        raise EngineError(f"TensorRT {version} is too old; reid-edge needs {_OLDEST} or newer.", how_to_install_tensorrt(name))
     return Library(name, version, module)
 
 
-def _how_to_install(name: LibraryName) -> str:
-    command = install_command(name.replace("_", "-"))
-    on_jetson = " On a Jetson it comes with JetPack: make the environment with python3 -m venv --system-site-packages."
-    return f"Install it: {command}." + on_jetson * (name == "tensorrt")
-
-
-def parse_targets(text: str, library: Library) -> list[str]:
-    """The GPU generations of a list such as ``SM86,SM89``, each once.
-
-    Raises:
-        UsageError: one that this TensorRT-RTX does not build for.
+def workspace_limit(gpu: Gpu) -> int:
+    """How much memory the builder may take for a layer's working space, in bytes: a quarter of a GPU's own memory; an eighth where the GPU
+    shares that of the machine, as a Jetson does. 0, the library's own limit, where the driver does not tell the memory.
     """
-    known = [name for name in library.module.ComputeCapability.__members__ if name.startswith("SM")]
-    targets = list(dict.fromkeys(part.strip().upper() for part in text.split(",")))
-    for target in targets:
-        if target not in known:
-            raise UsageError(
-                f"{library} cannot build for {target!r}.",
-                f"Choose among {', '.join(known)}; for any other GPU build on the machine that has it, without --for.",
-            )
-    return targets
+    return gpu.memory // (8 if gpu.integrated else 4)
 
 
 def build_engine(
@@ -104,6 +99,7 @@ def build_engine(
     *,
     target: str = "",
     timing_cache: bytes = b"",
+    workspace: int = 0,
 ) -> BuiltEngine:
     """Build the engine of one network.
 
@@ -115,6 +111,7 @@ def build_engine(
         report: called with the share that is done.
         target: for TensorRT-RTX the generation of GPU to build for, as ``SM86``.
         timing_cache: what an earlier build of the same library on the same GPU measured.
+        workspace: bytes of working space of a layer at most; 0 for the library's own limit, which is all memory of the GPU.
 
     Raises:
         EngineError: TensorRT refuses the network, or it has a dynamic axis without a range.
@@ -141,12 +138,13 @@ def build_engine(
     config.add_optimization_profile(_profile(builder, inputs, ranges, name))
     monitor = _make_monitor(trt, report)
     config.progress_monitor = monitor
+    if workspace:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
     if library.name == "tensorrt_rtx":
         config.num_compute_capabilities = 1
         config.set_compute_capability(trt.ComputeCapability.__members__[target], 0)
     else:
-        measured = config.create_timing_cache(timing_cache)  # has to live until the engine is built
-        config.set_timing_cache(measured, False)
+        _use_timing_cache(config, timing_cache)
     engine = builder.build_serialized_network(network, config)
     if monitor.interrupted is not None:
         raise monitor.interrupted
@@ -155,7 +153,7 @@ def build_engine(
             f"{library} cannot build the network {name}: {log.first_error()}", "Use another engine for it, such as --device cuda."
         )
     report(1.0)
-    times = b"" if library.name == "tensorrt_rtx" else bytes(memoryview(measured.serialize()))
+    times = b"" if library.name == "tensorrt_rtx" else bytes(memoryview(config.get_timing_cache().serialize()))
     return BuiltEngine(bytes(memoryview(engine)), inputs, outputs, times, time.monotonic() - begin)
 
 
@@ -172,6 +170,14 @@ def sizes_of(shape: Sequence[int | str], ranges: AxisRanges, name: str) -> tuple
                 f"Export it with axes named {', '.join(ranges)}, or with a fixed size.",
             )
     return tuple(ranges[axis] if isinstance(axis, str) else SizeRange(axis, axis, axis) for axis in shape)
+
+
+def _use_timing_cache(config: Any, timing_cache: bytes) -> None:
+    """Give the builder what earlier builds measured; an empty cache where it refuses that."""
+    for content in (timing_cache, b""):
+        measured = config.create_timing_cache(content)
+        if measured is not None and config.set_timing_cache(measured, False):
+            return
 
 
 def _creation_flags(library: Library) -> int:

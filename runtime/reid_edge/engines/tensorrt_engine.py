@@ -1,111 +1,36 @@
-"""TensorRT as an engine: built or taken from the cache, checked against ONNX Runtime before its first use, run on one CUDA stream."""
+"""TensorRT as an engine: run on one CUDA stream, in memory that all engines of a GPU share, its copies and kernels as CUDA graphs."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import importlib.util
-import sys
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.engines.build_progress import build_progress
-from reid_edge.engines.contract import Provenance, check_inputs
-from reid_edge.engines.engine_cache import CachedEngine, EngineCache, EngineKey, key_of
-from reid_edge.engines.gpu import Gpu, find_gpu
-from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine
+from reid_edge.engines.contract import OutOfMemoryError, Provenance, check_inputs
+from reid_edge.engines.cuda import Buffer, call, load_cuda, workspace_of
+from reid_edge.engines.engine_cache import CachedEngine
+from reid_edge.engines.gpu import Gpu
 from reid_edge.engines.profiles import AxisRanges
-from reid_edge.engines.self_test import compare_engines
-from reid_edge.engines.tensorrt_build import Library, build_engine, dtype_name, load_library, sizes_of
+from reid_edge.engines.tensorrt_build import Library, dtype_name, sizes_of
 from reid_edge.errors import EngineError
-from reid_edge.installation import install_command
 
-_CUDA = "cuda.bindings.runtime"
-_INSUFFICIENT_DRIVER = 35
 _NON_BLOCKING_STREAM = 1
+# Shapes of which a context and a CUDA graph are kept; further ones share a context and have no graph.
+_MOST_SHAPES = 4
 
-
-def _how_to_install_cuda() -> str:
-    return f"Install it: {install_command('tensorrt')} (for CUDA 12, as on JetPack 6: pip install 'cuda-bindings==12.*')."
-
-
-def missing_for_tensorrt(index: int = 0) -> list[EngineError]:
-    """What native TensorRT lacks on this machine, each with what to install; empty when it can be used.
-
-    The driver is asked first, and without one no library of NVIDIA's is imported: some crash then.
-    """
-    missing = []
-    try:
-        find_gpu(index)
-    except EngineError as error:
-        missing.append(error)
-    for package, module in (("tensorrt", "tensorrt"), ("cuda-bindings", _CUDA)):
-        if not _is_installed(module):
-            missing.append(EngineError(f"The package {package} is not installed.", f"Install it: {install_command('tensorrt')}."))
-    if missing:
-        return missing
-    try:
-        load_library("tensorrt")
-        _load_cuda()
-    except EngineError as error:  # installed, yet broken or of another version
-        missing.append(error)
-    return missing
-
-
-def is_built(model: bytes, index: int, ranges: AxisRanges) -> bool:
-    """Whether the engine of this network is in the cache. Only where `missing_for_tensorrt` is empty."""
-    return EngineCache().read(_key(model, load_library("tensorrt"), find_gpu(index), ranges)) is not None
-
-
-def open_tensorrt(
-    model: bytes, name: str, index: int, ranges: AxisRanges, threads: int, cache: EngineCache | None = None
-) -> tuple[TensorRTEngine, CachedEngine]:
-    """Load a network on a GPU: from the cache, or built, which takes minutes and is shown on stderr.
-
-    Args:
-        model: the ONNX file's bytes, already verified by the pack.
-        name: the network's name, for messages.
-        index: of the GPU.
-        ranges: the sizes of its dynamic axes.
-        threads: CPU threads of ONNX Runtime for the self-test.
-        cache: None is the device's own.
-
-    Raises:
-        EngineError: TensorRT cannot be used here, refuses the network, or its answers differ from ONNX Runtime's on the CPU.
-        StorageError: the cache's disk is full or read-only.
-    """
-    gpu = find_gpu(index)
-    library, cuda = load_library("tensorrt"), _load_cuda()
-    _call(cuda, cuda.cudaSetDevice(index))
-    cache = cache or EngineCache()
-    key = _key(model, library, gpu, ranges)
-
-    def build(timing_cache: bytes) -> Any:
-        print(f"reid-edge: building the TensorRT engine of {name} for {gpu.name}, once", file=sys.stderr, flush=True)
-        with build_progress(f"the engine of {name}") as report:
-            return build_engine(model, name, library, ranges, report, timing_cache=timing_cache)
-
-    cached = cache.obtain(key, name, build)
-    engine = TensorRTEngine(cached, name, library, gpu, ranges, threads)
-    if cached.self_test is None:
-        try:
-            difference = _self_test(engine, model, name, ranges, threads)
-        except EngineError:
-            cache.remove(key)
-            raise
-        cache.record_self_test(key, difference)
-    return engine, cached
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 class TensorRTEngine:
-    """A network in a TensorRT engine.
+    """A network in a TensorRT engine; any thread may run it.
 
     Each input and output has one pinned buffer on the host and one on the GPU, of the largest size that the engine accepts, and every run
-    uses them again. Where all shapes are fixed, copies and kernels are one CUDA graph.
+    uses them again. The first shapes that are run keep a context each, with copies and kernels as one CUDA graph. What a run needs beside
+    that is the block of memory that all engines of a GPU share, so engines of one GPU run one after another.
     """
 
     def __init__(self, cached: CachedEngine, name: str, library: Library, gpu: Gpu, ranges: AxisRanges, threads: int) -> None:
@@ -114,114 +39,154 @@ class TensorRTEngine:
         Raises:
             EngineError: TensorRT or CUDA refuses it, or the GPU has no memory left for it.
         """
-        self._cuda, self._name, self._gpu = _load_cuda(), name, gpu
-        _call(self._cuda, self._cuda.cudaSetDevice(gpu.index))
-        trt = library.module
-        log = trt.Logger(trt.Logger.ERROR)
-        self._runtime = trt.Runtime(log)
+        self._cuda, self._trt, self._name, self._gpu = load_cuda(), library.module, name, gpu
+        call(self._cuda, self._cuda.cudaSetDevice(gpu.index))
+        self._runtime = self._trt.Runtime(self._trt.Logger(self._trt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(cached.content)
         if self._engine is None:
             raise EngineError(f"{library} cannot load the engine of {name}.", f"Delete {cached.path}, so that it is built anew.")
-        self._context = self._engine.create_execution_context()
-        if self._context is None:
-            raise EngineError(f"The GPU has no memory left for the network {name}.", "Close other programs that use the GPU.")
-        self.concurrent = False
+        self.concurrent = True  # threads wait for one another where the memory is
         self.inputs, self.outputs = cached.inputs, cached.outputs
-        self.provenance = Provenance(str(library), f"TensorRT on {gpu.name}", f"tensorrt:{gpu.index}", threads)
-        self._ranges = ranges
+        self.provenance = Provenance(str(library), f"{library.title} on {gpu.name}", f"{library.device}:{gpu.index}", threads)
         self._sizes = {spec.name: sizes_of(spec.shape, ranges, name) for spec in self.inputs}
-        self._check_dtypes(trt)
-        self._stream = _call(self._cuda, self._cuda.cudaStreamCreateWithFlags(_NON_BLOCKING_STREAM))
-        self._buffers: dict[str, _Buffer] = {}
-        self._graph: Any = None
-        weakref.finalize(self, _release, self._cuda, self._stream, self._buffers)
-        self._make_buffers()
-        self._fixed = all(size.smallest == size.largest for sizes in self._sizes.values() for size in sizes)
+        self._check_dtypes()
+        self._captures = library.name == "tensorrt"  # TensorRT-RTX compiles kernels while it runs, which no graph may hold
+        self._workspace = workspace_of(self._cuda, gpu.index)
+        self._stream = call(self._cuda, self._cuda.cudaStreamCreateWithFlags(_NON_BLOCKING_STREAM))
+        self._buffers: dict[str, Buffer] = {}
+        self._prepared: dict[Shapes, _Prepared] = {}
+        weakref.finalize(self, _release, self._cuda, self._stream, self._buffers, self._prepared)
+        with self._workspace.lock:
+            self._shared = _Prepared(self._new_context())
+            self._make_buffers()
+            self._workspace.reserve(self._memory_size())
 
     def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """See `Engine.run`. A size outside of the engine's ranges is an EngineError too."""
         check_inputs(self._name, self.inputs, inputs)
         self._check_sizes(inputs)
         cuda = self._cuda
-        _call(cuda, cuda.cudaSetDevice(self._gpu.index))
-        for name, array in inputs.items():
-            self._buffers[name].host_array(array.shape)[...] = array
-        shapes = {name: array.shape for name, array in inputs.items()}
-        if self._graph is not None:
-            _call(cuda, cuda.cudaGraphLaunch(self._graph, self._stream))
-        else:
-            self._enqueue(shapes)
-        _call(cuda, cuda.cudaStreamSynchronize(self._stream))
-        outputs = {
-            spec.name: self._buffers[spec.name].host_array(tuple(self._context.get_tensor_shape(spec.name))).copy()
-            for spec in self.outputs
-        }
-        if self._fixed and self._graph is None:
-            self._capture(shapes)
+        shapes = tuple((spec.name, inputs[spec.name].shape) for spec in self.inputs)
+        with self._workspace.lock:
+            call(cuda, cuda.cudaSetDevice(self._gpu.index))
+            for name, shape in shapes:
+                self._buffers[name].host_array(shape)[...] = inputs[name]
+            prepared = self._prepare(shapes)
+            if prepared.graph is not None:
+                call(cuda, cuda.cudaGraphLaunch(prepared.graph, self._stream))
+            else:
+                self._enqueue(prepared.context, shapes)
+            call(cuda, cuda.cudaStreamSynchronize(self._stream))
+            outputs = {
+                spec.name: self._buffers[spec.name].host_array(_shape(prepared.context, spec.name)).copy()
+                for spec in self.outputs
+            }
+            if self._captures and prepared.graph is None and prepared is not self._shared:
+                self._capture(prepared, shapes)
         return outputs
 
     def warm_up(self) -> None:
         """See `Engine.warm_up`; dynamic axes at their usual size."""
         self.run({spec.name: np.zeros([size.usual for size in self._sizes[spec.name]], spec.dtype) for spec in self.inputs})
 
-    def _enqueue(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def _prepare(self, shapes: Shapes) -> _Prepared:
+        """A context with these shapes, in the shared memory. A graph belongs to one context whose shapes never change again."""
+        prepared = self._prepared.get(shapes)
+        if prepared is None and len(self._prepared) < _MOST_SHAPES:
+            prepared = self._prepared[shapes] = _Prepared(self._new_context())
+            self._set_shapes(prepared.context, shapes)
+        elif prepared is None:
+            prepared = self._shared
+            self._set_shapes(prepared.context, shapes)
+        if prepared.address != self._workspace.address:
+            self._drop_graph(prepared)
+            _set_memory(prepared.context, self._workspace.address, self._workspace.size)
+            prepared.address = self._workspace.address
+        return prepared
+
+    def _enqueue(self, context: Any, shapes: Shapes) -> None:
         """Copy in, compute, copy out: all in order on the stream."""
         cuda = self._cuda
-        for name, shape in shapes.items():
-            if not self._context.set_input_shape(name, shape):
-                raise EngineError(f"TensorRT refuses {list(shape)} as {name} of the network {self._name}.")
         to_device, to_host = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice, cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        for name, shape in shapes.items():
+        for name, shape in shapes:
             buffer = self._buffers[name]
-            _call(cuda, cuda.cudaMemcpyAsync(buffer.device, buffer.host, buffer.bytes_of(shape), to_device, self._stream))
-        if not self._context.execute_async_v3(int(self._stream)):
+            call(cuda, cuda.cudaMemcpyAsync(buffer.device, buffer.host, buffer.bytes_of(shape), to_device, self._stream))
+        if not context.execute_async_v3(int(self._stream)):
             raise EngineError(f"TensorRT failed in the network {self._name}.", "Run: reid-edge doctor")
         for spec in self.outputs:
             buffer = self._buffers[spec.name]
-            size = buffer.bytes_of(tuple(self._context.get_tensor_shape(spec.name)))
-            _call(cuda, cuda.cudaMemcpyAsync(buffer.host, buffer.device, size, to_host, self._stream))
+            size = buffer.bytes_of(_shape(context, spec.name))
+            call(cuda, cuda.cudaMemcpyAsync(buffer.host, buffer.device, size, to_host, self._stream))
 
-    def _capture(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def _capture(self, prepared: _Prepared, shapes: Shapes) -> None:
         """Keep what `_enqueue` does as a CUDA graph. TensorRT wants one plain run before, which `run` has made.
 
         A network that cannot be captured (one with branches or loops) answers the same without, some microseconds later.
         """
         cuda = self._cuda
-        _call(cuda, cuda.cudaStreamBeginCapture(self._stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
+        call(cuda, cuda.cudaStreamBeginCapture(self._stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
         captured = True
         try:
-            self._enqueue(shapes)
+            self._enqueue(prepared.context, shapes)
         except EngineError:
             captured = False
         status, graph = cuda.cudaStreamEndCapture(self._stream)  # always, or the stream could not be used any more
         if not captured or int(status):
-            self._fixed = False
+            cuda.cudaGetLastError()  # what broke the capture is over, and must not be taken for a failure of the next call
+            self._captures = False
             return
-        self._graph = _call(cuda, cuda.cudaGraphInstantiate(graph, 0))
-        _call(cuda, cuda.cudaGraphDestroy(graph))
-        weakref.finalize(self, cuda.cudaGraphExecDestroy, self._graph)
+        prepared.graph = call(cuda, cuda.cudaGraphInstantiate(graph, 0))
+        call(cuda, cuda.cudaGraphDestroy(graph))
+
+    def _drop_graph(self, prepared: _Prepared) -> None:
+        if prepared.graph is not None:
+            call(self._cuda, self._cuda.cudaGraphExecDestroy(prepared.graph))
+            prepared.graph = None
+
+    def _new_context(self) -> Any:
+        """A context without working memory of its own, whose tensors lie in the buffers."""
+        context = self._engine.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        if context is None:
+            raise OutOfMemoryError(
+                f"The GPU has no memory left for the network {self._name}.", "Close other programs that use the GPU."
+            )
+        for name, buffer in self._buffers.items():
+            self._set_address(context, name, buffer)
+        return context
 
     def _make_buffers(self) -> None:
-        for spec in self.inputs:
-            self._context.set_input_shape(spec.name, tuple(size.largest for size in self._sizes[spec.name]))
+        context = self._shared.context
+        self._set_shapes(context, tuple((name, tuple(size.largest for size in sizes)) for name, sizes in self._sizes.items()))
         for spec in (*self.inputs, *self.outputs):
-            largest = tuple(self._context.get_tensor_shape(spec.name))
+            largest = _shape(context, spec.name)
             if any(size < 0 for size in largest):
                 raise EngineError(
                     f"The size of the output {spec.name} of the network {self._name} depends on values.",
                     "Export it with outputs of a fixed length.",
                 )
-            buffer = _Buffer(self._cuda, spec.dtype, largest)
-            self._buffers[spec.name] = buffer
+            buffer = self._buffers[spec.name] = Buffer(self._cuda, spec.dtype, largest)
             buffer.allocate()
-            if not self._context.set_tensor_address(spec.name, buffer.device):
-                raise EngineError(f"TensorRT refuses the memory for {spec.name} of the network {self._name}.")
+            self._set_address(context, spec.name, buffer)
 
-    def _check_dtypes(self, trt: Any) -> None:
+    def _set_address(self, context: Any, name: str, buffer: Buffer) -> None:
+        if not context.set_tensor_address(name, buffer.device):
+            raise EngineError(f"TensorRT refuses the memory for {name} of the network {self._name}.")
+
+    def _set_shapes(self, context: Any, shapes: Shapes) -> None:
+        for name, shape in shapes:
+            if not context.set_input_shape(name, shape):
+                raise EngineError(f"TensorRT refuses {list(shape)} as {name} of the network {self._name}.")
+
+    def _memory_size(self) -> int:
+        """Bytes that a run needs at most; the first releases of TensorRT 10 have the older name only."""
+        new = getattr(self._engine, "device_memory_size_v2", None)
+        return int(self._engine.device_memory_size if new is None else new)
+
+    def _check_dtypes(self) -> None:
         """The names and dtypes of the engine's tensors must be those of its record."""
         stated = {spec.name: spec.dtype for spec in (*self.inputs, *self.outputs)}
         names = [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
-        if {name: dtype_name(trt, self._engine.get_tensor_dtype(name)) for name in names} != stated:
+        if {name: dtype_name(self._trt, self._engine.get_tensor_dtype(name)) for name in names} != stated:
             raise EngineError(f"The engine of {self._name} has other inputs and outputs than its record.", "Build it again.")
 
     def _check_sizes(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
@@ -234,74 +199,30 @@ class TensorRTEngine:
                     )
 
 
-class _Buffer:
-    """Memory for one tensor: pinned on the host, and on the GPU. Addresses never change."""
+@dataclass
+class _Prepared:
+    """A context, the working memory that it knows, and its CUDA graph where one was captured."""
 
-    def __init__(self, cuda: Any, dtype: str, largest: tuple[int, ...]) -> None:
-        self._cuda, self._dtype = cuda, np.dtype(dtype)
-        self._size = max(1, self.bytes_of(largest))
-        self.host: int = 0
-        self.device: int = 0
-
-    def allocate(self) -> None:
-        self.host = int(_call(self._cuda, self._cuda.cudaMallocHost(self._size)))
-        self.device = int(_call(self._cuda, self._cuda.cudaMalloc(self._size)))
-
-    def bytes_of(self, shape: tuple[int, ...]) -> int:
-        return int(np.prod(shape, dtype=np.int64)) * self._dtype.itemsize
-
-    def host_array(self, shape: tuple[int, ...]) -> NDArray[np.generic]:
-        """The beginning of the host's memory as an array of this shape."""
-        raw = memoryview((ctypes.c_char * self.bytes_of(shape)).from_address(self.host))
-        return np.asarray(raw).view(self._dtype).reshape(shape)
-
-    def free(self) -> None:
-        self._cuda.cudaFree(self.device)
-        self._cuda.cudaFreeHost(self.host)
+    context: Any
+    address: int = 0
+    graph: Any = None
 
 
-def _release(cuda: Any, stream: Any, buffers: dict[str, _Buffer]) -> None:
+def _shape(context: Any, name: str) -> tuple[int, ...]:
+    return tuple(context.get_tensor_shape(name))
+
+
+def _set_memory(context: Any, address: int, size: int) -> None:
+    if hasattr(context, "set_device_memory"):
+        context.set_device_memory(address, size)
+    else:  # the first releases of TensorRT 10
+        context.device_memory = address
+
+
+def _release(cuda: Any, stream: Any, buffers: dict[str, Buffer], prepared: dict[Shapes, _Prepared]) -> None:
+    for each in prepared.values():
+        if each.graph is not None:
+            cuda.cudaGraphExecDestroy(each.graph)
     for buffer in buffers.values():
         buffer.free()
     cuda.cudaStreamDestroy(stream)
-
-
-def _self_test(engine: TensorRTEngine, model: bytes, name: str, ranges: AxisRanges, threads: int) -> float:
-    reference = OnnxRuntimeEngine(model, name, [("CPUExecutionProvider", {})], "cpu", threads)
-    return compare_engines(reference, engine, model, f"TensorRT with the network {name}", ranges)
-
-
-def _key(model: bytes, library: Library, gpu: Gpu, ranges: AxisRanges) -> EngineKey:
-    return key_of(model, library, ranges, gpu.compute_capability, gpu.name, gpu.driver)
-
-
-def _load_cuda() -> Any:
-    try:
-        return importlib.import_module(_CUDA)
-    except (ImportError, OSError) as error:
-        raise EngineError(f"cuda-bindings cannot be imported ({error}).", _how_to_install_cuda()) from error
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module.rpartition(".")[0] or module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def _call(cuda: Any, answer: tuple[Any, ...]) -> Any:
-    """What a CUDA function gives, which is a tuple that begins with its status.
-
-    Raises:
-        EngineError: it failed.
-    """
-    status, *values = answer
-    if int(status) == _INSUFFICIENT_DRIVER:
-        raise EngineError(
-            "The NVIDIA driver is too old for the installed cuda-bindings, or there is none.",
-            _how_to_install_cuda(),
-        )
-    if int(status):
-        _, text = cuda.cudaGetErrorString(status)
-        raise EngineError(f"CUDA fails: {text.decode('utf-8', 'replace')}.", "Run: reid-edge doctor")
-    return values[0] if values else None

@@ -18,7 +18,8 @@ def open_session(gallery: str | os.PathLike[str], pack: str | os.PathLike[str] =
     Args:
         gallery: the catalogue's file; `Gallery.create` makes one.
         pack: a bundled or imported pack's name, or the path of a pack.
-        device: what runs the networks: ``auto`` (the best that passes its self-test), ``cpu``, ``cuda``, ``tensorrt``, ``openvino``.
+        device: what runs the networks: ``auto`` (the best that passes its self-test), ``cpu``, ``cuda``, ``tensorrt``,
+            ``tensorrt-rtx``, ``openvino``.
 
     Raises:
         GalleryError: the gallery is missing or cannot be read.

@@ -69,6 +69,8 @@ class Network:
 
     Attributes:
         file: path of its ONNX file in the pack.
+        gpu_file: path of the same network in half precision, which NVIDIA GPUs run instead; None where they run `file`. Features that the
+            two make are the same within the parity bounds, so a gallery may hold those of both.
         task: what it does.
         opset: the version of ONNX's own operators it is written in.
         precision: how it computes.
@@ -86,6 +88,16 @@ class Network:
     weights: Literal["trained", "random"]
     preprocessing: Preprocessing | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    gpu_file: _Path | None = None
+
+    def file_on(self, gpu: bool) -> str:
+        """The file that a GPU of NVIDIA runs, or any other device."""
+        return self.gpu_file or self.file if gpu else self.file
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All its files, one or two."""
+        return (self.file, self.gpu_file) if self.gpu_file else (self.file,)
 
 
 @dataclass(frozen=True)

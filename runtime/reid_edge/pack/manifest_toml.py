@@ -81,14 +81,15 @@ def _check_whole(manifest: Manifest) -> None:
     check_collisions([MANIFEST, *paths])
     check_sizes({file.path: file.size for file in manifest.files})
     for name, network in manifest.networks.items():
-        if suffix(network.file) != ".onnx" or network.file not in paths:
-            onnx_files = [path for path in paths if suffix(path) == ".onnx"]
-            raise PackError(
-                f"{MANIFEST} networks.{name}.file is {network.file!r}, which is not an ONNX file listed in files; "
-                f"{nearest(network.file, onnx_files)}.",
-                EXPORT_AGAIN,
-            )
-    used = {network.file for network in manifest.networks.values()}
+        for key, file in zip(("file", "gpu_file"), network.files, strict=False):
+            if suffix(file) != ".onnx" or file not in paths:
+                onnx_files = [path for path in paths if suffix(path) == ".onnx"]
+                raise PackError(
+                    f"{MANIFEST} networks.{name}.{key} is {file!r}, which is not an ONNX file listed in files; "
+                    f"{nearest(file, onnx_files)}.",
+                    EXPORT_AGAIN,
+                )
+    used = {file for network in manifest.networks.values() for file in network.files}
     for path in paths:
         if suffix(path) == ".onnx" and path not in used:
             raise PackError(f"{path!r} is an ONNX file that no network of {MANIFEST} uses.", EXPORT_AGAIN)

@@ -163,7 +163,7 @@ def _check_file(file: PackedFile, content: bytes, manifest: Manifest) -> None:
 def _check_network(content: bytes, path: str, manifest: Manifest) -> None:
     onnx = read_onnx(content, path)
     for name, network in manifest.networks.items():
-        if network.file != path:
+        if path not in network.files:
             continue
         if onnx.opset != network.opset:
             raise PackError(f"{path!r} has opset {onnx.opset}, but networks.{name}.opset is {network.opset}.", EXPORT_AGAIN)

@@ -12,9 +12,6 @@ from typing import Literal
 
 Count = Literal["matches", "inliers", "share", "distinctive"]
 
-MATCHING_BATCH = 4
-"""Candidates that a matching network is given in one run where batches are faster; TensorRT engines are built for as many."""
-
 
 @dataclass(frozen=True)
 class MatcherRules:

@@ -21,17 +21,18 @@ _REASONS = {
 
 
 @contextmanager
-def storage_errors(action: str) -> Iterator[None]:
+def storage_errors(action: str, elsewhere: str = "") -> Iterator[None]:
     """Turn any OSError inside into a StorageError.
 
     Args:
         action: what is done inside, as in `import the pack into /store`: the message is "Could not ACTION: REASON."
+        elsewhere: how to choose another place; follows the hint.
     """
     try:
         yield
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), "Check the disk and the path."))
-        raise StorageError(f"Could not {action}: {reason}.", hint) from error
+        raise StorageError(f"Could not {action}: {reason}.", f"{hint} {elsewhere}".strip()) from error
 
 
 def file_errors(path: Path) -> AbstractContextManager[None]:

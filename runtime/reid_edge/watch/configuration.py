@@ -108,7 +108,7 @@ class Configuration:
     pack: PackName = _setting("field", "--pack TEXT", "Name, folder or zip of the model pack.", variable="REID_EDGE_PACK")
     device: FilledLine = _setting(
         "auto",
-        "--device auto|cpu|cuda[:N]|tensorrt[:N]|openvino",
+        "--device auto|cpu|cuda[:N]|tensorrt[:N]|tensorrt-rtx[:N]|openvino",
         "What runs the networks; auto takes the best that passes its self-test.",
     )
     threads: Annotated[int, Range(1, MOST_THREADS)] | None = _setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.backup import RetentionPolicy, back_up
@@ -24,6 +24,8 @@ _STRAGGLER_SECONDS = 5.0
 _FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
 _BACKUP_RETRY_SECONDS = 600.0
 _PRUNE_SECONDS = 10.0
+# Events are closed together: each transaction waits for the disk several times.
+_CLOSE_SECONDS, _CLOSED_TOGETHER = 10.0, 50
 
 
 class Housekeeping:
@@ -54,7 +56,7 @@ class Housekeeping:
         self._sink_names = sink_names
         self._joined: dict[int, float] = {}  # when something last joined an open event, on the monotonic clock
         self._backup_at = time.monotonic() + min(configuration.backup_every, _FIRST_BACKUP_SECONDS)
-        self._enrol_at = self._report_at = self._prune_at = 0.0
+        self._enrol_at = self._report_at = self._prune_at = self._close_at = 0.0
         self._reports: Reports | None = None
 
     def joined(self, event: int) -> None:
@@ -74,8 +76,7 @@ class Housekeeping:
 
     def close_events(self) -> None:
         """Close all events: nothing more comes. Errors as `step`."""
-        for event in self._ledger.open_events():
-            self._close(event)
+        self._close(self._ledger.open_events())
 
     def enrol(self) -> bool:
         """Enrol the next new individual that waits; returns whether there was one."""
@@ -115,19 +116,31 @@ class Housekeeping:
 
     def _close_quiet_events(self) -> None:
         """Close events after which the same camera took a photo, and those that nothing joined for a while."""
+        now = time.monotonic()
+        if now < self._close_at:
+            return
         events = self._ledger.open_events()
         newest = {event.camera: event.id for event in events}
-        now = time.monotonic()
+        closing = []
         for event in events:
             since = self._joined.setdefault(event.id, now)
             over = event.id != newest[event.camera] and now - since >= min(_STRAGGLER_SECONDS, self.configuration.event_seconds)
             quiet = now - since >= self.configuration.event_seconds and not self._ledger.is_camera_waiting(event.camera)
             if over or quiet:
-                self._close(event)
+                closing.append(event)
+        if closing:
+            self._close(closing)
+            self._close_at = now + min(_CLOSE_SECONDS, self.configuration.event_seconds)
 
-    def _close(self, event: OpenEvent) -> None:
-        close_event(self._ledger, event.id, self._answerer.similarity, self.configuration.enrol_new == "auto")
-        self._joined.pop(event.id, None)
+    def _close(self, events: Sequence[OpenEvent]) -> None:
+        """Close these events, many in one transaction."""
+        for begin in range(0, len(events), _CLOSED_TOGETHER):
+            together = events[begin : begin + _CLOSED_TOGETHER]
+            with self._ledger.transaction():
+                for event in together:
+                    close_event(self._ledger, event.id, self._answerer.similarity, self.configuration.enrol_new == "auto")
+            for event in together:
+                self._joined.pop(event.id, None)
 
     def _back_up(self) -> None:
         """A backup of the gallery, where it changed since the last one; a failure is logged and does not stop the answers."""

@@ -27,7 +27,7 @@ def test_every_network_of_the_pack_is_built_for_every_target_or_was_there(engine
         record = json.loads((engine_folder / path).with_suffix(".json").read_text())
         assert record["network"] == network
         assert record["key"]["library"].startswith("tensorrt_rtx ")
-    assert "run only in TensorRT-RTX" in done.stderr
+    assert "for `--device tensorrt-rtx`" in done.stderr
 
 
 def test_without_a_gpu_it_says_what_is_missing_and_how_to_build_nevertheless():

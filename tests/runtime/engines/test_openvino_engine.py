@@ -128,17 +128,17 @@ def test_auto_takes_it_where_its_networks_are_faster_and_right(tiny, folder, on_
     is_preferred([(tiny, {})], 1)
     assert "trying whether OpenVINO is faster" in capsys.readouterr().err
     record(folder, cpu_seconds=seconds, self_test=self_test)
-    chosen = select_device("auto", tiny, 1, lambda: [(tiny, {})])
+    chosen = select_device("auto", tiny, 1, lambda gpu: [(tiny, {})])
     assert chosen == (OPENVINO if taken else CPU)
     assert capsys.readouterr().err == ""
 
 
 def test_auto_takes_the_cpu_where_nothing_can_be_kept_or_the_processor_is_another(tiny, folder, monkeypatch):
     folder.write_text("")
-    assert select_device("auto", tiny, 1, lambda: [(tiny, {})]) == CPU
+    assert select_device("auto", tiny, 1, lambda gpu: [(tiny, {})]) == CPU
     folder.unlink()
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert select_device("auto", tiny, 1, lambda: [(tiny, {})]) == CPU
+    assert select_device("auto", tiny, 1, lambda gpu: [(tiny, {})]) == CPU
     assert not folder.exists()
 
 

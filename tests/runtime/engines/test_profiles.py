@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from reid_edge.engines.network_input import input_size
-from reid_edge.engines.profiles import SizeRange, axis_ranges, ranges_of_file, ranges_of_network
+from reid_edge.engines.profiles import MOST_PAIRS, SizeRange, axis_ranges, fitted, most_pairs, ranges_of_file, ranges_of_network
 from reid_edge.recipe import parse_recipe
-from reid_edge.recipe.matchers import MATCHING_BATCH
 
 
 def test_one_photo_at_a_time_fixes_the_batch_of_the_image_networks(ranges):
@@ -29,7 +28,22 @@ def test_any_photo_fits_the_sizes_of_a_keypoint_network(field_pack, ranges, widt
 def test_a_matcher_takes_as_many_points_as_the_recipes_extractor_gives_and_a_whole_batch(field_pack, ranges):
     points = field_pack.manifest.networks["xfeat"].parameters["keypoints"]
     assert ranges["lighterglue"]["points0"] == ranges["lighterglue"]["points1"] == SizeRange(1, points, points)
-    assert ranges["lighterglue"]["batch"].largest == MATCHING_BATCH
+    assert ranges["lighterglue"]["batch"].largest == MOST_PAIRS
+
+
+@pytest.mark.parametrize(
+    ("points", "gigabytes", "pairs"),
+    [(512, 8, 32), (512, 80, 64), (1024, 8, 8), (1024, 24, 16), (2048, 8, 2), (2048, 80, 16), (512, 0, 32)],
+)
+def test_a_matcher_takes_fewer_pairs_where_memory_is_small_and_keypoints_are_many(points, gigabytes, pairs):
+    assert most_pairs(points, gigabytes << 30) == pairs
+    ranges = fitted(axis_ranges("matching", None, points), gigabytes << 30)
+    assert ranges["batch"] == SizeRange(1, pairs, pairs)
+    assert fitted(ranges, gigabytes << 30) == ranges
+
+
+def test_other_networks_have_the_same_sizes_on_every_gpu(ranges):
+    assert fitted(ranges["xfeat"], 8 << 30) == ranges["xfeat"]
 
 
 def test_without_a_recipe_the_file_says_its_task_and_pixels_and_a_matcher_gets_the_most_points(models, ranges):

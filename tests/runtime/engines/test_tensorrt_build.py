@@ -9,7 +9,8 @@ import pytest
 
 from reid_edge.engines.onnx_runtime import OnnxRuntimeEngine
 from reid_edge.engines.profiles import SizeRange
-from reid_edge.engines.tensorrt_build import build_engine, load_library, parse_targets
+from reid_edge.engines.tensorrt_ahead import parse_targets, target_of
+from reid_edge.engines.tensorrt_build import _use_timing_cache, build_engine, load_library
 from reid_edge.errors import EngineError, UsageError
 
 ONE = {"batch": SizeRange(1, 1, 1)}
@@ -58,6 +59,34 @@ def test_a_dynamic_axis_without_sizes_is_named(library, network):
     with pytest.raises(EngineError, match="dynamic axis 'frames'") as refused:
         build_engine(network(axis="frames"), "tiny", library, ONE, nothing, target="SM86")
     assert "batch" in refused.value.hint
+
+
+def test_a_limit_of_working_space_is_one_that_the_builder_takes(library, tiny):
+    assert build_engine(tiny, "tiny", library, ONE, nothing, target="SM86", workspace=1 << 26).content
+
+
+def test_a_timing_cache_that_the_builder_refuses_is_replaced_by_an_empty_one():
+    used = []
+
+    class Config:
+        def create_timing_cache(self, content):
+            return None if content == b"broken" else content
+
+        def set_timing_cache(self, measured, ignore_mismatch):
+            assert not ignore_mismatch
+            used.append(measured)
+            return measured != b"of another GPU"
+
+    for content in (b"times", b"broken", b"of another GPU"):
+        _use_timing_cache(Config(), content)
+    assert used == [b"times", b"", b"of another GPU", b""]
+
+
+def test_the_generation_of_a_gpu_is_named_as_tensorrt_rtx_does_and_one_that_it_does_not_know_is_refused(library):
+    assert target_of(library, "8.6") == "SM86"
+    assert target_of(library, "12.0") == "SM120"
+    with pytest.raises(EngineError, match=r"does not build for GPUs of compute capability 8\.7"):
+        target_of(library, "8.7")
 
 
 def test_ctrl_c_stops_the_builder_and_is_passed_on(library, models, ranges):

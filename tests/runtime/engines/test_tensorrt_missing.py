@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
+from reid_edge.engines.cuda import call
 from reid_edge.engines.gpu import find_gpu, find_gpus
-from reid_edge.engines.tensorrt_engine import _call, missing_for_tensorrt, open_tensorrt
+from reid_edge.engines.tensorrt_opening import Place, missing_for_tensorrt, open_tensorrt
 from reid_edge.errors import EngineError
 
 
@@ -57,15 +58,15 @@ def test_asking_for_tensorrt_imports_none_of_its_libraries_without_a_driver(envi
 
 def test_opening_an_engine_is_an_error_and_not_a_crash(tiny, tmp_path):
     with pytest.raises(EngineError, match="NVIDIA driver"):
-        open_tensorrt(tiny, "tiny", 0, {}, 1)
+        open_tensorrt(tiny, "tiny", Place(), {})
 
 
 def test_an_error_of_cuda_is_told_in_words():
     runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
     with pytest.raises(EngineError, match="driver is too old for the installed cuda-bindings, or there is none"):
-        _call(runtime, runtime.cudaMalloc(1 << 20))
+        call(runtime, runtime.cudaMalloc(1 << 20))
     with pytest.raises(EngineError, match="CUDA fails: invalid argument"):
-        _call(runtime, (runtime.cudaError_t.cudaErrorInvalidValue,))
+        call(runtime, (runtime.cudaError_t.cudaErrorInvalidValue,))
 
 
 def test_doctor_says_what_tensorrt_lacks(run_cli):

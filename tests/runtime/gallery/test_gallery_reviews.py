@@ -13,6 +13,7 @@ import pytest
 
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, NewReview, ReviewConflict, SightingToEnrol
+from reid_edge.gallery.changes import Changes
 from reid_edge.gallery.check import check
 from reid_edge.gallery.history import acting_as, describe
 from reid_edge.gallery.review_records import final_reviews
@@ -243,19 +244,22 @@ def test_every_kind_of_review_has_a_sentence(gallery, add, say):
     ]
 
 
-def test_a_follower_learns_which_photos_and_names_changed(gallery, add, say, seen):
+def test_a_follower_learns_which_photos_changed_and_whether_any_answer_may_have(gallery, add, say, folder):
     add(gallery, 1, "Zoe")
-    start = gallery.changes_since(0).last
+    start = gallery.position()
     review = say(gallery, 2, "rejected", "Zoe")
     changes = gallery.changes_since(start)
-    assert (changes.photos, changes.names) == ({review.photo_sha256}, False)
+    assert (changes.photos, changes.everything) == ({review.photo_sha256}, False)
     gallery.rename("Zoe", "Zoé")
-    renamed = gallery.changes_since(changes.last)
-    assert (renamed.photos, renamed.names) == (frozenset(), True)
+    renamed = gallery.changes_since(changes.position)
+    assert (renamed.photos, renamed.everything) == (frozenset(), True)
     gallery.undo(2)
-    undone = gallery.changes_since(renamed.last)
-    assert (undone.photos, undone.names) == ({review.photo_sha256}, True)
-    assert gallery.changes_since(undone.last).last == undone.last
+    undone = gallery.changes_since(renamed.position)
+    assert (undone.photos, undone.everything) == ({review.photo_sha256}, True)
+    assert gallery.changes_since(undone.position) == Changes(undone.position, frozenset(), everything=False)
+    with Gallery.create(folder / "other.sqlite") as other:
+        add(other, 1, "Zoe")
+        assert other.changes_since(undone.position).everything  # another gallery in the place of the first
 
 
 _REVIEWER = """

@@ -202,9 +202,9 @@ def test_a_pack_without_calibration_describes_but_does_not_answer(field_pack, tm
 
 
 def test_a_calibration_made_for_other_scores_is_refused(field_pack, tmp_path):
-    text = field_pack.read_bytes("calibration/scores.json").replace(b'"xfeat-nearest"', b'"sift-nearest"')
+    text = field_pack.read_bytes("calibration/scores.json").replace(b'"xfeat-coarse"', b'"sift-coarse"')
     other = pack_with(field_pack, tmp_path / "other", replaced={"calibration/scores.json": text})
-    with pytest.raises(PackError, match=r"made for the scores .*sift-nearest"):
+    with pytest.raises(PackError, match=r"made for the scores .*sift-coarse"):
         _ = Identifier(other, "cpu").calibration
 
 
@@ -232,9 +232,7 @@ def test_what_is_clear_without_the_costly_matcher_is_answered_without_it(identif
     assert decision.verdict == "known"
     assert [score.name for score in decision.ranking[0].scores] == others
     assert (decision.thresholds.known_from, decision.thresholds.ask_to) == (0.0, 0.0)
-    costly = identifier.recipe.costly_score
-    (shown,) = (points for points in decision.ranking[0].matches if points.matcher == costly)
-    assert shown.query_xy == ()
+    assert identifier.recipe.costly_score not in {points.matcher for points in decision.ranking[0].matches if points.query_xy}
 
 
 def test_in_doubt_the_costly_matcher_is_run_and_the_whole_calibration_answers(identifier, candidates, samples):

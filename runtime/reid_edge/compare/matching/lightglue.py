@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 from reid_edge.compare.matching.matches import Matches
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines import Engine
+from reid_edge.engines.run_shape import ONE_PAIR, RunShape
 from reid_edge.errors import UsageError
-from reid_edge.recipe.matchers import MATCHING_BATCH
 
 
-def pairs_at_a_time(engine: Engine) -> int:
-    """How many candidates one run matches: on the CPU one, whose numbers stay in its cache and are not padded to another's."""
-    return 1 if engine.provenance.device in ("cpu", "openvino") else MATCHING_BATCH
-
-
-def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: Engine, min_score: float) -> list[Matches]:
+def match_lightglue(
+    query: Keypoints, candidates: Sequence[Keypoints], engine: Engine, min_score: float, shape: RunShape = ONE_PAIR
+) -> list[Matches]:
     """Match one query with many candidates.
 
     Args:
@@ -28,6 +25,7 @@ def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: E
         engine: a matching network: inputs ``keypoints0/1`` [B, K, 2, 4 or 6] (see `places`), ``descriptors0/1`` [B, K, D],
             ``valid0/1`` [B, K]; outputs ``matches0`` [B, K] (row of the candidate or -1) and ``scores0`` [B, K] (confidence 0..1).
         min_score: matches with a confidence above this are kept.
+        shape: how many pairs a run has, and what their keypoints are padded to.
 
     Returns:
         One `Matches` per candidate, in their order.
@@ -38,11 +36,11 @@ def match_lightglue(query: Keypoints, candidates: Sequence[Keypoints], engine: E
     """
     numbers = next(int(spec.shape[2]) for spec in engine.inputs if spec.name == "keypoints0")
     results: list[Matches] = []
-    size = pairs_at_a_time(engine)
-    for start in range(0, len(candidates), size):
-        batch = candidates[start : start + size]
-        places0, descriptors0, valid0 = _stack([query] * len(batch), numbers)
-        places1, descriptors1, valid1 = _stack(batch, numbers)
+    one = _stack([query], numbers, shape.points)
+    for start in range(0, len(candidates), shape.pairs):
+        batch = candidates[start : start + shape.pairs]
+        places0, descriptors0, valid0 = (np.repeat(each, len(batch), axis=0) for each in one)
+        places1, descriptors1, valid1 = _stack(batch, numbers, shape.points)
         outputs = engine.run(
             {
                 "keypoints0": places0,
@@ -97,16 +95,18 @@ def places(keypoints: Keypoints, numbers: int) -> NDArray[np.float32]:
     return np.concatenate((xy, xy + frames[:, :, 0] / half, xy + frames[:, :, 1] / half), axis=1, dtype=np.float32)
 
 
-def _stack(sets: Sequence[Keypoints], numbers: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Pad to the longest set: places [B, K, numbers], descriptors [B, K, D], validity [B, K] of 0 and 1."""
-    longest = max(1, *(len(keypoints) for keypoints in sets))
+def _stack(
+    sets: Sequence[Keypoints], numbers: int, points: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Pad to `points`, at least to the longest set: places [B, K, numbers], descriptors [B, K, D], validity [B, K] of 0 and 1."""
+    longest = max(1, points, *(len(keypoints) for keypoints in sets))
     dimension = sets[0].descriptors.shape[1]
-    known = np.zeros((len(sets), longest, numbers), np.float32)
+    positions = np.zeros((len(sets), longest, numbers), np.float32)
     descriptors = np.zeros((len(sets), longest, dimension), np.float32)
     valid = np.zeros((len(sets), longest), np.float32)
     for row, keypoints in enumerate(sets):
         count = len(keypoints)
-        known[row, :count] = places(keypoints, numbers)
+        positions[row, :count] = places(keypoints, numbers)
         descriptors[row, :count] = keypoints.descriptors
         valid[row, :count] = 1
-    return known, descriptors, valid
+    return positions, descriptors, valid

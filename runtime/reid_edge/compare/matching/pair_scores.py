@@ -39,7 +39,7 @@ def match_pairs(
         networks[match.network] if match.network else None,
         networks.preprocessing(found_by) if found_by else None,
     )
-    return IMPLEMENTATIONS[match.matcher].run(query, candidates, settings)
+    return IMPLEMENTATIONS[match.matcher](query, candidates, settings)
 
 
 def pair_score(match: Match, query: Comparable, candidate: Comparable, matches: Matches) -> float:
@@ -59,5 +59,4 @@ def highest_score(match: Match, query: Keypoints, candidate: Keypoints) -> float
 
 def pairs_at_a_time(match: Match, networks: Networks) -> int:
     """How many candidates a matcher had best be given at a time, where it may stop between."""
-    of_network = IMPLEMENTATIONS[match.matcher].pairs_at_a_time
-    return of_network(networks[match.network].engine) if of_network else 1
+    return networks[match.network].run_shape.pairs if match.network else 1

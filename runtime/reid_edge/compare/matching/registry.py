@@ -13,12 +13,10 @@ from reid_edge.compare.matching.adalam import match_adalam
 from reid_edge.compare.matching.affine_points import AffinePoints, detection_size
 from reid_edge.compare.matching.geometry_aware import match_fginn
 from reid_edge.compare.matching.lightglue import match_lightglue
-from reid_edge.compare.matching.lightglue import pairs_at_a_time as lightglue_pairs
 from reid_edge.compare.matching.loftr import match_loftr
 from reid_edge.compare.matching.matches import Matches
 from reid_edge.compare.matching.mutual_nearest import match_mutual_nearest
 from reid_edge.describe.keypoints import Keypoints
-from reid_edge.engines import Engine
 from reid_edge.engines.networks import LoadedNetwork
 from reid_edge.pack.manifest import Preprocessing
 
@@ -44,17 +42,8 @@ class Settings:
         return self.network
 
 
-@dataclass(frozen=True)
-class Implementation:
-    """How one matcher runs.
-
-    Attributes:
-        run: (query, candidates, settings) -> one `Matches` per candidate; query and candidates are `Keypoints`, or pictures: uint8 [S, S].
-        pairs_at_a_time: how many candidates one run of this network had best be given.
-    """
-
-    run: Callable[[Any, Sequence[Any], Settings], list[Matches]]
-    pairs_at_a_time: Callable[[Engine], int] | None = None
+Run = Callable[[Any, Sequence[Any], Settings], list[Matches]]
+"""(query, candidates, settings) -> one `Matches` per candidate; query and candidates are `Keypoints`, or pictures: uint8 [S, S]."""
 
 
 def _mutual_nearest(query: Keypoints, candidates: Sequence[Keypoints], settings: Settings) -> list[Matches]:
@@ -62,27 +51,28 @@ def _mutual_nearest(query: Keypoints, candidates: Sequence[Keypoints], settings:
 
 
 def _lightglue(query: Keypoints, candidates: Sequence[Keypoints], settings: Settings) -> list[Matches]:
-    return match_lightglue(query, candidates, settings.loaded.engine, settings.min_score)
+    network = settings.loaded
+    return match_lightglue(query, candidates, network.engine, settings.min_score, network.run_shape)
 
 
 def _loftr(query: NDArray[np.uint8], candidates: Sequence[NDArray[np.uint8]], settings: Settings) -> list[Matches]:
-    return match_loftr(query, candidates, settings.loaded.engine, settings.loaded.preprocessing, settings.min_score)
+    return match_loftr(query, candidates, settings.loaded, settings.min_score)
 
 
-def _of_affine_points(match: Callable[[AffinePoints, Sequence[AffinePoints], float], list[Matches]]) -> Implementation:
+def _of_affine_points(match: Callable[[AffinePoints, Sequence[AffinePoints], float], list[Matches]]) -> Run:
     """A matcher of places and frames in the pixels that the detector saw."""
 
     def run(query: Keypoints, candidates: Sequence[Keypoints], settings: Settings) -> list[Matches]:
         one, *others = (AffinePoints.of(each, detection_size(each, settings.detector)) for each in (query, *candidates))
         return match(one, others, settings.min_score)
 
-    return Implementation(run)
+    return run
 
 
-IMPLEMENTATIONS: Mapping[str, Implementation] = {
-    "mutual-nearest": Implementation(_mutual_nearest),
-    "lightglue": Implementation(_lightglue, lightglue_pairs),
-    "loftr": Implementation(_loftr),
+IMPLEMENTATIONS: Mapping[str, Run] = {
+    "mutual-nearest": _mutual_nearest,
+    "lightglue": _lightglue,
+    "loftr": _loftr,
     "adalam": _of_affine_points(match_adalam),
     "fginn": _of_affine_points(match_fginn),
 }

@@ -66,6 +66,8 @@ class Answerer:
         self.species = species
         self.identifier = Identifier(open_pack(find_pack(pack)), device, threads)
         _ = self.identifier.calibration  # a pack that cannot decide is refused at the start
+        if self.identifier.networks.device.is_gpu:
+            self.identifier.networks.warm_up()  # engines load for seconds, and one that cannot is found now and not at the first photo
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""

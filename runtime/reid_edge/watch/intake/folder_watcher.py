@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _SETTLED_AT_ONCE = 200
 _HINT_SECONDS = 0.2
+# After so many scans in a row that found nothing, scans become half as frequent, and so on, down to the rarest.
+_UNCHANGED_SCANS, _RAREST = 10, 8
 
 
 class FolderWatcher:
@@ -57,6 +59,7 @@ class FolderWatcher:
         self._scanners = [self._scanner(folder) for folder in self._folders]
         self._scan: Iterator[None] | None = None
         self._scan_at = self._hint_at = self._began = 0.0
+        self._changes = self._unchanged = 0
         self._hinted = threading.Event()
 
     def step(self) -> bool:
@@ -127,13 +130,24 @@ class FolderWatcher:
             self._scan = None
             self.scans += 1
             now = time.monotonic()
-            self._scan_at = now + self.configuration.rescan_seconds
+            self._scan_at = now + self.configuration.rescan_seconds * self._rarity()
             # Files that change all the time must not make a walk through a large folder all that is done.
             self._hint_at = now + max(_HINT_SECONDS, 5 * (now - self._began))
             return False
         except BaseException:
             self._scan, self._scan_at = None, 0.0
             raise
+
+    def _rarity(self) -> int:
+        """How many times as long as configured until the next scan: 1, and up to `_RAREST` while nothing arrives.
+
+        A scan looks at every file, which keeps a disk awake and takes power. File events still make one at once.
+        """
+        changes = sum(scanner.changes for scanner in self._scanners)
+        present = all(folder.is_present for folder in self._folders)  # the return of a missing one is no file event
+        self._unchanged = self._unchanged + 1 if changes == self._changes and present else 0
+        self._changes = changes
+        return int(min(_RAREST, 1 << self._unchanged // _UNCHANGED_SCANS))
 
     def _whole_scan(self) -> Iterator[None]:
         for scanner, folder in zip(self._scanners, self._folders, strict=True):

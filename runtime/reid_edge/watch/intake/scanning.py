@@ -58,6 +58,7 @@ class Scanner:
         self._recursive = recursive
         self._excluded = frozenset(excluded)
         self._extensions = tuple(extension.encode() for extension in extensions)
+        self.changes = 0  # files that scans have found new or changed
         self.decided: list[int] = []  # ids of some decided files that still lie in the folder, found by the last scan
 
     def steps(self) -> Iterator[None]:
@@ -121,6 +122,7 @@ class Scanner:
         known = self._ledger.found_files([found.path for found in batch])
         changed = [found for found in batch if _is_changed(found, known.get(found.path))]
         if changed:
+            self.changes += len(changed)
             with self._ledger.transaction():
                 for found in changed:
                     known[found.path] = self._note_change(found, known.get(found.path))

@@ -34,6 +34,8 @@ from reid_edge.watch.outputs.deployments import COLUMNS, Deployment, Deployments
 
 _AT_MOST_EVERY = 5.0  # seconds; and writing takes at most a twentieth of the time (_SHARE)
 _SHARE = 20
+# The package is written as a whole. Those of one day have about a gigabyte together, however large the season is: memory cards wear.
+_BYTES_A_SECOND = 12_000
 _STEP_SECONDS = 0.25
 _CLOSING_SECONDS = 2.0
 _PAGE = 1000
@@ -123,7 +125,7 @@ class CamtrapDp:
             raise
         finally:
             self._worked += time.monotonic() - began
-            self._due = time.monotonic() + max(_AT_MOST_EVERY, _SHARE * self._worked)
+            self._due = time.monotonic() + max(_AT_MOST_EVERY, _SHARE * self._worked, self._size() / _BYTES_A_SECOND)
         self._steps = None
         self._included, self._behind = self._newest, False
         if unplaced and unplaced != self._warned:
@@ -131,6 +133,11 @@ class CamtrapDp:
             log.warning(text, ", ".join(unplaced), self._given[0])
         self._warned = unplaced
         return True
+
+    def _size(self) -> int:
+        """Bytes of the package."""
+        files = [self._folder / name for name in (PACKAGE, *(f"{table}.csv" for table in TABLES))]
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def _give_up(self) -> None:
         if self._steps is not None:

@@ -55,6 +55,7 @@ class CsvFile(AppendedFile):
             if file.readline(_LONGEST_HEADER) == _line(_FORMER_COLUMNS) + b"\n":
                 path.unlink()
         super().__init__("csv", path, ledger, _line(COLUMNS) + b"\n", _rows, _read)
+        self._due = 0.0  # what was written to catch up does not delay the next rows
 
     def deliver(self, messages: Sequence[Message]) -> int:
         """As `AppendedFile.deliver`; a photo about which people decided waits until the file may be written again."""

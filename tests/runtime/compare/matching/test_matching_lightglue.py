@@ -9,6 +9,7 @@ from reid_edge.compare.matching import match_lightglue
 from reid_edge.compare.matching.lightglue import normalise
 from reid_edge.describe.features import keypoint_arrays, keypoints_from_arrays
 from reid_edge.describe.keypoints import Keypoints
+from reid_edge.engines.run_shape import RunShape
 from reid_edge.gallery import Gallery
 
 
@@ -49,6 +50,33 @@ def test_candidates_in_a_batch_have_the_matches_that_they_have_alone(engine, pho
     for one, two, three in zip(together, alone, backwards, strict=True):
         assert pairs(one) == pairs(two) == pairs(three)
         assert np.allclose(one.scores, two.scores, atol=1e-3)
+
+
+def test_several_pairs_a_run_and_more_padding_as_on_a_gpu_change_no_match(engine, photos):
+    query, *candidates = photos
+    alone = match_lightglue(query, candidates, engine, 0.5)
+    together = match_lightglue(query, candidates, engine, 0.5, RunShape(4, 600))
+    assert len(together) == 6
+    assert len(alone[-1]) > 5
+    for one, two in zip(alone, together, strict=True):
+        assert pairs(one) == pairs(two)
+        assert np.allclose(one.scores, two.scores, atol=1e-3)
+
+
+def test_runs_of_a_gpu_have_two_shapes_at_most_whatever_the_keypoints(engine, photos):
+    shapes = []
+
+    class Watched:
+        inputs, outputs, provenance = engine.inputs, engine.outputs, engine.provenance
+
+        def run(self, inputs):
+            shapes.append(inputs["keypoints1"].shape)
+            assert inputs["keypoints0"].shape == inputs["keypoints1"].shape
+            return engine.run(inputs)
+
+    query, *candidates = photos
+    match_lightglue(query, candidates, Watched(), 0.5, RunShape(4, 512))
+    assert shapes == [(4, 512, 2), (2, 512, 2)]
 
 
 def test_the_same_animal_has_more_matches_than_any_other(engine, photos):

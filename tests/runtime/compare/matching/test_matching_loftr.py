@@ -62,9 +62,9 @@ def pairs(matches: Matches) -> list[tuple[int, int]]:
 
 def test_candidates_in_a_batch_have_the_matches_that_they_have_alone(engine, pictures):
     query, *candidates = pictures
-    together = match_loftr(query, candidates, engine, GREY, 0.0)
-    alone = [match_loftr(query, [candidate], engine, GREY, 0.0)[0] for candidate in candidates]
-    backwards = match_loftr(query, candidates[::-1], engine, GREY, 0.0)[::-1]
+    together = match_loftr(query, candidates, LoadedNetwork(engine, GREY), 0.0)
+    alone = [match_loftr(query, [candidate], LoadedNetwork(engine, GREY), 0.0)[0] for candidate in candidates]
+    backwards = match_loftr(query, candidates[::-1], LoadedNetwork(engine, GREY), 0.0)[::-1]
     assert sum(map(len, together)) > 10
     for one, two, three in zip(together, alone, backwards, strict=True):
         assert pairs(one) == pairs(two) == pairs(three)
@@ -72,7 +72,9 @@ def test_candidates_in_a_batch_have_the_matches_that_they_have_alone(engine, pic
 
 
 def test_a_copy_matches_cell_by_cell_and_a_higher_limit_leaves_fewer(engine, pictures):
-    found = {limit: match_loftr(pictures[0], pictures[:1], engine, GREY, limit)[0] for limit in (0.0, 0.05, 0.2, 1.0)}
+    found = {
+        limit: match_loftr(pictures[0], pictures[:1], LoadedNetwork(engine, GREY), limit)[0] for limit in (0.0, 0.05, 0.2, 1.0)
+    }
     assert all(row == column for row, column in pairs(found[0.0]))
     counts = [len(matches) for matches in found.values()]
     assert counts == sorted(counts, reverse=True)
@@ -85,14 +87,14 @@ def test_pixels_become_the_numbers_that_the_network_was_trained_on(engine, pictu
     """Outputs are those of the graph on pictures from 0 to 1."""
     inputs = {f"image{side}": (pictures[side] / np.float32(255))[None, None].astype(np.float32) for side in (0, 1)}
     outputs = engine.run(inputs)
-    (found,) = match_loftr(pictures[0], [pictures[1]], engine, GREY, 0.0)
+    (found,) = match_loftr(pictures[0], [pictures[1]], LoadedNetwork(engine, GREY), 0.0)
     expected = np.flatnonzero((outputs["matches0"][0] >= 0) & (outputs["scores0"][0] > 0))
     assert found.query.tolist() == expected.tolist()
     assert np.allclose(found.scores, outputs["scores0"][0][expected], atol=1e-4)
 
 
 def test_no_candidates_no_matches(engine, pictures):
-    assert match_loftr(pictures[0], [], engine, GREY, 0.0) == []
+    assert match_loftr(pictures[0], [], LoadedNetwork(engine, GREY), 0.0) == []
 
 
 class Pictures:
@@ -126,7 +128,7 @@ def test_a_recipe_scores_pictures_by_the_count_of_matches_above_its_limit(engine
     query = Features(vectors, {}, {"small": pictures[0]})
     comparison = Comparer(recipe, networks, Pictures(pictures[:3])).compare(query, Selection(), Timings())
     column = comparison.raw[:, comparison.score_names.index("loftr")]
-    expected = [len(matches) for matches in match_loftr(pictures[0], pictures[:2], engine, GREY, 0.1)]
+    expected = [len(matches) for matches in match_loftr(pictures[0], pictures[:2], LoadedNetwork(engine, GREY), 0.1)]
     assert column[:2].tolist() == expected
     assert np.isnan(column[2])
     assert expected[0] > expected[1]

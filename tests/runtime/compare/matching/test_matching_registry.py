@@ -16,10 +16,6 @@ def test_every_matcher_that_a_recipe_may_name_has_its_code_and_none_has_code_onl
     assert IMPLEMENTATIONS.keys() == MATCHERS.keys()
 
 
-def test_only_matchers_with_a_network_have_a_batch_of_their_own():
-    assert all(MATCHERS[name].network for name, each in IMPLEMENTATIONS.items() if each.pairs_at_a_time)
-
-
 def points(descriptors: np.ndarray, rng: np.random.Generator) -> Keypoints:
     xy = rng.uniform(0, 300, (len(descriptors), 2)).astype(np.float32)
     scores = np.ones(len(xy), np.float32)

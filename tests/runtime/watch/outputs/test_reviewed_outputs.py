@@ -22,6 +22,7 @@ from reid_edge.watch.answer.following import GalleryFollower
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.listing import listed_events
+from reid_edge.watch.outputs.csv_file import _FORMER_COLUMNS, CsvFile
 from reid_edge.watch.outputs.sinks import deliver_waiting
 
 NAMES = ("Asha", "Bela", "Cleo")
@@ -179,6 +180,35 @@ def test_a_rename_reaches_answers_that_nobody_reviewed_and_undo_restores_every_f
     deliver(ledger, sinks)
     assert rows(memory_folder / "answers.csv") == before
     assert newest_lines(memory_folder / "answers.jsonl", "photo")[answered[0].sha256]["animals"][0]["identity"] == "Asha"
+
+
+def test_a_table_of_an_earlier_version_is_written_again_with_the_new_columns(ledger, answered, memory_folder, sinks):
+    deliver(ledger, sinks)
+    path = memory_folder / "answers.csv"
+    whole = path.read_text("utf-8")
+    earlier = [",".join(line.split(",")[: len(_FORMER_COLUMNS)]) for line in whole.splitlines()]
+    path.write_text("\n".join(earlier) + "\n", encoding="utf-8")
+    CsvFile(path, ledger).close()
+    assert path.read_text("utf-8") == whole
+    assert list(memory_folder.glob("answers-kept*")) == []
+
+
+def test_a_table_is_not_written_again_for_each_of_many_decisions(ledger, catalogue, follower, answered, memory_folder):
+    sink = CsvFile(memory_folder / "answers.csv", ledger)
+    while deliver_waiting(ledger, sink):
+        pass
+    for photo in answered[:2]:
+        say(catalogue, photo, "confirmed", "Cleo")
+        follow(follower)
+        deliver_waiting(ledger, sink)
+    waiting = ledger.last_message() - ledger.delivered("csv")
+    assert waiting > 0
+    sink.close()
+    later = CsvFile(memory_folder / "answers.csv", ledger)
+    while deliver_waiting(ledger, later):
+        pass
+    later.close()
+    assert [row["identity"] for row in rows(memory_folder / "answers.csv")][:2] == ["Cleo", "Cleo"]
 
 
 def test_a_rejection_holds_for_the_same_animal_in_the_whole_event(ledger, catalogue, follower, answered):

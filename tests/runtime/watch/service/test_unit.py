@@ -131,3 +131,31 @@ def test_a_place_that_may_not_be_written_is_said_with_a_way_out(tmp_path: Path, 
     with pytest.raises(ReidEdgeError) as refused:
         CliRunner().invoke(install_service, ["--user", str(tmp_path)], catch_exceptions=False)
     assert "--print" in refused.value.hint
+
+
+def install_command(tmp_path: Path, *arguments: str):
+    from reid_edge.cli.watch_service import install_service
+
+    given = ["--gallery", str(tmp_path / "g.sqlite"), "--out", str(tmp_path / "out"), "--print", *arguments, str(tmp_path)]
+    return CliRunner().invoke(install_service, given)
+
+
+def test_a_service_of_root_is_warned_about_and_offered_a_user_of_its_own(tmp_path: Path) -> None:
+    warned = install_command(tmp_path, "--account", "root")
+    assert "User=root" in warned.stdout.replace('"', "")
+    assert "--make-account" in warned.stderr
+    assert "runs as root" not in install_command(tmp_path, "--account", "nobody").stderr
+
+
+def test_a_user_is_made_by_root_alone_and_never_while_the_unit_is_only_printed(tmp_path: Path) -> None:
+    refused = install_command(tmp_path, "--make-account", "--account", "reid-edge-test-account").exception
+    assert isinstance(refused, UsageError)
+    assert "useradd --system --create-home --home-dir /var/lib/reid-edge-test-account" in refused.hint
+    existing = install_command(tmp_path, "--make-account", "--account", "nobody")
+    assert existing.exit_code == 0, existing.exception
+    assert "nobody" in existing.stdout
+
+
+@pytest.mark.parametrize("name", ["Reid Edge", "-x", "a;b"])
+def test_what_cannot_be_the_name_of_a_user_is_refused(tmp_path: Path, name: str) -> None:
+    assert isinstance(install_command(tmp_path, "--make-account", f"--account={name}").exception, UsageError)
