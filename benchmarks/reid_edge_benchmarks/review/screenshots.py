@@ -26,7 +26,7 @@ def make_screenshots(out: Path) -> list[Path]:
         UsageError: a command failed, or no Chromium is installed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pictures = [out / f"{name}.png" for name in ("pair", "individuals", "individual", "phone")]
+    pictures = [out / f"{name}.jpg" for name in ("pair", "individuals", "individual", "phone")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gallery = folder / "gallery.sqlite"
@@ -39,14 +39,14 @@ def make_screenshots(out: Path) -> list[Path]:
             wide.wait_for_selector("svg.pair .matches")
             wide.keyboard.press("l")
             wide.wait_for_timeout(300)
-            wide.screenshot(path=pictures[0])
+            wide.screenshot(quality=85, path=pictures[0])
             wide.goto(f"{page.address}/individuals")
-            wide.screenshot(path=pictures[1])
+            wide.screenshot(quality=85, path=pictures[1])
             wide.goto(f"{page.address}/individual?name=Chipo")
-            wide.screenshot(path=pictures[2])
+            wide.screenshot(quality=85, path=pictures[2])
             phone = open_page(browser, page.address, "Ana", viewport={"width": 390, "height": 844})
             phone.wait_for_selector("svg.pair .matches")
-            phone.screenshot(path=pictures[3])
+            phone.screenshot(quality=85, path=pictures[3])
     return pictures
 
 
