@@ -27,6 +27,7 @@ from reid_edge_benchmarks.parity.cli import parity
 from reid_edge_benchmarks.reliability.cli import reliability
 from reid_edge_benchmarks.report.cli import report
 from reid_edge_benchmarks.results import ResultFile, kept_folder, refuse_missing_folders
+from reid_edge_benchmarks.review.cli import review
 from reid_edge_benchmarks.season import season
 from reid_edge_benchmarks.systems.cli import systems
 from reid_edge_benchmarks.trust.cli import trust
@@ -47,7 +48,7 @@ def bench() -> None:
     """
 
 
-for command in (latency, gpu, scaling, folder, steps, parity, systems, report, reliability, season, trust):
+for command in (latency, gpu, scaling, folder, steps, parity, systems, report, reliability, review, season, trust):
     bench.add_command(command)
 
 

@@ -23,6 +23,8 @@ _COMMANDS = {
     "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
     "gallery": ("reid_edge.cli.gallery_commands:gallery", "Keep the catalogue of known individuals."),
     "watch": ("reid_edge.cli.watch:watch", "Answer photos as they arrive in folders, unattended."),
+    "review": ("reid_edge.cli.review:review", "Open the page where a person answers the questions."),
+    "serve": ("reid_edge.cli.review:serve", "Answer photos over HTTP."),
     "pack": ("reid_edge.cli.pack:pack", "List, check and import model packs."),
     "doctor": ("reid_edge.cli.doctor:doctor", "Say what this machine can run and what to install."),
     "export": ("reid_edge_export.cli:export", "Desktop: turn PyTorch networks into a pack."),
@@ -31,6 +33,7 @@ _COMMANDS = {
     "calibrate": ("reid_edge_calibration.cli:calibrate", "Desktop: fit a pack's calibrators and thresholds."),
     "bench": ("reid_edge_benchmarks.cli:bench", "Desktop: measure accuracy and latency."),
 }
+_NEED_AN_EXTRA = {"review": "review", "serve": "review"}
 _EXTRAS = {"reid_edge_export": "export", "reid_edge_calibration": "calibration", "reid_edge_benchmarks": "benchmarks"}
 
 _INTERRUPTED = 130
@@ -62,12 +65,12 @@ class _LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             # The desktop commands import their libraries when they run.
             name = ctx.invoked_subcommand or ""
-            extra = _EXTRAS.get(_COMMANDS[name][0].partition(".")[0]) if name in _COMMANDS else None
+            extra = _NEED_AN_EXTRA.get(name) or (_EXTRAS.get(_COMMANDS[name][0].partition(".")[0]) if name in _COMMANDS else None)
             if extra is None or (error.name or "").startswith("reid_edge."):
                 raise
             raise ReidEdgeError(
                 f"reid-edge {name} needs the package {error.name}, which is not installed.",
-                f"On a desktop: {install_command(extra)}.",
+                f"{'Install it' if name in _NEED_AN_EXTRA else 'On a desktop'}: {install_command(extra)}.",
             ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -75,7 +75,7 @@ def identify(
         raise StorageError(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
-    paths = _photo_files(photos)
+    paths = photo_files(photos)
     query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal)
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
@@ -125,7 +125,7 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) 
     return describe_missing(session, gallery_path, pack_name)
 
 
-def _photo_files(arguments: tuple[Path, ...]) -> list[Path]:
+def photo_files(arguments: tuple[Path, ...]) -> list[Path]:
     """The photos that the arguments name; a folder stands for the photos in it.
 
     Raises:

@@ -168,9 +168,12 @@ class Catalogue:
         rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
         return {sighting.id: sighting for sighting in map(_sighting, rows)}
 
-    def current_names(self) -> dict[int, tuple[str, str]]:
-        """By id of every sighting, also of removed ones, the name of its photo and of its individual as they are now."""
-        rows = self.database.rows("SELECT s.id, s.photo_name, i.name FROM sighting s JOIN individual i ON i.id = s.individual_id")
+    def current_names(self, sighting_ids: Collection[int] | None = None) -> dict[int, tuple[str, str]]:
+        """By id of these sightings, or of all, also of removed ones: the name of the photo and of the individual as they are now."""
+        sql = "SELECT s.id, s.photo_name, i.name FROM sighting s JOIN individual i ON i.id = s.individual_id"
+        if sighting_ids is not None:
+            sql += " WHERE s.id IN (SELECT value FROM json_each(?))"
+        rows = self.database.rows(sql, () if sighting_ids is None else (json.dumps(list(sighting_ids)),))
         return {sighting: (photo, name) for sighting, photo, name in rows}
 
     def has_photo(self, photo_sha256: str, animal_index: int | None = None) -> Sighting | None:

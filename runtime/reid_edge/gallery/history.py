@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +67,27 @@ class Recording:
         return row_id
 
 
+_acting: ContextVar[str] = ContextVar("acting", default="")
+
+
+@contextlib.contextmanager
+def acting_as(person: str) -> Iterator[None]:
+    """What is recorded inside, by this thread, is noted as the decision of this person where it does not name one."""
+    token = _acting.set(person)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
 @contextlib.contextmanager
 def recording(database: Database, batch: str, kind: str, payload: Mapping[str, Any]) -> Iterator[Recording]:
     """One transaction that holds the changes made through the Recording and the event that records them."""
     with database.transaction():
         record = Recording(database)
         yield record
+        if person := _acting.get():
+            payload = {"person": person, **payload}
         database.insert(
             "event", batch=batch, at=database.now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
         )

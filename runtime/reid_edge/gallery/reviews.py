@@ -66,6 +66,26 @@ class Reviews(StoredFeatures, Decisions):
             (stored,) = self._reviews("r.id = ?", sequence)
         return stored
 
+    def enrol_review(self, sequence: int, enrol: SightingToEnrol) -> int | None:
+        """Add the sighting that a `confirmed` or `new` review was stored without, in the review's batch, so that one undo reverts both.
+
+        Returns:
+            The id of the sighting; None where the review was undone, replaced or completed meanwhile.
+
+        Raises:
+            UsageError, GalleryError, StorageError: as `review`.
+        """
+        with self.database.transaction():
+            found = self._reviews("r.live = 1 AND r.kind IN ('confirmed', 'new') AND r.id = ?", sequence)
+            if not found or found[0].sighting is not None or found[0].identity is None:
+                return None
+            review, individual = found[0], self.individual_id(found[0].identity)
+            payload = {key: getattr(review, key) for key in ("photo_name", "photo_sha256", "animal_index", "identity", "person")}
+            with recording(self.database, review.batch, "add", payload) as record:
+                sighting = self._update_sighting(record, review, review.animal_index, individual, enrol)
+            self.database.execute("UPDATE review SET sighting_id = ? WHERE id = ?", (sighting, sequence))
+        return sighting
+
     def carry_over(self, review: NewReview, decided_at: str, batch: str) -> bool:
         """Add a review that was made in another gallery, where nothing here contradicts it; returns whether it was added.
 

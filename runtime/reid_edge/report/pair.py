@@ -32,10 +32,14 @@ class Confidences:
 
 def confidences(ranking: Sequence[RankedIdentity]) -> dict[str, Confidences]:
     """By matcher, in the recipe's order; a matcher that matched nothing is left out."""
+    return confidences_of([matched for ranked in ranking for matched in ranked.matches])
+
+
+def confidences_of(matches: Sequence[MatchedPoints]) -> dict[str, Confidences]:
+    """By matcher, of these matches, in their order; a matcher that matched nothing is left out."""
     scores: dict[str, list[float]] = {}
-    for ranked in ranking:
-        for matched in ranked.matches:
-            scores.setdefault(matched.matcher, []).extend(matched.scores)
+    for matched in matches:
+        scores.setdefault(matched.matcher, []).extend(matched.scores)
     return {matcher: Confidences(min(values), max(values)) for matcher, values in scores.items() if values}
 
 

@@ -15,7 +15,7 @@ from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, NewReview, ReviewConflict, SightingToEnrol
 from reid_edge.gallery.changes import Changes
 from reid_edge.gallery.check import check
-from reid_edge.gallery.history import describe
+from reid_edge.gallery.history import acting_as, describe
 from reid_edge.gallery.review_records import final_reviews
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -52,6 +52,29 @@ def test_a_confirmation_enrols_the_animal_with_its_features(gallery, add, say):
         "keypoints/test/descriptors",
     }
     assert gallery.reviews_of(review.photo_sha256) == [review]
+
+
+def test_a_review_that_was_stored_alone_is_completed_once_and_undone_as_one(gallery, add, say, seen, arrays):
+    add(gallery, 1, "Zoe")
+    content = gallery.content_hash()
+    review = say(gallery, 2, "new", "Bea", enrol=False)
+    assert review.sighting is None
+    enrol = SightingToEnrol(seen(2, "Bea", species="zebra"), arrays(2), KEY)
+    number = gallery.enrol_review(review.sequence, enrol)
+    (stored,) = gallery.reviews()
+    assert (stored.sequence, stored.sighting, gallery.sighting(number).identity) == (review.sequence, number, "Bea")
+    assert gallery.enrol_review(review.sequence, enrol) is None
+    gallery.undo_batch(review.batch)
+    assert gallery.content_hash() == content
+    assert gallery.enrol_review(review.sequence, enrol) is None
+
+
+def test_what_is_changed_for_a_person_is_noted_with_the_name(gallery, add):
+    add(gallery, 1, "Zoe")
+    with acting_as("Ana"):
+        gallery.rename("Zoe", "Bea")
+    gallery.rename("Bea", "Cleo")
+    assert [event.payload.get("person") for event in gallery.history(limit=2)] == [None, "Ana"]
 
 
 def test_a_new_individual_needs_a_free_name_and_a_confirmed_one_must_exist(gallery, add, say):

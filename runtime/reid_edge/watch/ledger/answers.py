@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reid_edge.storage.clock import now
-from reid_edge.watch.ledger.records import EventPhoto, LedgerPhoto, NewPhoto, PhotoAnimal, PhotoSummary
+from reid_edge.watch.ledger.records import AnsweredAnimal, EventPhoto, LedgerPhoto, NewPhoto, PhotoAnimal, PhotoSummary
 from reid_edge.watch.ledger.rows import PAGE, Rows, marks, pages
 
 _PHOTO = (
@@ -139,6 +139,18 @@ class Answers(Rows):
         """The animals of an event's photos, photo by photo in the order they were taken."""
         return self._animals("event_id = ? ORDER BY photo.taken_at, photo.id, animal_index", event_id)
 
+    def answered_animals(self, after: int) -> list[AnsweredAnimal]:
+        """Every animal with an id above `after` as it was computed, in the order they were answered; without those that people drew."""
+        sql = (
+            "SELECT animal.id, camera, taken_at, event_id, decision FROM animal JOIN photo ON photo.id = photo_id "
+            "WHERE animal.id > ? AND drawn = 0 ORDER BY animal.id LIMIT ?"
+        )
+        rows = pages(lambda last: self.database.rows(sql, (last, PAGE)), lambda row: int(row[0]), after)
+        return [
+            AnsweredAnimal(number, camera, taken_at, event, json.loads(decision))
+            for number, camera, taken_at, event, decision in rows
+        ]
+
     def photo_animal(self, animal_id: int) -> PhotoAnimal | None:
         """One animal of a photo; None of a frame of a video."""
         return next(iter(self._animals("animal.id = ? AND frame_of IS NULL", animal_id)), None)
@@ -189,6 +201,15 @@ class Answers(Rows):
                 (event_id,),
             )
         )
+
+    def event_groups(self, first: int, last: int) -> dict[int, tuple[int, int]]:
+        """By row id of each animal of the events from `first` to `last`: its event, and which animal of it it was taken for."""
+        rows = self.database.rows(
+            "SELECT animal.id, event_id, event_group FROM animal JOIN photo ON photo.id = photo_id "
+            "WHERE event_id BETWEEN ? AND ? AND event_group IS NOT NULL",
+            (first, last),
+        )
+        return {animal: (event, group) for animal, event, group in rows}
 
     def set_groups(self, groups: Sequence[Sequence[int]]) -> None:
         """Note which animals of an event, by their row ids, were taken for one."""

@@ -177,6 +177,17 @@ class PhotoAnimal:
 
 
 @dataclass(frozen=True)
+class AnsweredAnimal:
+    """One animal as it was answered, for a list of all of them. `decision` as in `LedgerPhoto`, `taken_at` by the camera's clock."""
+
+    id: int
+    camera: str
+    taken_at: str | None
+    event_id: int | None
+    decision: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class EventAnimal:
     """One animal of an event, from all of its photos; `ranking` is best first, `animals` are the row ids of its `PhotoAnimal`s.
 

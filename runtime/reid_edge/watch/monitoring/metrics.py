@@ -10,8 +10,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
 
-_PREFIX = "reid_edge_watch_"
-
 
 class Histogram:
     """How often a duration lay below each bound. Threads may share it.
@@ -44,23 +42,28 @@ class Histogram:
 
 
 class Exposition:
-    """A page of metrics, written one metric after the other."""
+    """A page of metrics, written one metric after the other.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: of the names of all metrics.
+    """
+
+    def __init__(self, prefix: str = "reid_edge_watch_") -> None:
+        self._prefix = prefix
         self._lines: list[str] = []
 
     def gauge(self, name: str, text: str, *samples: tuple[Labels, float]) -> None:
         """A value that rises and falls, once per set of labels; nothing where there is no sample."""
-        self._metric("gauge", _PREFIX + name, text, samples)
+        self._metric("gauge", self._prefix + name, text, samples)
 
     def counter(self, name: str, text: str, *samples: tuple[Labels, float]) -> None:
         """A value that only rises; `name` ends in `_total`."""
-        self._metric("counter", _PREFIX + name, text, samples)
+        self._metric("counter", self._prefix + name, text, samples)
 
     def histogram(self, name: str, text: str, histogram: Histogram) -> None:
         """Durations by bound."""
         below, total, count = histogram.read()
-        name = _PREFIX + name
+        name = self._prefix + name
         self._head("histogram", name, text)
         self._lines += [f'{name}_bucket{{le="{bound}"}} {number}' for bound, number in below]
         self._lines += [f"{name}_sum {_number(total)}", f"{name}_count {count}"]

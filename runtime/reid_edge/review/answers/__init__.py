@@ -1,0 +1,1 @@
+"""The answers that a person reviews, from wherever they are stored."""

@@ -1,0 +1,154 @@
+"""JPEGs of animals for the page: cut from the photo where it can be read, else the thumbnail that stands in, and kept for a while."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.gallery import Gallery, Sighting
+from reid_edge.photo import Photo, read_header
+from reid_edge.report.pictures import Frame
+from reid_edge.review.answers.stored import AnswerSource, StoredAnswer
+from reid_edge.review.reading import PhotoReader
+
+CROP_LONG_SIDE = 900
+WHOLE_LONG_SIDE = 1400
+_QUALITY = 84
+_KEPT_BYTES = 48_000_000
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of a photo as JPEG.
+
+    Attributes:
+        jpeg: the pixels, scaled; None where there are none.
+        frame: (x0, y0, x1, y1), the part: pixels of the upright photo, end exclusive.
+        in_photo_pixels: False where it is not known which part of the photo this is.
+        is_original: True where it was cut from the photo, False where a thumbnail stands in.
+    """
+
+    jpeg: bytes | None
+    frame: Frame
+    in_photo_pixels: bool = True
+    is_original: bool = True
+
+
+class Pictures:
+    """Crops of answers and sightings. The newest are kept in memory, up to a number of bytes; threads may share it."""
+
+    def __init__(self, gallery: Gallery, answers: AnswerSource, reader: PhotoReader) -> None:
+        self._gallery = gallery
+        self._answers = answers
+        self._reader = reader
+        self._kept: OrderedDict[object, Crop] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._making: dict[object, threading.Lock] = {}
+
+    def of_answer(self, answer: StoredAnswer) -> Crop:
+        """The animal of an answer. Where the photo is gone, the thumbnail of the animal.
+
+        Raises:
+            UsageError, GalleryError, StorageError: the answer cannot be read.
+        """
+        return self._once(("answer", answer.id, answer.box), lambda: self._cut_answer(answer))
+
+    def whole(self, answer: StoredAnswer) -> Crop:
+        """The whole photo of an answer; errors as `of_answer`."""
+        return self._once(("whole", answer.sha256), lambda: self._whole(answer))
+
+    def of_sighting(self, sighting: Sighting) -> Crop:
+        """The animal of a gallery photo.
+
+        Raises:
+            GalleryError: the gallery cannot be read.
+        """
+        return self._once(("sighting", sighting.id), lambda: self._cut_sighting(sighting))
+
+    def forget(self) -> None:
+        """Drop all that is kept."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+    def _cut_answer(self, answer: StoredAnswer) -> Crop:
+        photo = self._reader.find(self._answers.paths(answer), answer.sha256)
+        if photo is not None:
+            return cut(photo, answer.box)
+        stand_in = self._answers.thumbnail(answer)
+        if stand_in is None:  # the gallery may hold the photo already
+            held = self._gallery.has_photo(answer.sha256, answer.index)
+            stand_in = self._gallery.thumbnail(held.id) if held else None
+        return Crop(stand_in, answer.box, is_original=False)
+
+    def _whole(self, answer: StoredAnswer) -> Crop:
+        facts = self._answers.decision(answer).photo
+        photo = self._reader.find(self._answers.paths(answer), answer.sha256)
+        frame = (0.0, 0.0, float(facts.width), float(facts.height))
+        return Crop(jpeg(photo.rgb, WHOLE_LONG_SIDE) if photo else None, frame, is_original=photo is not None)
+
+    def _cut_sighting(self, sighting: Sighting) -> Crop:
+        paths: Sequence[Path] = [Path(sighting.photo_path)] if sighting.photo_path else []
+        photo = self._reader.find(paths, sighting.photo_sha256)
+        if photo is not None:
+            whole = (0.0, 0.0, float(photo.width), float(photo.height))
+            return cut(photo, sighting.box or whole)
+        stand_in = self._gallery.thumbnail(sighting.id)
+        if sighting.box is not None:
+            return Crop(stand_in, sighting.box, is_original=False)
+        if stand_in is None:
+            return Crop(None, (0.0, 0.0, 1.0, 1.0), in_photo_pixels=False, is_original=False)
+        header = read_header(stand_in, sighting.photo_name)
+        return Crop(stand_in, (0.0, 0.0, float(header.width), float(header.height)), False, False)
+
+    def _once(self, key: object, make: Callable[[], Crop]) -> Crop:
+        """What is kept under the key, else what `make` makes, which only one thread does at a time."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._kept:
+                    return self._kept[key]
+            crop = make()
+            with self._lock:
+                self._making.pop(key, None)
+                self._kept[key] = crop
+                self._bytes += len(crop.jpeg or b"")
+                while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
+                    self._bytes -= len(self._kept.popitem(last=False)[1].jpeg or b"")
+            return crop
+
+
+def sighting_picture(sighting_id: int) -> str:
+    """The address of a sighting's picture."""
+    return f"/pictures/sighting/{sighting_id}.jpg"
+
+
+def cut(photo: Photo, box: Frame) -> Crop:
+    """A part of a photo; what of the box lies outside is left out."""
+    x0, y0 = (max(0, int(edge)) for edge in box[:2])
+    x1, y1 = min(photo.width, max(int(box[2]), x0 + 1)), min(photo.height, max(int(box[3]), y0 + 1))
+    if x1 <= x0 or y1 <= y0:
+        x0, y0, x1, y1 = 0, 0, photo.width, photo.height
+    return Crop(jpeg(photo.rgb[y0:y1, x0:x1], CROP_LONG_SIDE), (float(x0), float(y0), float(x1), float(y1)))
+
+
+def jpeg(rgb: NDArray[np.uint8], long_side: int) -> bytes:
+    """Pixels, uint8 [H, W, 3], as a JPEG that is at most so many pixels long."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, long_side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return encoded.tobytes()

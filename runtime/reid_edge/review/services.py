@@ -1,0 +1,134 @@
+"""What the routes of the page work with, put together once per start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from reid_edge.decide.decision import Decision
+from reid_edge.describe.query import Query
+from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery import Gallery
+from reid_edge.gallery.person import stored_person
+from reid_edge.review.answers.drawn import CorrectedAnswers
+from reid_edge.review.answers.folder import FolderAnswers
+from reid_edge.review.answers.json_lines import JsonLinesAnswers
+from reid_edge.review.answers.ledger import LedgerAnswers
+from reid_edge.review.answers.stored import AnswerSource, StoredAnswer
+from reid_edge.review.audit_list import AuditList
+from reid_edge.review.enrolling import Enroller
+from reid_edge.review.identification import Identification, PackChoice
+from reid_edge.review.individuals import Cards
+from reid_edge.review.pair.view import PairViews
+from reid_edge.review.pictures import Pictures
+from reid_edge.review.queue import Queue
+from reid_edge.review.reading import PhotoReader
+from reid_edge.review.web.security import Access
+
+PERSON_COOKIE = "reid_edge_person"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the answers are: photos to answer now, a daemon's folder, or a file of `identify --json`. None of them: no queue.
+
+    Attributes:
+        photos: to answer now.
+        out: the folder of `reid-edge watch`.
+        answers: the file.
+        query: what is known of the photos.
+    """
+
+    photos: Sequence[Path] = ()
+    out: Path | None = None
+    answers: Path | None = None
+    query: Query = field(default_factory=lambda: Query(with_evidence=True))
+
+
+class _NoAnswers:
+    """For `reid-edge serve`, which has no queue."""
+
+    def refresh(self) -> int:
+        return 0
+
+    def answers(self) -> Sequence[StoredAnswer]:
+        return ()
+
+    def decision(self, answer: StoredAnswer) -> Decision:
+        raise LookupError(answer.id)
+
+    def paths(self, answer: StoredAnswer) -> Sequence[Path]:
+        return ()
+
+    def thumbnail(self, answer: StoredAnswer) -> bytes | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+class Services:
+    """The gallery, the answers, and all that is made of them. Close it at the end.
+
+    Raises:
+        GalleryError, StorageError, UsageError: the gallery or the answers cannot be opened.
+    """
+
+    def __init__(self, gallery: Path, pack: PackChoice, sources: Sources, access: Access) -> None:
+        self.access = access
+        self._folder: FolderAnswers | None = None
+        self.gallery = Gallery.open(gallery)
+        self.reader = PhotoReader()
+        self.identification = Identification(gallery, pack)
+        try:
+            self.source = CorrectedAnswers(self._open(sources))
+        except BaseException:
+            self.reader.close()
+            self.gallery.close()
+            raise
+        self.queue = Queue(self.gallery, self.source)
+        self.pictures = Pictures(self.gallery, self.source, self.reader)
+        self.views = PairViews(self.gallery, self.pictures)
+        self.cards = Cards(self.gallery)
+        self.audit = AuditList(self.identification)
+        self.enroller = Enroller(self.gallery, self.source, self.identification, self.reader, sources.query)
+
+    def person_of(self, cookies: Mapping[str, str]) -> str:
+        """Who decides: the name in the browser's cookie, else, on this computer, the one that was given once; '' where there is none."""
+        name = unquote(cookies.get(PERSON_COOKIE, "")).strip()
+        if name or self.access.token:
+            return name
+        try:
+            return stored_person()
+        except ReidEdgeError:
+            return ""
+
+    @property
+    def waiting(self) -> int:
+        """Photos that are still being answered."""
+        return self._folder.waiting if self._folder else 0
+
+    def start(self) -> None:
+        """Begin the work in the background."""
+        self.enroller.start()
+
+    def close(self) -> None:
+        """Stop the work in the background and close all files."""
+        self.audit.close()
+        self.enroller.close()
+        self.source.close()
+        self.identification.close()
+        self.reader.close()
+        self.gallery.close()
+
+    def _open(self, sources: Sources) -> AnswerSource:
+        if sources.photos:
+            self._folder = FolderAnswers(sources.photos, self.identification, self.reader, sources.query)
+            return self._folder
+        if sources.out is not None:
+            return LedgerAnswers(sources.out)
+        if sources.answers is not None:
+            return JsonLinesAnswers(sources.answers)
+        return _NoAnswers()

@@ -1,0 +1,107 @@
+"""A page over the sample animals: stored answers with evidence, a gallery of one's own, and a client without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_edge.decide.decision import Decision
+
+pytest.importorskip("fastapi", reason="the page is the extra `review`")
+
+from fastapi.testclient import TestClient
+
+from reid_edge.review.identification import PackChoice
+from reid_edge.review.services import PERSON_COOKIE, Services, Sources
+from reid_edge.review.web.application import application
+from reid_edge.review.web.security import Access
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's name is stored on this computer."""
+    monkeypatch.setenv("REID_EDGE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("REID_EDGE_PERSON", raising=False)
+
+
+@pytest.fixture
+def answers_file(answers: dict[str, Decision], tmp_path: Path) -> Path:
+    """The answers for the sample photos, with evidence, as `identify --json` prints them. Chipo, Asha and Farida are known, of the others
+    two are uncertain."""
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in answers.values()), encoding="utf-8")
+    return path
+
+
+class Page:
+    """The services of a page, and a browser's part played by a client.
+
+    Attributes:
+        client: sends what it is given; `get` and `post` add nothing but the token of the forms.
+    """
+
+    def __init__(self, services: Services, person: str) -> None:
+        self.services = services
+        self.client = TestClient(application(services), base_url="http://localhost")
+        if person:
+            self.client.cookies.set(PERSON_COOKIE, person)
+
+    def get(self, address: str) -> str:
+        answered = self.client.get(address)
+        assert answered.status_code == 200, answered.text
+        return answered.text
+
+    def post(self, address: str, code: int = 200, **fields: Any) -> str:
+        token = {"X-Form-Token": self.services.access.form_token}
+        answered = self.client.post(address, data=fields, headers=token, follow_redirects=False)
+        assert answered.status_code == code, answered.text
+        return answered.text
+
+    def decide(self, answer_id: str, kind: str, code: int = 200, **fields: Any) -> str:
+        return self.post(f"/question/{answer_id}/decide", code, kind=kind, **fields)
+
+    def id_of(self, photo: str) -> str:
+        """The id of the largest animal of a photo."""
+        self.services.queue.refresh()
+        return next(each.id for each in self.services.source.answers() if each.photo == photo and each.index == 0)
+
+
+@pytest.fixture
+def open_page(own_gallery: Path, answers_file: Path) -> Iterator[Callable[..., Page]]:
+    """open_page(person="Ana", access=..., answers=FILE, ...): a page; several share the gallery. Nothing runs in the background."""
+    opened: list[Services] = []
+
+    def make(person: str = "Ana", access: Access | None = None, **sources: Any) -> Page:
+        given = Sources(**(sources or {"answers": answers_file}))
+        services = Services(own_gallery, PackChoice("field", "cpu", 1), given, access or Access())
+        opened.append(services)
+        return Page(services, person)
+
+    yield make
+    for services in opened:
+        services.close()
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """A page that Ana uses."""
+    return open_page()
+
+
+@pytest.fixture
+def burst(answers: dict[str, Decision], tmp_path: Path) -> Path:
+    """A file with three uncertain answers of one camera within a minute, and a fourth an hour later."""
+    decision = answers["trail_3.jpg"]
+    lines = []
+    for number, time in enumerate(("06:20:01", "06:20:21", "06:20:41", "07:20:41")):
+        path = f"/cards/gate/IMG_{number}.jpg"
+        photo = replace(decision.photo, sha256=f"{number:064x}", name=Path(path).name, path=path, taken_at=f"2026-03-09T{time}")
+        lines.append(json.dumps(replace(decision, photo=photo).as_json()) + "\n")
+    written = tmp_path / "burst.jsonl"
+    written.write_text("".join(lines), encoding="utf-8")
+    return written
