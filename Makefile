@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINUTES ?= 10
 SAMPLES := runtime/reid_edge/samples
 
-.PHONY: demo test fuzz mutants lint format clean
+.PHONY: demo test test-all fuzz mutants lint format clean
 
 demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos, print answers and truth
 	rm -rf demo && mkdir demo
@@ -13,8 +13,11 @@ demo: $(VENV)/.runtime  ## enrol the sample gallery, identify the sample photos,
 	$(BIN)/reid-edge identify $(SAMPLES)/photos --gallery demo/gallery.sqlite --explain demo/report.html \
 	  --truth $(SAMPLES)/metadata.csv
 
-test: $(VENV)/.dev  ## all tests
+test: $(VENV)/.dev  ## all tests but the exports of large networks
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-all: $(VENV)/.dev  ## all tests, with the exports of large networks
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 fuzz: $(VENV)/.dev  ## the properties of the tests on fresh examples: make fuzz MINUTES=30
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)

@@ -105,6 +105,7 @@ def exported(weights: Weights, photos: list[np.ndarray], tmp_path_factory: pytes
     return export_network("aliked-t16", out, images=photos, weights=weights("aliked-t16"), storage="fp16", **OPTIONS)
 
 
+@pytest.mark.large
 def test_aliked_exports_with_plain_operators_and_passes_its_comparison(exported: ExportedNetwork) -> None:
     assert exported.size < 450_000  # bytes
     assert exported.licence == "BSD-3-Clause"
@@ -114,6 +115,7 @@ def test_aliked_exports_with_plain_operators_and_passes_its_comparison(exported:
     assert exported.parity["descriptors_cosine_p1"] >= 0.998
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 3, 64, 96)])
 def test_the_graph_of_aliked_takes_any_batch_and_size(
     exported: ExportedNetwork, tiny: torch.nn.Module, shape: tuple[int, ...]

@@ -28,6 +28,7 @@ CHOICE = int(os.environ.get("REID_EDGE_SAMPLE") or 0)
 SAMPLE = [SMALL[(2 * CHOICE + place) % len(SMALL)] for place in (0, 1)]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", SAMPLE, ids=[f"{name}, sample {CHOICE}" for name in SAMPLE])
 def test_a_network_still_passes_what_it_was_verified_for(name: str, photos: list[np.ndarray], request) -> None:
     if network_named(name).source.address.startswith("pypi:"):

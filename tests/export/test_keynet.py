@@ -229,6 +229,7 @@ def exported(weights_folder: Path, photos: list[np.ndarray], tmp_path_factory: p
         return export_network(HARDTFEAT, out, images=photos, weights=weights_folder, storage="fp16", **OPTIONS)
 
 
+@pytest.mark.large
 def test_keynet_exports_with_plain_operators_and_passes_its_comparison(exported: ExportedNetwork) -> None:
     assert exported.size < 2_500_000  # bytes
     assert exported.licence == "MIT"
@@ -238,6 +239,7 @@ def test_keynet_exports_with_plain_operators_and_passes_its_comparison(exported:
     assert exported.parity["descriptors_cosine_p1"] >= 0.998
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("shape", [(1, 1, 32, 64), (2, 1, 128, 160)])
 def test_the_graph_of_keynet_takes_any_batch_and_size(exported: ExportedNetwork, shape: tuple[int, ...]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")

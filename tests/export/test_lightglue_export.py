@@ -22,6 +22,7 @@ pytest.importorskip("onnxruntime")
 Weights = Callable[[str], Path]
 
 
+@pytest.mark.large
 def test_the_trained_matcher_of_aliked_is_exported(weights: Weights, photos: list[np.ndarray], tmp_path: Path) -> None:
     weights("aliked-n16")
     file = weights("lightglue-aliked")

@@ -59,6 +59,7 @@ def test_the_answer_is_the_mask_that_is_rated_best_of_the_box_that_is_asked_for(
     assert quality.shape == (2, 4)
 
 
+@pytest.mark.large
 def test_its_graph_answers_as_pytorch_and_is_the_same_each_time(photos: list[np.ndarray]) -> None:
     """With one block per stage, which is all that the time of a test allows, and random weights."""
     shallow, parameters = replace(NETWORK, layout={**NETWORK.layout, "depths": (1, 1, 1, 1)}), {"size": 128}

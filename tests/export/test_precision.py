@@ -162,6 +162,7 @@ def test_a_fixed_batch_is_fixed_and_answers_for_every_place_of_it(
     assert "batch" not in exported["fp16"].facts
 
 
+@pytest.mark.large
 def test_keypoints_in_fp16_pass_and_leave_places_in_float32(weights: Weights, photos: list[np.ndarray], tmp_path: Path) -> None:
     options = {"images": photos, "weights": weights("xfeat"), "keypoints": 128, "size": 256}
     network = export_network("xfeat", tmp_path / "xfeat.fp16.onnx", precision="fp16", **options)
