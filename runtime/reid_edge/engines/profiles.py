@@ -14,7 +14,8 @@ An engine runs any size between smallest and largest and is tuned for the usual 
 How many pairs a matcher takes at most follows from the memory of the GPU: `fitted` turns ranges for any GPU into those for one. One photo
 is described at a time, so the image networks have a batch of 1 or 5, which fixes the shapes of all but the keypoint networks.
 A network that embeds both whole chips and five crops takes 1 to 5. K is the number of keypoints of the extractor that the recipe gives the
-matcher; 2048 is the most that a graph may have; a matcher of pictures has a keypoint per cell of 8 x 8 pixels.
+matcher, or the `points` of the matcher if these are fewer; 2048 is the most that a graph may have; a matcher of pictures has a keypoint per
+cell of 8 x 8 pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from reid_edge.pack.manifest import Manifest, Network, Preprocessing
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge.plain_data import InvalidValue, decode
-from reid_edge.recipe import Recipe
+from reid_edge.recipe import Match, Recipe
 
 _USUAL_POINTS, _MOST_POINTS = 512, 2048
 _CELL_PIXELS = 8
@@ -105,24 +106,28 @@ def most_pairs(points: int, memory: int = 0) -> int:
 
 
 def ranges_of_network(manifest: Manifest, recipe: Recipe, name: str) -> AxisRanges:
-    """The ranges of a pack's network; a matcher's keypoints are those of the extractors that the recipe gives it.
+    """The ranges of a pack's network; a matcher's keypoints are as many as the recipe gives it.
 
     Raises:
         PackError: the pack has no such network.
     """
     network = manifest.network(name)
     extractors = {extract.name: manifest.network(extract.network) for extract in recipe.extract if extract.network}
-    counts = [_keypoints(match.keypoints, extractors, recipe) for match in recipe.match if match.network == name]
-    known = [count for count in counts if isinstance(count, int)]
-    points = max(known) if known and len(known) == len(counts) else None
+    counts = [_keypoints(match, extractors, recipe) for match in recipe.match if match.network == name]
+    stated = [count for count in counts if count is not None]
+    points = max(stated) if stated and len(stated) == len(counts) else None
     crops = {embed.crops for embed in recipe.embed if embed.network == name}
     return axis_ranges(network.task, network.preprocessing, points, crops or (1,))
 
 
-def _keypoints(name: str, extractors: Mapping[str, Network], recipe: Recipe) -> object:
-    if name in extractors:
-        return extractors[name].parameters.get("keypoints")
-    return next(extract.keypoints for extract in recipe.extract if extract.name == name) or None
+def _keypoints(match: Match, extractors: Mapping[str, Network], recipe: Recipe) -> int | None:
+    """How many of an image are matched at most; None where the recipe does not say it."""
+    if match.keypoints in extractors:
+        found = extractors[match.keypoints].parameters.get("keypoints")
+    else:
+        found = next(extract.keypoints for extract in recipe.extract if extract.name == match.keypoints)
+    limits = [limit for limit in (found, match.points) if isinstance(limit, int) and limit]
+    return min(limits, default=None)
 
 
 def ranges_of_file(model: bytes, name: str) -> AxisRanges:

@@ -157,7 +157,7 @@ def test_who_asks_for_it_gets_it_by_name_for_all_networks(field_pack, folder, op
 
 
 def test_doctor_tests_it_and_says_what_auto_takes(folder, monkeypatch):
-    monkeypatch.setattr(selection, "self_test", lambda device, probe: None)
+    monkeypatch.setattr(selection, "self_test", lambda device, probe, ranges: None)
     for faster, end in ((True, ""), (False, "; not faster than cpu here, so auto does not take it")):
         monkeypatch.setattr(openvino_engine, "is_preferred", lambda networks, threads, faster=faster: faster)
         done = CliRunner().invoke(doctor, ["--json"], standalone_mode=False)

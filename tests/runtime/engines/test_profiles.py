@@ -25,10 +25,14 @@ def test_any_photo_fits_the_sizes_of_a_keypoint_network(field_pack, ranges, widt
     assert usual == input_size(4000, 3000, field_pack.manifest.networks["xfeat"].preprocessing)
 
 
-def test_a_matcher_takes_as_many_points_as_the_recipes_extractor_gives_and_a_whole_batch(field_pack, ranges):
-    points = field_pack.manifest.networks["xfeat"].parameters["keypoints"]
-    assert ranges["lighterglue"]["points0"] == ranges["lighterglue"]["points1"] == SizeRange(1, points, points)
-    assert ranges["lighterglue"]["batch"].largest == MOST_PAIRS
+@pytest.mark.parametrize(("limit", "points"), [(0, 1024), (512, 512), (5000, 1024)])
+def test_a_matcher_takes_as_many_points_as_the_recipe_gives_it_and_a_whole_batch(field_pack, limit, points):
+    recipe = parse_recipe(field_pack.recipe, field_pack.manifest)
+    limited = replace(recipe, match=tuple(replace(match, points=limit) for match in recipe.match))
+    assert field_pack.manifest.networks["xfeat"].parameters["keypoints"] == 1024
+    ranges = ranges_of_network(field_pack.manifest, limited, "lighterglue")
+    assert ranges["points0"] == ranges["points1"] == SizeRange(1, points, points)
+    assert ranges["batch"].largest == MOST_PAIRS
 
 
 @pytest.mark.parametrize(
