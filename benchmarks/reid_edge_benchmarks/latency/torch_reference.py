@@ -209,10 +209,11 @@ class TorchReference:
 
     def _may_stop(self, described: DescribedAnimal, selection: Selection) -> DoubtCheck | None:
         """The runtime's own rule of when a costly matcher is left out: the same work is to be measured."""
-        recipe, before, species = self._identifier.recipe, self._identifier.calibration.before, selection.query.species
-        if not recipe.costly_score or before is None:
+        recipe, species = self._identifier.recipe, selection.query.species
+        if not recipe.costly_score or not is_calibrated(self._identifier) or not self._identifier.calibration.before:
             return None
-        return DoubtCheck(Ranker(self._candidates, before.entry(species)[0], described.quality, recipe, species))
+        entry, _ = self._identifier.calibration.before.entry(species)
+        return DoubtCheck(Ranker(self._candidates, entry, described.quality, recipe, species))
 
     def _compare(
         self, query: Features, allowed: NDArray[np.int64] | None, timings: Timings, may_stop: DoubtCheck | None

@@ -43,11 +43,11 @@ def test_it_finds_the_individuals_that_the_runtime_finds(
 
 
 def test_every_image_has_exactly_the_number_of_keypoints_and_is_a_square(pipeline: WildFusion) -> None:
-    plain = np.full((40, 90, 3), 127, np.uint8)  # no detector finds 512 keypoints on a wall
+    plain = np.full((40, 90, 3), 127, np.uint8)  # no detector finds 1024 keypoints on a wall
     described = pipeline._describe([lambda: plain])
-    assert described.descriptors["xfeat"].shape == (1, 512, 64)
+    assert described.descriptors["xfeat"].shape == (1, 1024, 64)
     assert described.places["xfeat"].abs().max() <= 1
-    assert pipeline._squares("xfeat", [plain]).shape == (1, 1, 512, 512)
+    assert pipeline._squares("xfeat", [plain]).shape == (1, 1, 768, 768)
 
 
 def test_all_candidates_of_the_shortlist_go_through_lightglue_and_no_others(
