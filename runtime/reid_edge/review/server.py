@@ -27,7 +27,7 @@ def check_address(host: str, token: str) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket at this address; port 0 takes a free one.
+    """A socket at this address, where whoever connects waits until `run` answers; port 0 takes a free one.
 
     Raises:
         UsageError: the address is in use, or is not one of this computer.
@@ -37,6 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         server.bind((host, port))
+        server.listen()
     except OSError as error:
         server.close()
         raise UsageError(

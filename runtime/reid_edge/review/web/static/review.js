@@ -16,7 +16,7 @@ function showLines() {
 
 // A decision belongs to what is on the screen: while the next question is on its way, keys and clicks wait.
 let busy = false;
-const inBackground = (event) => event.detail.elt.matches("[data-background]");
+const inBackground = (event) => event.detail.requestConfig.elt.matches("[data-background]");
 document.addEventListener("htmx:beforeRequest", (event) => { busy ||= !inBackground(event); });
 document.addEventListener("htmx:afterRequest", (event) => { busy &&= inBackground(event); });
 document.addEventListener("htmx:sendError", () => {
