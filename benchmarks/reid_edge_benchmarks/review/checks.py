@@ -73,8 +73,8 @@ def differences(out: Path, gallery: Path) -> dict[str, int]:
     told: dict[str, dict[tuple[str, int], str]] = {"answers.csv": {}, "answers.jsonl": {}}
     with (out / "answers.csv").open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
-            if row.get("animal"):
-                told["answers.csv"][row["sha256"], int(row["animal"]) - 1] = row["identity"]
+            if row["animal_number"]:
+                told["answers.csv"][row["sha256"], int(row["animal_number"]) - 1] = row["identity"]
     for line in (out / "answers.jsonl").read_text(encoding="utf-8").splitlines():
         body = json.loads(line)
         for animal in body.get("animals", ()) if "photo" in body else ():
