@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-TIMEOUT_MS = 120_000
+TIMEOUT_MS = 600_000
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         raise UsageError("No Chromium is installed.", "On Debian: apt install chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=TIMEOUT_MS)
         try:
             yield browser
         finally:

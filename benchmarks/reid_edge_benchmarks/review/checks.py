@@ -19,13 +19,19 @@ PAGES = ("/", "/individuals", "/history", "/doubles", "/docs")
 
 
 def measure_conflicts(browser: Browser, address: str, gallery: Path, rounds: int) -> dict[str, int]:
-    """Ana and Ben look at the same question, Ana decides, then Ben: how often the conflict was shown to him, and what was overwritten."""
-    shown = overwritten = 0
+    """Ana and Ben look at the same question, Ana decides, then Ben: how often the conflict was shown to him, and what was overwritten.
+
+    There are at most so many rounds as questions.
+    """
+    done = shown = overwritten = 0
     ana, ben = (open_page(browser, address, person) for person in ("Ana", "Ben"))
     for _ in range(rounds):
         for page in (ana, ben):
             page.goto(f"{address}/?show=all")
-            page.wait_for_selector("svg.pair")
+            page.wait_for_selector("#question-title")
+        if ana.query_selector("svg.pair") is None:
+            break
+        done += 1
         with ana.expect_response(lambda response: "/decide" in response.url):
             ana.keyboard.press("x")
         with ben.expect_response(lambda response: "/decide" in response.url) as answered:
@@ -35,7 +41,7 @@ def measure_conflicts(browser: Browser, address: str, gallery: Path, rounds: int
             overwritten += opened.reviews()[-1].person != "Ana"
     for page in (ana, ben):
         page.context.close()
-    return {"rounds": rounds, "shown": shown, "overwritten": overwritten}
+    return {"rounds": done, "shown": shown, "overwritten": overwritten}
 
 
 def measure_accessibility(browser: Browser, address: str, individual: str) -> dict[str, int]:
@@ -67,8 +73,8 @@ def differences(out: Path, gallery: Path) -> dict[str, int]:
     told: dict[str, dict[tuple[str, int], str]] = {"answers.csv": {}, "answers.jsonl": {}}
     with (out / "answers.csv").open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
-            if row.get("animal"):
-                told["answers.csv"][row["sha256"], int(row["animal"]) - 1] = row["identity"]
+            if row["animal_number"]:
+                told["answers.csv"][row["sha256"], int(row["animal_number"]) - 1] = row["identity"]
     for line in (out / "answers.jsonl").read_text(encoding="utf-8").splitlines():
         body = json.loads(line)
         for animal in body.get("animals", ()) if "photo" in body else ():

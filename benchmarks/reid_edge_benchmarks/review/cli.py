@@ -95,7 +95,7 @@ def _in_browser(
                 figures["person"] = answer(browser, page.address, truth, *person).as_json()
         with served("review", "--answers", answers, "--gallery", copies[1]) as page:
             if "accessibility" in wanted:
-                figures["accessibility"] = measure_accessibility(browser, page.address, next(iter(truth.values())))
+                figures["accessibility"] = measure_accessibility(browser, page.address, _individual(gallery))
             if "conflicts" in wanted:
                 figures["conflicts"] = measure_conflicts(browser, page.address, copies[1], 20)
         if "scale" in wanted:
@@ -115,6 +115,13 @@ def _sample_gallery(place: Path) -> Path:
     with Gallery.create(path) as opened:
         opened.add_individual("Chipo", opened.new_batch())
     return path
+
+
+def _individual(path: Path) -> str:
+    from reid_edge.gallery import Gallery
+
+    with Gallery.open(path, writable=False) as opened:
+        return opened.names()[0]
 
 
 def _truth(path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import reid_edge
-from reid_edge.decide.decision import Decision
+from reid_edge.decide.decision import Decision, MatchedPoints
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge_benchmarks.review.browser import open_page
 from reid_edge_benchmarks.review.serving import Page, served
@@ -23,10 +23,11 @@ _SAMPLES = Path(reid_edge.__file__).parent / "samples"
 _PHOTOS = 100
 _RUNS = 5
 _QUESTIONS = (50, 250)
+_POINTS = 100
 
 
 def make(folder: Path, template: Decision, answers: int, individuals: int) -> tuple[Path, Path]:
-    """A gallery and a file of uncertain answers, both in `folder`, with evidence like that of the template."""
+    """A gallery and a file of uncertain answers, both in `folder`, each with the strongest matched points of the template."""
     jpeg = (_SAMPLES / "photos/trail_1.jpg").read_bytes()
     photos = []
     for number in range(_PHOTOS):  # what follows the end of a JPEG does not count, but makes another file of it
@@ -44,6 +45,7 @@ def make(folder: Path, template: Decision, answers: int, individuals: int) -> tu
             facts = {"species": "sample animal", "taken_at": taken, "place": f"camera {number % 40}", "box": (40, 20, 600, 460)}
             new = NewSighting(identity=name, photo_sha256=sha256, photo_name=f"IMG_{number}.jpg", thumbnail=thumbnail, **facts)
             gallery.add_sighting(new, {}, "none", batch)
+    matches = tuple(_strongest(each) for each in template.ranking[0].matches)
     with file.open("w", encoding="utf-8") as lines:
         for number in range(answers):
             path, sha256 = photos[number % _PHOTOS]
@@ -52,7 +54,10 @@ def make(folder: Path, template: Decision, answers: int, individuals: int) -> tu
             photo = replace(template.photo, path=str(path), name=path.name, sha256=sha256, taken_at=taken_at)
             ranking = [
                 replace(
-                    ranked, identity=f"animal_{(number + place) % individuals:04}", sighting=(number + place) % individuals + 1
+                    ranked,
+                    identity=f"animal_{(number + place) % individuals:04}",
+                    sighting=(number + place) % individuals + 1,
+                    matches=() if place else matches,
                 )
                 for place, ranked in enumerate(template.ranking)
             ]
@@ -79,6 +84,12 @@ def measure_scale(browser: Browser, gallery: Path, answers: Path) -> dict[str, A
         "queue_worst_first_paint": round(max(each[0] for each in queue)),
         "memory": memory,
     }
+
+
+def _strongest(matched: MatchedPoints) -> MatchedPoints:
+    order = sorted(range(len(matched.scores)), key=lambda at: -matched.scores[at])[:_POINTS]
+    query_xy, candidate_xy = (tuple(points[at] for at in order) for points in (matched.query_xy, matched.candidate_xy))
+    return replace(matched, query_xy=query_xy, candidate_xy=candidate_xy, scores=tuple(matched.scores[at] for at in order))
 
 
 def _paint(browser: Browser, address: str, path: str, selector: str) -> tuple[float, float]:
