@@ -27,12 +27,12 @@ CASES = [
     ("gpu", "x86_64", "3.13"),
     ("jetson", "aarch64", "3.10"),
     ("jetson", "aarch64", "3.12"),
-    *(("openvino", machine, python) for machine in GLIBC for python in ("3.10", "3.13") if "openvino" in EXTRAS),
+    *(("openvino", machine, python) for machine in GLIBC for python in ("3.10", "3.13")),
 ]
 
 
 def requirements(extra: str, machine: str, python: str) -> list[Requirement]:
-    """What the extra installs there."""
+    """What the extra installs there, and what the extras of the project that it names install."""
     environment = {
         "platform_machine": machine,
         "python_version": python,
@@ -40,7 +40,15 @@ def requirements(extra: str, machine: str, python: str) -> list[Requirement]:
         "sys_platform": "linux",
     }
     found = [Requirement(text) for text in EXTRAS[extra]]
-    return [each for each in found if each.marker is None or each.marker.evaluate(environment)]
+    wanted = [each for each in found if each.marker is None or each.marker.evaluate(environment)]
+    of_others = [
+        each
+        for requirement in wanted
+        if requirement.name == "reid-edge"
+        for name in requirement.extras
+        for each in requirements(name, machine, python)
+    ]
+    return [each for each in wanted if each.name != "reid-edge"] + of_others
 
 
 def versions(package: str, machine: str, python: str) -> tuple[list[str], str]:
