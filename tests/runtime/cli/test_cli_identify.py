@@ -72,13 +72,8 @@ def test_csv_has_a_row_for_each_animal_and_each_failure(run_main, small_gallery,
     assert bad["photo"] == "a,b.jpg"
     assert bad["error"]
     assert not bad["verdict"]
-    assert (good["photo"], good["animal"], good["verdict"], good["identity"], good["error"]) == (
-        str(photo),
-        "1",
-        "ask",
-        "Enzi",
-        "",
-    )
+    assert (good["photo"], good["animal"], good["verdict"], good["error"]) == (str(photo), "1", "ask", "")
+    assert good["identity"]
     assert good["identity"] in good["reason"]
     assert 0 <= float(good["runner_up_probability"]) <= float(good["probability"]) < float(good["unknown_probability"]) <= 1
 
@@ -88,7 +83,8 @@ def test_the_report_holds_the_evidence_that_the_json_names(run_main, small_galle
     assert done.returncode == 0
     assert done.stderr == "The evidence is in out.html.\n"
     (line,) = lines_of(done.stdout)
-    assert len(line["ranking"][0]["matches"]) == 2
+    matchers = [points["matcher"] for points in line["ranking"][0]["matches"]]
+    assert matchers == ["xfeat-coarse", "xfeat-distinctive", "xfeat-verified", "xfeat-lighterglue"]
     page = (tmp_path / "out.html").read_text("utf-8")
     assert "Asha" in page
     assert line["photo"]["sha256"][:12] in page or "trail_4.jpg" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.session import Session
 from reid_edge.pack import NewFile, write_pack
 from reid_edge.photo import read_photo
-from reid_edge.recipe import EarlyExit
+from reid_edge.recipe import parse_recipe
 from reid_edge_benchmarks.sample_animals import render_animal
 
 
@@ -55,18 +55,15 @@ def test_no_sample_photo_of_a_new_animal_is_called_known(answers, truth, sample_
     assert {answers[name].identity for name in new if answers[name].verdict == "new"} <= {None}
 
 
-def with_the_costly_matcher_always(identifier) -> Identifier:
-    changed, match = copy(identifier), tuple(replace(match, in_doubt=False) for match in identifier.recipe.match)
-    changed.recipe = replace(identifier.recipe, match=match)
-    return changed
-
-
 def test_an_early_exit_matches_fewer_candidates_and_answers_the_same(identifier, candidates, samples, monkeypatch):
-    always = with_the_costly_matcher_always(identifier)
-    early = copy(always)
-    # On these photos LighterGlue matches at most 4.2 points per unit of the distinctive score.
-    early.recipe = replace(always.recipe, early_exit=EarlyExit(1.0, per_match=5.0, spare=50.0))
-    matcher, seen = always.recipe.match[-1], []
+    always, early = copy(identifier), copy(identifier)
+    recipe = deepcopy(dict(identifier.pack.recipe))
+    recipe["match"][-1].update(in_doubt=False, order="xfeat-verified")
+    # LighterGlue matches at most 0.32 points per verified point on these photos, and at most 17 of another individual.
+    recipe["early_exit"] = {"tolerance": 1.0, "per_match": 0.35, "spare": 20.0}
+    early.recipe = parse_recipe(recipe, identifier.pack.manifest)
+    always.recipe = replace(early.recipe, early_exit=None)
+    matcher, seen = early.recipe.match[-1], []
     photos = [read_photo(path) for path in sorted((samples / "photos").glob("*.jpg"))]
     usuals = [always.identify(photo, candidates, Query(viewpoint="left"))[0] for photo in photos]
 
@@ -250,7 +247,8 @@ def test_what_is_clear_without_the_costly_matcher_is_answered_without_it(identif
 
 def test_in_doubt_the_costly_matcher_is_run_and_the_whole_calibration_answers(identifier, candidates, samples):
     doubt = with_thresholds_without_the_costly_score(identifier, 0.0, 0.5, 1.0)
-    always = with_the_costly_matcher_always(identifier)
+    always = copy(identifier)
+    always.recipe = replace(identifier.recipe, match=tuple(replace(match, in_doubt=False) for match in identifier.recipe.match))
     photo = read_photo(samples / "photos" / "trail_1.jpg")
     (with_doubt,), (plain,) = (one.identify(photo, candidates) for one in (doubt, always))
     assert replace(with_doubt, timings_ms={}) == replace(plain, timings_ms={})

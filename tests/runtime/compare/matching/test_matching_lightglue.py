@@ -11,17 +11,25 @@ from reid_edge.describe.features import keypoint_arrays, keypoints_from_arrays
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.run_shape import RunShape
 from reid_edge.gallery import Gallery
+from reid_edge.recipe import Match
 
 
 @pytest.fixture(scope="module")
-def engine(identifier):
+def match(identifier) -> Match:
     (match,) = (match for match in identifier.recipe.match if match.matcher == "lightglue")
+    return match
+
+
+@pytest.fixture(scope="module")
+def engine(identifier, match):
     return identifier.networks[match.network].engine
 
 
 @pytest.fixture(scope="module")
-def photos(sample_gallery, identifier) -> list[Keypoints]:
-    """The keypoints of two photos of Asha and four of others, then the second of Asha again with few of its keypoints."""
+def photos(sample_gallery, identifier, match) -> list[Keypoints]:
+    """What the recipe gives the matcher: keypoints of two photos of Asha and four of others, then the second again with few of its
+    keypoints.
+    """
     with Gallery.open(sample_gallery.path, writable=False) as gallery:
         chosen = [
             *gallery.sightings(individual="Asha")[:2],
@@ -30,7 +38,7 @@ def photos(sample_gallery, identifier) -> list[Keypoints]:
         ]
         ids = [sighting.id for sighting in chosen[:6]]
         stored = gallery.features(ids, identifier.feature_key, keypoint_arrays("xfeat"))
-    sets = [keypoints_from_arrays(stored[sighting], "xfeat") for sighting in ids]
+    sets = [keypoints_from_arrays(stored[sighting], "xfeat").first(match.points) for sighting in ids]
     full = sets[1]
     few = slice(None, None, 6)
     sets.append(Keypoints(full.xy[few], full.scores[few], full.descriptors[few], full.region))
