@@ -119,7 +119,13 @@ def _with_stage(recipe: Mapping[str, Any], head: TrainedHead, embedding: str, sp
     if any(stage["network"] == head.name for stage in stages):
         return dict(recipe)
     stage = {"name": head.name, "kind": head.kind, "network": head.name, "embedding": embedding}
-    return {**recipe, "head": [*stages, {**stage, "species": list(species)} if species else stage]}
+    # A matcher that runs in doubt only is for recipes without heads: with one, it always runs.
+    matches = [{key: value for key, value in match.items() if key != "in_doubt"} for match in recipe.get("match", [])]
+    return {
+        **recipe,
+        **({"match": matches} if matches else {}),
+        "head": [*stages, {**stage, "species": list(species)} if species else stage],
+    }
 
 
 def _labels_json(labels: Labels, kind: Kind) -> str:

@@ -74,6 +74,8 @@ def network(file, **parameters):
 def pack_with_heads(field_pack, folder, classifier, boosting, labels=None, step=(), species=("sample",), threshold=0.3):
     manifest = field_pack.manifest
     recipe = copy.deepcopy(dict(manifest.recipe))
+    for match in recipe["match"]:
+        match.pop("in_doubt", None)  # beside heads every matcher runs
     scores = [EMBEDDING, *(match["name"] for match in recipe["match"]), "k-reciprocal", "who", "boosted"]
     recipe["rerank"] = [{"name": "k-reciprocal", "embedding": EMBEDDING, "k1": 6, "k2": 3}]
     recipe["head"] = [
@@ -99,13 +101,16 @@ def pack_with_heads(field_pack, folder, classifier, boosting, labels=None, step=
     calibration = field_pack.read_json(CALIBRATION)
     line = {"kind": "linear", "x": [0.0, 1.0], "y": [0.0, 1.0]}
     for entry in [calibration["generic"], *calibration["species"].values()]:
-        for name in scores[3:]:
+        for name in scores[-3:]:
             entry["calibrators"][name] = line
             entry["evidence"]["leads"][name] = 0.0
             entry["evidence"]["rivals"][name] = 0.0
+            entry["evidence"]["levels"][name] = 0.0
+            entry["evidence"]["order"][name] = 0.0
         entry["fusion"] = {"kind": "mean", "weights": dict.fromkeys(scores, 1.0)}
         entry.update(threshold=threshold, ask_low=threshold, ask_high=threshold, identity=line, unknown=line)
     calibration["scores"] = scores
+    del calibration["before"]
     replaced = {CALIBRATION: json.dumps(calibration).encode()}
     files = [
         NewFile(file.path, replaced.get(file.path) or field_pack.read_bytes(file.path), file.licence, file.origin)
