@@ -66,7 +66,7 @@ def recipe(identifier):
         identifier.recipe,
         embed=(replace(embed, name="cosine"),),
         extract=(replace(extract, name="points"),),
-        retrieve=replace(identifier.recipe.retrieve, embedding="cosine", candidates=6),
+        retrieve=replace(identifier.recipe.retrieve, embedding="cosine", candidates=6, unit="photos", photos=0),
         match=(nearest, replace(nearest, name="again", best=3, order="nearest")),
     )
 

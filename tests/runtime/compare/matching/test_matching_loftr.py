@@ -120,6 +120,7 @@ class Pictures:
 def test_a_recipe_scores_pictures_by_the_count_of_matches_above_its_limit(engine, pictures, identifier):
     recipe = replace(
         identifier.recipe,
+        retrieve=replace(identifier.recipe.retrieve, unit="photos", photos=0),
         extract=(Extract("small", False, 0.0, detector="picture", size=96),),
         match=(Match("loftr", "small", "loftr", 0.1, "net", 2, identifier.recipe.embed[0].name),),
     )
