@@ -107,7 +107,10 @@ def _with_network(manifest: Manifest, head: TrainedHead) -> Manifest:
 
 
 def _with_stage(recipe: Mapping[str, Any], head: TrainedHead, embedding: str, species: Sequence[str]) -> dict[str, Any]:
-    """The recipe with a stage for the head, unless it has one."""
+    """The recipe with a stage for the head, unless it has one.
+
+    A matcher that ran in doubt only always runs beside the score of a head.
+    """
     if head.kind == "projection":
         changed = {
             table: [{**stage, "projection": head.name} if stage["name"] == embedding else stage for stage in recipe[table]]
@@ -119,11 +122,10 @@ def _with_stage(recipe: Mapping[str, Any], head: TrainedHead, embedding: str, sp
     if any(stage["network"] == head.name for stage in stages):
         return dict(recipe)
     stage = {"name": head.name, "kind": head.kind, "network": head.name, "embedding": embedding}
-    # A matcher that runs in doubt only is for recipes without heads: with one, it always runs.
-    matches = [{key: value for key, value in match.items() if key != "in_doubt"} for match in recipe.get("match", [])]
+    changed = {"match": [{key: match[key] for key in match if key != "in_doubt"} for match in recipe.get("match", [])]}
     return {
         **recipe,
-        **({"match": matches} if matches else {}),
+        **(changed if "match" in recipe else {}),
         "head": [*stages, {**stage, "species": list(species)} if species else stage],
     }
 
