@@ -74,14 +74,16 @@ def network(file, **parameters):
 def pack_with_heads(field_pack, folder, classifier, boosting, labels=None, step=(), species=("sample",), threshold=0.3):
     manifest = field_pack.manifest
     recipe = copy.deepcopy(dict(manifest.recipe))
-    scores = [EMBEDDING, *(match["name"] for match in recipe["match"]), "k-reciprocal", "who", "boosted"]
+    recipe["match"][-1].pop("in_doubt", None)  # for recipes that leave the decision to the calibration
+    matchers, second_opinions = [match["name"] for match in recipe["match"]], ["k-reciprocal", "who", "boosted"]
+    scores = [EMBEDDING, *matchers, *second_opinions]
     recipe["rerank"] = [{"name": "k-reciprocal", "embedding": EMBEDDING, "k1": 6, "k2": 3}]
     recipe["head"] = [
         {"name": "who", "kind": "classifier", "network": "who", "embedding": EMBEDDING, "species": list(species)},
         {"name": "boosted", "kind": "boosting", "network": "boosted", "embedding": EMBEDDING},
     ]
     recipe["fuse"] = [
-        {"name": "all", "groups": [{"scores": scores[1:3], "weight": 0.9}, {"scores": scores[3:4], "weight": 0.1}]},
+        {"name": "all", "groups": [{"scores": matchers, "weight": 0.9}, {"scores": second_opinions[:1], "weight": 0.1}]},
     ]
     recipe["step"] = list(step)
     recipe["decide"] = {"threshold": threshold}
@@ -97,12 +99,15 @@ def pack_with_heads(field_pack, folder, classifier, boosting, labels=None, step=
         "species": [],
     }
     calibration = field_pack.read_json(CALIBRATION)
+    calibration.pop("before", None)
     line = {"kind": "linear", "x": [0.0, 1.0], "y": [0.0, 1.0]}
     for entry in [calibration["generic"], *calibration["species"].values()]:
-        for name in scores[3:]:
+        for name in second_opinions:
             entry["calibrators"][name] = line
-            entry["evidence"]["leads"][name] = 0.0
-            entry["evidence"]["rivals"][name] = 0.0
+            for weights in ("leads", "levels", "rivals"):
+                entry["evidence"][weights][name] = 0.0
+            if entry["evidence"]["order"]:
+                entry["evidence"]["order"][name] = 0.0
         entry["fusion"] = {"kind": "mean", "weights": dict.fromkeys(scores, 1.0)}
         entry.update(threshold=threshold, ask_low=threshold, ask_high=threshold, identity=line, unknown=line)
     calibration["scores"] = scores
