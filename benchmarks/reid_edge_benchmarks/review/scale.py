@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _SAMPLES = Path(reid_edge.__file__).parent / "samples"
-_PHOTOS = 100
+_ANIMALS = 10  # of one photo, in two rows
 _RUNS = 5
 _QUESTIONS = (50, 250)
 _POINTS = 100
 
 
 def make(folder: Path, template: Decision, answers: int, individuals: int) -> tuple[Path, Path]:
-    """A gallery and a file of uncertain answers, both in `folder`, each with the strongest matched points of the template."""
+    """A gallery and a file of uncertain answers, both in `folder`, each with the strongest matched points of the template.
+
+    Ten animals of a photo, none in the box of another, so that each is a question of its own.
+    """
     jpeg = (_SAMPLES / "photos/trail_1.jpg").read_bytes()
     photos = []
-    for number in range(_PHOTOS):  # what follows the end of a JPEG does not count, but makes another file of it
+    for number in range(-(-answers // _ANIMALS)):  # what follows the end of a JPEG does not count, but makes another file of it
         path = folder / f"camera_{number % 7}" / f"IMG_{number:04}.jpg"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(jpeg + b"%d" % number)
@@ -48,8 +51,9 @@ def make(folder: Path, template: Decision, answers: int, individuals: int) -> tu
     matches = tuple(_strongest(each) for each in template.ranking[0].matches)
     with file.open("w", encoding="utf-8") as lines:
         for number in range(answers):
-            path, sha256 = photos[number % _PHOTOS]
-            day, minute = number // 1000 % 28 + 1, number % 1000
+            at, index = divmod(number, _ANIMALS)
+            path, sha256 = photos[at]
+            day, minute = at // 100 % 28 + 1, at % 100 * 14
             taken_at = f"2026-03-{day:02}T{minute // 60:02}:{minute % 60:02}:00"
             photo = replace(template.photo, path=str(path), name=path.name, sha256=sha256, taken_at=taken_at)
             ranking = [
@@ -61,7 +65,8 @@ def make(folder: Path, template: Decision, answers: int, individuals: int) -> tu
                 )
                 for place, ranked in enumerate(template.ranking)
             ]
-            animal = replace(template.animal, index=number // _PHOTOS)
+            left, top = index % 5 * 128, index // 5 * 240
+            animal = replace(template.animal, index=index, box=(left, top, left + 128, top + 240))
             decision = replace(template, verdict="ask", photo=photo, ranking=tuple(ranking), animal=animal)
             lines.write(json.dumps(decision.as_json()) + "\n")
     return gallery_path, file

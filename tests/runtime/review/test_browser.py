@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,14 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(sample_gallery: Any, answers: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One server for all tests of this module; each begins with nothing decided."""
+    """One server for all tests of this module; each begins with nothing decided. The answer for trail_6.jpg has no matched points."""
     folder = tmp_path_factory.mktemp("site")
     gallery = Path(shutil.copy(sample_gallery.path, folder / "gallery.sqlite"))
     path = folder / "answers.jsonl"
-    path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in answers.values()), encoding="utf-8")
+    last = answers["trail_6.jpg"]
+    bare = replace(last, ranking=tuple(replace(each, matches=()) for each in last.ranking))
+    written = {**answers, "trail_6.jpg": bare}
+    path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in written.values()), encoding="utf-8")
     services = Services(gallery, PackChoice("field", "cpu", 1), Sources(answers=path), Access())
     services.start = lambda: None  # type: ignore[method-assign]  # nothing is described behind the tests
     with listen("127.0.0.1", 0) as socket:
@@ -142,6 +145,19 @@ def test_keys_step_through_candidates_photos_and_lines_and_undo(browser, site):
         press(page, "u")
         assert page.inner_text("#question-title") == first
     assert site.reviews() == []
+
+
+def test_keys_are_heard_while_the_matched_points_are_made_again(browser, site):
+    answer = next(each for each in site.services.source.answers() if each.photo == "trail_6.jpg")
+    held: list[Any] = []
+    with opened(browser, site) as page:
+        page.route(re.compile(r"/lines\?"), lambda route: held.append(route))
+        with page.expect_request(re.compile(r"/lines\?")):
+            page.goto(f"{site.address}/?show=all&at={answer.id}")
+        press(page, "n")
+        expect(page.locator("#question-title")).not_to_contain_text("Farida")
+    assert len(held) == 1
+    assert [kind for kind, *_ in site.reviews()] == ["new"]
 
 
 def test_a_name_is_typed_and_kept_from_the_keys_of_the_page(browser, site):
