@@ -8,6 +8,7 @@ animals, only that the same photo always gets the same answer.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,16 @@ def _calibration() -> dict[str, Any]:
     table = open_pack(find_pack("field")).read_json(CALIBRATION)
     kept = table["scores"][0]
     entry = json.loads(json.dumps(table["generic"]).replace(json.dumps(kept), json.dumps(_SCORE)))
-    for part in (entry["calibrators"], entry["evidence"]["leads"], entry["evidence"]["rivals"]):
-        for name in [name for name in part if name != _SCORE]:
-            del part[name]
+    entry["calibrators"] = {_SCORE: entry["calibrators"][_SCORE]}
+    # A lead of 0.1 in the cosine is clear, and nothing else counts.
+    number = {"bias": -6.0, "fused": 0.0, "photos": 0.0, "others": 0.0, "quality": {}}
+    entry["evidence"] = {
+        **number,
+        "leads": {_SCORE: 200.0},
+        "levels": {_SCORE: 0.0},
+        "order": {_SCORE: 60.0},
+        "rivals": {_SCORE: math.log(5.6)},
+    }
     entry["fusion"] = {"kind": "mean", "weights": {_SCORE: 1.0}}
     entry |= {"threshold": _SURE, "ask_low": _SURE, "ask_high": _SURE}
-    return {**table, "scores": [_SCORE], "species": {}, "generic": entry, "data": {}}
+    return {**table, "scores": [_SCORE], "species": {}, "generic": entry, "data": {}, "before": None}
