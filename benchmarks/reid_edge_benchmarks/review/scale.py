@@ -122,6 +122,6 @@ def _skip(browser: Browser, address: str, questions: int) -> None:
 
 
 def _resident(page: Page) -> int:
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     return int(psutil.Process(page.pid).memory_info().rss)
