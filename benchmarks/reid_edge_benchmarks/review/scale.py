@@ -45,7 +45,12 @@ def make(folder: Path, template: Decision, answers: int, individuals: int) -> tu
         for number in range(10 * individuals):
             name, sha256 = f"animal_{number % individuals:04}", hashlib.sha256(b"sighting %d" % number).hexdigest()
             taken = f"2025-{number % 12 + 1:02}-{number % 28 + 1:02}T06:{number % 60:02}:00"
-            facts = {"species": "sample animal", "taken_at": taken, "place": f"camera {number % 40}", "box": (40, 20, 600, 460)}
+            facts: dict[str, Any] = {
+                "species": "sample animal",
+                "taken_at": taken,
+                "place": f"camera {number % 40}",
+                "box": (40, 20, 600, 460),
+            }
             new = NewSighting(identity=name, photo_sha256=sha256, photo_name=f"IMG_{number}.jpg", thumbnail=thumbnail, **facts)
             gallery.add_sighting(new, {}, "none", batch)
     matches = tuple(_strongest(each) for each in template.ranking[0].matches)
