@@ -15,7 +15,7 @@ from reid_edge.recipe import Match, Recipe
 from reid_edge.recipe.stages import Retrieve
 from reid_edge_calibration.checks import shortage
 from reid_edge_calibration.entry import FitOptions
-from reid_edge_calibration.fit import fit_calibration, fit_with_facts
+from reid_edge_calibration.fit import CLEAR, fit_calibration, fit_with_facts
 from reid_edge_calibration.metrics import calibration_error
 from reid_edge_calibration.model_file import model_to_json
 from reid_edge_calibration.threshold import geomean_curve
@@ -210,7 +210,7 @@ def test_with_one_species_labelled_it_says_that_nothing_vouches_for_any_other(of
     assert "Only plains zebra was labelled" in warning
 
 
-def test_a_costly_matcher_comes_with_a_second_calibration_by_the_other_scores_that_lets_half_the_mistakes_pass(synthetic):
+def test_a_costly_matcher_comes_with_a_second_calibration_by_the_other_scores_and_they_share_the_mistakes(synthetic):
     table = synthetic(0)
     cheap = Match("cheap matcher", "points", "mutual-nearest", 0.5)
     costly = replace(cheap, name="costly matcher", best=5, order="cheap matcher", in_doubt=True)
@@ -218,9 +218,10 @@ def test_a_costly_matcher_comes_with_a_second_calibration_by_the_other_scores_th
     options = FitOptions(choose_weights=False)
     model = fit_calibration([table], 0, options, recipe)
     assert read_calibration(model_to_json(model)) == model
-    half = replace(options, most_wrong=options.most_wrong / 2)
-    assert model.before == fit_calibration([table.without_score("costly matcher")], 0, half)
-    assert replace(model, before=None) == fit_calibration([table], 0, options)
+    few, most = (replace(options, most_wrong=options.most_wrong * share) for share in (CLEAR, 1 - CLEAR))
+    assert model.before == fit_calibration([table.without_score("costly matcher")], 0, few)
+    alone = fit_calibration([table], 0, most)
+    assert replace(model, before=None) == replace(alone, data={**alone.data, "most_wrong": options.most_wrong})
 
 
 def test_only_a_score_that_is_absolute_has_a_level(synthetic):

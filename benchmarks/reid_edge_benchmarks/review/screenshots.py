@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import subprocess
 import tempfile
 from pathlib import Path
 
 import reid_edge
 from reid_edge.errors import UsageError
+from reid_edge.gallery import Gallery
 from reid_edge.processes import python_command
 from reid_edge_benchmarks.commands import import_folders, run_command
 from reid_edge_benchmarks.review.browser import chromium, open_page
@@ -64,7 +64,7 @@ def _answers(photos: Path, gallery: Path) -> Path:
 
 def _place(gallery: Path) -> None:
     """The samples note no places; for the map they get some, around Lake Victoria."""
-    with sqlite3.connect(gallery) as database:
-        database.execute(
+    with Gallery.open(gallery) as opened, opened.database.transaction():
+        opened.database.execute(
             "UPDATE sighting SET latitude = -1.6 + (id % 5) * 0.11, longitude = 34.4 + (id % 7) * 0.13, place = 'camera ' || (id % 4 + 1)"
         )
