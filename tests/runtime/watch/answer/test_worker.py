@@ -96,7 +96,7 @@ def test_a_photo_that_the_daemon_dies_of_three_times_goes_to_quarantine_and_the_
     for number in (1, 2):
         (root / f"{number}.jpg").write_bytes(photo(number, None, 1000 * number))
     for death in range(3):
-        process = start(root, out, "--gallery", gallery, "--pack", slow_pack)
+        process = start(root, out, "--gallery", gallery, "--pack", slow_pack, "--device", "cpu")
         # What it left is read before its run is noted.
         wait_until(out, lambda ledger, runs=death + 1: len(ledger.runs()) == runs)
         _at_work_on(out, b"0.jpg")
@@ -104,7 +104,7 @@ def test_a_photo_that_the_daemon_dies_of_three_times_goes_to_quarantine_and_the_
         process.wait()
         with Ledger.read(out / "ledger.sqlite") as ledger:
             assert [file.tries for file in ledger.files() if file.path.endswith(b"0.jpg")] == [death]
-    done = watch_once(root, out, "--gallery", gallery, "--pack", slow_pack)
+    done = watch_once(root, out, "--gallery", gallery, "--pack", slow_pack, "--device", "cpu")
     assert done.returncode == 1, done.stderr
     assert "0.jpg: in quarantine. The daemon died while it answered this photo." in done.stderr
     with Ledger.read(out / "ledger.sqlite") as ledger:
@@ -132,7 +132,7 @@ def test_a_stop_in_the_middle_of_a_photo_is_no_death_of_it(
     run_main("gallery", "init", "--gallery", gallery)
     root.mkdir()
     (root / "0.jpg").write_bytes(photo(0, "Amani", 0))
-    process = start(root, out, "--gallery", gallery, "--pack", slow_pack)
+    process = start(root, out, "--gallery", gallery, "--pack", slow_pack, "--device", "cpu")
     _at_work_on(out, b"0.jpg")
     process.terminate()
     assert process.wait(timeout=300) == 0
