@@ -106,9 +106,9 @@ def _calibration() -> dict[str, Any]:
     entry = json.loads(json.dumps(table["generic"]).replace(json.dumps(kept), json.dumps(_SCORE)))
     entry["calibrators"] = {_SCORE: entry["calibrators"][_SCORE]}
     # A lead of 0.1 in the cosine is clear, and nothing else counts.
-    number = {"bias": -6.0, "fused": 0.0, "photos": 0.0, "others": 0.0, "quality": {}}
     entry["evidence"] = {
-        **number,
+        **{"bias": -6.0, "fused": 0.0, "photos": 0.0, "others": 0.0},
+        "quality": {name: {**term, "weight": 0.0} for name, term in entry["evidence"]["quality"].items()},
         "leads": {_SCORE: 200.0},
         "levels": {_SCORE: 0.0},
         "order": {_SCORE: 60.0},

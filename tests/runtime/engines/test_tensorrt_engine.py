@@ -41,7 +41,7 @@ def engine_on(cuda, tiny):
 
     def made(needs: int = 1000, name: str = "tensorrt", model: bytes = tiny) -> TensorRTEngine:
         library = Library(name, "10.3.0", FakeTensorRT(cuda, needs))
-        return TensorRTEngine(CachedEngine(Path("e"), model, *SPECS, 1.0, False), "tiny", library, GPU, RANGES, 1)
+        return TensorRTEngine(CachedEngine(Path("e"), model, *SPECS, 1.0, False, None), "tiny", library, GPU, RANGES, 1)
 
     return made
 
