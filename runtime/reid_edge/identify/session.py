@@ -99,7 +99,7 @@ class Session:
         Example:
             >>> (decision,) = session.identify("photo.jpg", reid_edge.Query(viewpoint="left", top=2))
             >>> decision.verdict, decision.identity, decision.ranking[1].identity
-            ('known', 'Chipo', 'Baraka')
+            ('known', 'Chipo', 'Asha')
         """
         query = query or Query()
         self.candidates.check_viewpoint(query.viewpoint)
@@ -123,7 +123,7 @@ class Session:
             {'efficientnet-lite0': (1280,)}
             >>> keypoints = described.features.keypoints["xfeat"]
             >>> keypoints.xy.shape, keypoints.descriptors.shape
-            ((512, 2), (512, 64))
+            ((1024, 2), (1024, 64))
         """
         return self.identifier.describe(to_photo(photo), query)
 
