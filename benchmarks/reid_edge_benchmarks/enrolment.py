@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -93,17 +95,17 @@ def _enrol_and_watch(photos: list[Path], path: Path, every: int, pack: str, devi
     with Gallery.create(path) as gallery:
         identifier = Identifier(open_pack(find_pack(pack)), device, threads)
         start = time.perf_counter()
-        result = enrol(gallery, identifier, _marked(progress(enrolments, "Enrolling"), len(photos), every, start, marks))
+        done = partial(_mark, marks, count(1), len(photos), every, start)
+        result = enrol(gallery, identifier, progress(enrolments, "Enrolling"), done)
         seconds = time.perf_counter() - start
     return EnrolmentFigures(result.added, len(result.failed), seconds, path.stat().st_size, tuple(marks))
 
 
-def _marked(enrolments: Iterator[Enrolment], total: int, every: int, start: float, marks: list[Mark]) -> Iterator[Enrolment]:
-    """The enrolments; whenever one that closes a stretch is done, a mark."""
-    for done, enrolment in enumerate(enrolments, 1):
-        yield enrolment
-        if done == 1 or done % every == 0 or done == total:
-            marks.append(Mark(done, time.perf_counter() - start, peak_memory()))
+def _mark(marks: list[Mark], counter: Iterator[int], total: int, every: int, start: float) -> None:
+    """A photo is done: a mark, where it closes a stretch."""
+    done = next(counter)
+    if done == 1 or done % every == 0 or done == total:
+        marks.append(Mark(done, time.perf_counter() - start, peak_memory()))
 
 
 def photos_of(source: Path, count: int) -> list[Path]:

@@ -107,7 +107,10 @@ def _calibration() -> dict[str, Any]:
     entry["calibrators"] = {_SCORE: entry["calibrators"][_SCORE]}
     # A lead of 0.1 in the cosine is clear, and nothing else counts.
     entry["evidence"] = {
-        **{"bias": -6.0, "fused": 0.0, "photos": 0.0, "others": 0.0},
+        "bias": -6.0,
+        "fused": 0.0,
+        "photos": 0.0,
+        "others": 0.0,
         "quality": {name: {**term, "weight": 0.0} for name, term in entry["evidence"]["quality"].items()},
         "leads": {_SCORE: 200.0},
         "levels": {_SCORE: 0.0},

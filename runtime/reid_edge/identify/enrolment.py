@@ -64,7 +64,9 @@ class EnrolmentResult:
     unidentified: Counter[str] = field(default_factory=Counter)
 
 
-def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolment]) -> EnrolmentResult:
+def enrol(
+    gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolment], done: Callable[[], None] | None = None
+) -> EnrolmentResult:
     """Enrol photos; one that fails is reported and the others go on. While one is stored, the next ones are described.
 
     Other processes may enrol into the gallery at the same time.
@@ -72,7 +74,8 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
     Args:
         gallery: writable. All additions are one batch, which one undo takes back.
         identifier: describes the photos.
-        enrolments: which photo shows whom; may be a progress iterator.
+        enrolments: which photo shows whom; may be a progress iterator, which is asked for photos ahead of those that are stored.
+        done: called after each of them, stored or not, in their order.
 
     Raises:
         EngineError, GalleryError, StorageError: nothing further can be enrolled; what was enrolled before stays.
@@ -84,6 +87,8 @@ def enrol(gallery: Gallery, identifier: Identifier, enrolments: Iterable[Enrolme
                 enroller.enrol(foreseen, described)
             except PhotoError as error:
                 enroller.result.failed.append((foreseen.enrolment.path, error))
+            if done is not None:
+                done()
     return enroller.result
 
 
