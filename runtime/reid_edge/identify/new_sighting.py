@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +9,7 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.gallery import NewSighting
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.photo import Photo
+from reid_edge.photo.jpeg import small_jpeg
 
 # Long enough to judge a coat by in a report, small enough that 10,000 of them are well under a gigabyte.
 _THUMBNAIL_LONG_SIDE = 512
@@ -39,9 +39,4 @@ def new_sighting(enrolment: Enrolment, photo: Photo, described: DescribedAnimal,
 
 def thumbnail(crop: NDArray[np.uint8]) -> bytes:
     """A JPEG of a crop, its longer side at most 512 pixels."""
-    height, width = crop.shape[:2]
-    scale = min(1.0, _THUMBNAIL_LONG_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA) if scale < 1 else crop
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _THUMBNAIL_QUALITY])
-    return encoded.tobytes()
+    return small_jpeg(crop, _THUMBNAIL_LONG_SIDE, _THUMBNAIL_QUALITY)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from reid_edge.decide.facts import PhotoFacts
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.photo import Photo, read_header
+from reid_edge.photo.jpeg import small_jpeg
 
 # Enough to see single spots on a screen of high resolution; about 100 kB.
 _CROP_LONG_SIDE = 900
@@ -59,7 +56,7 @@ class Picture:
 
 def overview_picture(picture_id: str, photo: Photo | None, facts: PhotoFacts) -> Picture:
     """The whole photo, small; a blank one of its size where there are no pixels."""
-    jpeg = _jpeg(photo.rgb, _OVERVIEW_LONG_SIDE) if photo else None
+    jpeg = small_jpeg(photo.rgb, _OVERVIEW_LONG_SIDE, _JPEG_QUALITY) if photo else None
     return Picture(picture_id, (0, 0, facts.width, facts.height), jpeg)
 
 
@@ -68,7 +65,7 @@ def query_picture(
 ) -> Picture:
     """One animal: the photo inside the box (x0, y0, x1, y1); where there are no pixels its thumbnail, a JPEG of the same part, or blank."""
     x0, y0, x1, y1 = box
-    return Picture(picture_id, box, _jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE) if photo else thumbnail)
+    return Picture(picture_id, box, small_jpeg(photo.rgb[y0:y1, x0:x1], _CROP_LONG_SIDE, _JPEG_QUALITY) if photo else thumbnail)
 
 
 def candidate_picture(gallery: Gallery, sighting_id: int, sighting: Sighting | None) -> Picture:
@@ -90,12 +87,3 @@ def candidate_picture(gallery: Gallery, sighting_id: int, sighting: Sighting | N
         return Picture(picture_id, (0, 0, 1, 1), None, in_photo_pixels=False)
     header = read_header(jpeg, sighting.photo_name)
     return Picture(picture_id, (0, 0, header.width, header.height), jpeg, in_photo_pixels=False)
-
-
-def _jpeg(rgb: NDArray[np.uint8], long_side: int) -> bytes:
-    height, width = rgb.shape[:2]
-    scale = min(1.0, long_side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return encoded.tobytes()

@@ -8,12 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.photo import Photo, read_header
+from reid_edge.photo.jpeg import small_jpeg
 from reid_edge.report.pictures import Frame
 from reid_edge.review.answers.stored import AnswerSource, StoredAnswer
 from reid_edge.review.reading import PhotoReader
@@ -93,7 +90,7 @@ class Pictures:
         facts = self._answers.decision(answer).photo
         photo = self._reader.find(self._answers.paths(answer), answer.sha256)
         frame = (0.0, 0.0, float(facts.width), float(facts.height))
-        return Crop(jpeg(photo.rgb, WHOLE_LONG_SIDE) if photo else None, frame, is_original=photo is not None)
+        return Crop(small_jpeg(photo.rgb, WHOLE_LONG_SIDE, _QUALITY) if photo else None, frame, is_original=photo is not None)
 
     def _cut_sighting(self, sighting: Sighting) -> Crop:
         paths: Sequence[Path] = [Path(sighting.photo_path)] if sighting.photo_path else []
@@ -141,14 +138,4 @@ def cut(photo: Photo, box: Frame) -> Crop:
     x1, y1 = min(photo.width, max(int(box[2]), x0 + 1)), min(photo.height, max(int(box[3]), y0 + 1))
     if x1 <= x0 or y1 <= y0:
         x0, y0, x1, y1 = 0, 0, photo.width, photo.height
-    return Crop(jpeg(photo.rgb[y0:y1, x0:x1], CROP_LONG_SIDE), (float(x0), float(y0), float(x1), float(y1)))
-
-
-def jpeg(rgb: NDArray[np.uint8], long_side: int) -> bytes:
-    """Pixels, uint8 [H, W, 3], as a JPEG that is at most so many pixels long."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, long_side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return encoded.tobytes()
+    return Crop(small_jpeg(photo.rgb[y0:y1, x0:x1], CROP_LONG_SIDE, _QUALITY), (float(x0), float(y0), float(x1), float(y1)))
