@@ -52,6 +52,7 @@ def machine(monkeypatch, library):
 
     def made(*devices: Device) -> list[Device]:
         monkeypatch.setattr(selection, "available_devices", lambda threads=None: list(devices))
+        monkeypatch.setattr(selection, "_devices_without_driver", lambda threads: [each for each in devices if each != NATIVE])
         monkeypatch.setattr(selection, "self_test", lambda device, probe, ranges=None, again=True: tested.append(device))
         for module in (selection, tensorrt_opening):
             monkeypatch.setattr(module, "find_gpu", lambda index: GPU)
