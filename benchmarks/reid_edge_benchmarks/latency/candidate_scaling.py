@@ -108,6 +108,6 @@ def measure_pairs(session: Session, reference: TorchReference | None, rounds: in
 
 
 def _with_shortlist(recipe: Recipe, length: int, whole: bool) -> Recipe:
-    matches = tuple(replace(match, best=0, photos=0, order="") if whole else match for match in recipe.match)
+    matches = tuple(replace(match, best=0, photos=0, order="", in_doubt=False) if whole else match for match in recipe.match)
     early_exit = None if whole else recipe.early_exit
     return replace(recipe, retrieve=replace(recipe.retrieve, candidates=length), match=matches, early_exit=early_exit)

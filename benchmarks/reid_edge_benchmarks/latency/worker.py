@@ -109,7 +109,9 @@ def open_side(wanted: Mapping[str, Any]) -> tuple[Side, dict[str, Any]]:
     """
     session = Session.open(Path(wanted["gallery"]), wanted["pack"], wanted["device"], wanted["threads"])
     if not wanted["early_exit"]:
-        session.identifier.recipe = replace(session.identifier.recipe, early_exit=None)
+        recipe = session.identifier.recipe
+        always = tuple(replace(match, in_doubt=False) for match in recipe.match)
+        session.identifier.recipe = replace(recipe, early_exit=None, match=always)
     device = session.identifier.networks.device
     facts = {"provider": device.provider, "threads": device.threads}
     if wanted["side"] == "runtime":
