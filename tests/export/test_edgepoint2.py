@@ -64,8 +64,8 @@ def test_no_keypoint_lies_outside_of_the_mask_or_on_the_border(folder: Path) -> 
 def test_the_graph_gives_what_pytorch_gives(folder: Path, photos, tmp_path: Path) -> None:
     out = tmp_path / "edgepoint2.onnx"
     exported = export_network("edgepoint2-t32", out, images=photos[:2], weights=folder / "edgepoint2-T32.pth", **OPTIONS)
-    assert exported.report["keypoints_repeated_p50"] > 0.995
-    assert exported.report["descriptors_cosine_p1"] > 0.9999
+    assert exported.parity["keypoints_repeated"] > 0.995
+    assert exported.parity["descriptors_cosine_p1"] > 0.9999
 
 
 def test_a_checkpoint_of_another_size_is_refused(folder: Path) -> None:

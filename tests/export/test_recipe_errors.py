@@ -24,16 +24,17 @@ FUSE = """
 [[recipe.fuse]]
 name = "all"
 groups = [
-    { scores = ["xfeat-nearest"], weight = 1.0 },
+    { scores = ["xfeat-coarse"], weight = 1.0 },
 ]
 """
+DOUBT = "in_doubt = true"  # of the last matcher of a recipe that does not decide itself
 DECIDE = "[recipe.decide]\n"
 GATE = '[[recipe.step]]\ndo = "gate"\nsource = "all"\nthen = "new"\nlimit = 0.5\n'
 
 # What is replaced in field.toml by what, with what is added at its end; the line's beginning that the error names; what it says.
 WRONG = {
     "no TOML": ("threshold = 0.5", "threshold = ", "", "threshold =", "is not TOML"),
-    "an unknown part": ('version = "1"', 'version = "1"\nauthor = "me"', "", "author", "'author' is an unknown key"),
+    "an unknown part": ('version = "2"', 'version = "2"\nauthor = "me"', "", "author", "'author' is an unknown key"),
     "a name that no pack has": ('name = "field"', 'name = "Field!"', "", 'name = "Field!"', "name must be text of the form"),
     "networks that are no tables": ("[networks.u2netp]\nstorage", "[networks]\nu2netp", "", "[networks]", "must be a table"),
     "an unknown network": ("[networks.xfeat]", "[networks.xfaet]", "", "[networks.xfaet]", "Did you mean xfeat"),
@@ -44,9 +45,9 @@ WRONG = {
         'network = "xfaet"',
         "Did you mean xfeat",
     ),
-    "an unknown parameter": ("keypoints = 512", "keypoint = 512", "", "keypoint =", "Its parameters: keypoints, size"),
-    "a parameter that is no number": ("keypoints = 512", 'keypoints = "many"', "", "keypoints =", "positive whole number"),
-    "an unknown precision": ("keypoints = 512", 'keypoints = 512\nprecision = "fp61"', "", "precision =", "fp61"),
+    "an unknown parameter": ("keypoints = 1024", "keypoint = 512", "", "keypoint =", "Its parameters: keypoints, size"),
+    "a parameter that is no number": ("keypoints = 1024", 'keypoints = "many"', "", "keypoints =", "positive whole number"),
+    "an unknown precision": ("keypoints = 1024", 'keypoints = 1024\nprecision = "fp61"', "", "precision =", "fp61"),
     "an unknown storage": ('"fp32"\nkeypoints', '"int4"\nkeypoints', "", 'storage = "int4"', "Choose one of fp32, fp16"),
     "an unknown stage": ("[recipe.segment]", "[recipe.watch]", "", "[recipe.watch]", "recipe.watch is an unknown key"),
     "an unknown key": ("threshold = 0.5", "treshold = 0.5", "", "treshold", "the nearest known one is 'threshold'"),
@@ -71,9 +72,9 @@ WRONG = {
         "It has: u2netp",
     ),
     "a shortlist by no embedding": ('embedding = "eff', 'embedding = "off', "", 'embedding = "off', "It has: efficientnet-lite0"),
-    "an order by no score": ('order = "xfeat-nearest"', 'order = "xfeat"', "", 'order = "xfeat"', "order is 'xfeat'"),
+    "an order by no score": ('order = "xfeat-coarse"', 'order = "xfeat"', "", 'order = "xfeat"', "order is 'xfeat'"),
     "two scores of one name": (
-        'name = "xfeat-nearest"',
+        'name = "xfeat-coarse"',
         'name = "xfeat-lighterglue"',
         "",
         'name = "xfeat-lighterglue"',
@@ -112,7 +113,7 @@ WRONG = {
         "[heads.p]",
         "a projection needs a dimension",
     ),
-    "a fusion of no score": ("", "", FUSE.replace("nearest", "furthest") + DECIDE, "groups = [", "It has: efficientnet-lite0"),
+    "a fusion of no score": ("", "", FUSE.replace("coarse", "furthest") + DECIDE, "groups = [", "It has: efficientnet-lite0"),
     "a fusion without a decision": ("", "", FUSE, "[[recipe.fuse]]", "does not decide"),
     "a decision without a fusion": ("", "", DECIDE, "[recipe.decide]", "a fusion that it does not have"),
     "steps without a fusion": ("", "", GATE, "[[recipe.step]]", "no fusion that they begin with"),
@@ -132,6 +133,7 @@ WRONG = {
         'source = "efficientnet-lite0"',
         "both as a cosine and as calibrated",
     ),
+    "a doubt where the recipe decides itself": ("", "", FUSE + DECIDE, DOUBT, "leaves the decision to the calibration"),
     "a cosine that is none": ("", "", FUSE + DECIDE + GATE + "cosine = true\n", 'source = "all"', "takes all for a cosine"),
 }
 
@@ -141,7 +143,10 @@ def test_what_is_wrong_is_told_with_its_line_and_the_way_out(what: str, tmp_path
     old, new, added, line, said = WRONG[what]
     text = read_recipe_text("field")
     assert old in text
+    assert DOUBT in text
     path = tmp_path / "mine.toml"
+    if added and DOUBT not in line:
+        text = text.replace(DOUBT, "")
     path.write_text(text.replace(old, new, 1) + added)
     with pytest.raises(UsageError) as refused:
         check_recipe(str(path))

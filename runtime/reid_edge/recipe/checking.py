@@ -127,11 +127,12 @@ def _check_early_exit(recipe: Recipe) -> None:
 
 
 def _check_in_doubt(recipe: Recipe) -> None:
-    if not recipe.costly_score:
+    place = next((place for place, match in enumerate(recipe.match) if match.in_doubt), None)
+    if place is None:
         return
-    if recipe.rerank or recipe.head or recipe.fuse or recipe.match[-1].name != recipe.costly_score or len(recipe.match) < 2:
+    if recipe.rerank or recipe.head or recipe.fuse or place != len(recipe.match) - 1 or place == 0:
         raise PackError(
-            "in_doubt is for the last of several matchers, of a recipe that leaves the decision to the calibration.",
+            f"recipe.match[{place}].in_doubt is for the last of several matchers, of a recipe that leaves the decision to the calibration.",
             "Leave in_doubt out.",
         )
     if recipe.early_exit:
