@@ -137,6 +137,11 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         "photos of one encounter are easier to match than an animal that is seen again, so more photos are asked about."
         for species in sorted(options.untold)
     ]
+    warnings += [
+        f"The search for the fusion weights of {name} stopped at its limit of evaluations, before it converged."
+        for name, each in {**{name: each for name, (each, _) in parts.items()}, ANY_OTHER: generic}.items()
+        if each.fusion.search and not each.fusion.search.converged
+    ]
     together = sure_enough([each.confidence for each, _ in parts.values()] or [generic.confidence], options.most_wrong)
     if all(table.species in options.untold for table in tables):
         options = replace(options, untold=options.untold | {ANY_OTHER})
@@ -186,4 +191,6 @@ def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: i
         "wrong_bound": round(band.bound, 4),
         "borrows": borrows,
     }
+    if search := parts.fusion.search:
+        facts["weight_search"] = {"evaluations": search.evaluations, "converged": search.converged}
     return SpeciesFit(name, entry, band, parts, borrows, facts)
