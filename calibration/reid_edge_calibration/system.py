@@ -13,7 +13,7 @@ from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import confidence_of
 from reid_edge_calibration.calibrators import FittedCalibrator, fit_isotonic
-from reid_edge_calibration.entry import FitOptions, FittedEntry, cross_fit, folds_of, with_calibrators
+from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, FittedEntry, cross_fit, folds_of, with_calibrators
 from reid_edge_calibration.evidence import FittedEvidence, fused_alone
 from reid_edge_calibration.fusion.choice import ChosenFusion
 from reid_edge_calibration.fusion.pooling import ChosenPooling
@@ -86,6 +86,8 @@ def fit_system_entry(
 
 def _isotonic(pairs: Pairs, column: int) -> FittedCalibrator:
     raw = pairs.raw[0, :, column]
+    if np.isnan(raw).all():
+        return FittedCalibrator(NEVER_COMPUTED, "never computed", {}, np.full(len(raw), np.nan))
     calibrator = fit_isotonic(raw, pairs.same, pairs.weight)
     return FittedCalibrator(calibrator, "isotonic", {}, calibrator(raw))
 

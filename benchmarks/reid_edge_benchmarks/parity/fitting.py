@@ -53,7 +53,7 @@ def fit_reference(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> di
         recipe: with fusions and a decision.
         seed: of folds, starts and resamples.
     """
-    few = [bool(shortage([table])) for table in tables]
+    few = [bool(shortage([table], recipe)) for table in tables]
     together = _fit(tables, recipe, seed) if any(few) else None
     return {
         table.species: together if lacks and together else _fit([table], recipe, seed)

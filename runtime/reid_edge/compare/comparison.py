@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Container, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
@@ -15,7 +15,7 @@ from reid_edge.compare.matching.distinctive import distinctive_scores
 from reid_edge.compare.matching.pair_scores import Comparable, highest_score, match_pairs, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
 from reid_edge.compare.selection import Selection
-from reid_edge.compare.shortlist import rows_to_match, shortlist
+from reid_edge.compare.shortlist import rows_to_match, shortlist, united
 from reid_edge.compare.source import CandidateSource
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
@@ -92,27 +92,29 @@ class Comparer:
         """
         recipe, names = self.recipe, self.recipe.score_names
         with timings.stage("retrieve"):
-            retrieve = recipe.retrieve
-            ids = shortlist(self.source, retrieve, features.vectors[retrieve.embedding], selection.ids)
+            ids = self._shortlist(features, selection)
             raw = np.full((len(ids), len(names)), np.nan)
             owners = tuple(self.source.identity_of(int(sighting)) for sighting in ids)
             comparison = Comparison(ids, names, raw, owners=owners)
             if not len(ids):
                 return comparison
-            vectors = {name: self.source.vectors(name, ids) for name in recipe.embedding_names}
+            rows = {name: _rows_of(recipe.species_of(name), ids, self.source) for name in features.vectors}
+            vectors = {name: self.source.vectors(name, ids[these]) for name, these in rows.items()}
             for name, each in vectors.items():
-                raw[:, names.index(name)] = each @ features.vectors[name]
+                raw[rows[name], names.index(name)] = each @ features.vectors[name]
+        matchers = [match for match in recipe.match if applies_to(match.species, selection.query.species)]
         with timings.stage("load"):
-            stored = _Stored.of(ids, self.source, recipe)
+            stored = _Stored.of(ids, self.source, recipe, matchers)
         comparer = self if self.kept is not None else self.keeping_matches()  # matchers of one setting share their matches
-        for match in recipe.match:
+        for match in matchers:
             with timings.stage(match.name):
                 comparer._match(match, features, stored, comparison, may_stop)
         for rerank in recipe.rerank:
-            with timings.stage(rerank.name):
-                vector = features.vectors[rerank.embedding]
-                distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
-                raw[:, names.index(rerank.name)] = 1 - distances
+            if applies_to(rerank.species, selection.query.species):
+                with timings.stage(rerank.name):
+                    vector = features.vectors[rerank.embedding]
+                    distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
+                    raw[rows[rerank.embedding], names.index(rerank.name)] = 1 - distances
         for head in recipe.head:
             if applies_to(head.species, selection.query.species):
                 with timings.stage(head.name):
@@ -122,12 +124,18 @@ class Comparer:
                     )
         return comparison
 
+    def _shortlist(self, features: Features, selection: Selection) -> NDArray[np.int64]:
+        """What any of the recipe's retrievals whose vector the query has finds."""
+        retrieves = (self.recipe.retrieve, *self.recipe.retrieve_also)
+        found = [(each, features.vectors[each.embedding]) for each in retrieves if each.embedding in features.vectors]
+        return united([shortlist(self.source, each, vector, selection.ids) for each, vector in found])
+
     def _match(self, match: Match, features: Features, stored: _Stored, comparison: Comparison, may_stop: MayStop | None) -> None:
         """Run one matcher, batch by batch where it may stop between."""
         if match.in_doubt and may_stop and may_stop(comparison, comparison.score_names.index(match.name), {}):
             return
         early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
-        rows = self._rows_to_match(match, comparison)
+        rows = [row for row in self._rows_to_match(match, comparison) if row in stored.rows[match.keypoints]]
         size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))
         for start in range(0, len(rows), size):
             self._score(match, rows[start : start + size], features, stored, comparison)
@@ -188,16 +196,28 @@ class Comparer:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the gallery holds of the shortlist: by extraction, one set of keypoints or one picture per row."""
+    """What the gallery holds of the shortlist: by extraction, one set of keypoints or one picture by row, and the rows that have one."""
 
-    keypoints: Mapping[str, list[Keypoints]]
-    pictures: Mapping[str, list[NDArray[np.uint8]]]
+    keypoints: Mapping[str, Mapping[int, Keypoints]]
+    pictures: Mapping[str, Mapping[int, NDArray[np.uint8]]]
+    rows: Mapping[str, Container[int]]
 
     @classmethod
-    def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe) -> _Stored:
-        looks = {match.keypoints for match in recipe.match if match.rules.pictures}
-        others = {match.keypoints for match in recipe.match} - looks
-        return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
+    def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe, matchers: Sequence[Match]) -> _Stored:
+        looks = {match.keypoints for match in matchers if match.rules.pictures}
+        others = {match.keypoints for match in matchers} - looks
+        species = {extract.name: extract.species for extract in recipe.extract}
+        rows = {name: _rows_of(species[name], ids, source) for name in looks | others}
+        keypoints = {name: dict(zip(rows[name], source.keypoints(name, ids[rows[name]]), strict=True)) for name in others}
+        pictures = {name: dict(zip(rows[name], source.pictures(name, ids[rows[name]]), strict=True)) for name in looks}
+        return cls(keypoints, pictures, {name: frozenset(these) for name, these in rows.items()})
+
+
+def _rows_of(species: tuple[str, ...], ids: NDArray[np.int64], source: CandidateSource) -> list[int]:
+    """The rows of a shortlist whose animals a stage for these species describes."""
+    if not species:
+        return list(range(len(ids)))
+    return [row for row, sighting in enumerate(ids) if applies_to(species, source.species_of(int(sighting)))]
 
 
 def _highest_scores(match: Match, rows: list[int], features: Features, stored: _Stored) -> dict[int, float]:

@@ -103,7 +103,9 @@ class Identifier:
         Raises:
             GalleryError: the gallery cannot be read.
         """
-        return GalleryCandidates(gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks))
+        return GalleryCandidates(
+            gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks), self.recipe.retrieve.any_view
+        )
 
     def describe(
         self,
