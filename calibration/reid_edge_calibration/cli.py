@@ -22,6 +22,13 @@ from reid_edge_calibration.labels.request import LabelRequest
     metavar="GALLERY",
     help="Learn from the photos that people confirmed in this gallery (.sqlite), compared with its other photos.",
 )
+@click.option(
+    "--calibration",
+    "further",
+    multiple=True,
+    metavar="NAME=METADATA",
+    help="Fit the calibrators that the recipe calls NAME on these labelled photos instead; may be given several times.",
+)
 @click.option("--pack", "pack_name", required=True, help="The pack to calibrate: a name, folder or zip.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder of the calibrated pack; may be the pack itself."
@@ -53,6 +60,7 @@ from reid_edge_calibration.labels.request import LabelRequest
 def calibrate(
     metadata: tuple[Path, ...],
     from_decisions: Path | None,
+    further: tuple[str, ...],
     pack_name: str,
     out: Path,
     labels: LabelRequest,
@@ -86,6 +94,7 @@ def calibrate(
         calibrate_pack(
             pack_name,
             metadata,
+            _by_name(further),
             out,
             replace(labels, seed=seed),
             max_wrong,
@@ -96,3 +105,13 @@ def calibrate(
             threads,
             allow_random,
         )
+
+
+def _by_name(further: tuple[str, ...]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for option in further:
+        name, equals, path = option.partition("=")
+        if not (name and equals and path) or name in found:
+            raise UsageError(f"--calibration is {option!r}.", "Write each NAME=METADATA once, such as second=other.csv.")
+        found[name] = Path(path)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import click
 
 from reid_edge.cli.progress import progress
 from reid_edge.decide.facts import random_warning
+from reid_edge.errors import UsageError
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.entry import FitOptions
@@ -33,6 +34,7 @@ class Kept:
 def calibrate_pack(
     pack_name: str,
     metadata: Sequence[Path],
+    further: Mapping[str, Path],
     out: Path,
     labels: LabelRequest,
     max_wrong: float,
@@ -48,6 +50,7 @@ def calibrate_pack(
     Args:
         pack_name: the pack to calibrate: a name, folder or zip.
         metadata: sources of labelled photos.
+        further: by the name of a further calibration of the recipe, the source that its calibrators are fitted on.
         out: folder of the calibrated pack.
         labels: which photos, and how they are split; its seed is that of all the rest.
         max_wrong: share of all photos that may be answered wrongly without asking.
@@ -64,22 +67,30 @@ def calibrate_pack(
     pack = open_pack(find_pack(pack_name), allow_random)
     refuse_place(out)
     sets = read_labelled_sets(metadata, labels, progress)
-    notes = [note for labelled in sets for note in labelled.notes]
+    others = {name: read_labelled_sets([source], labels, progress) for name, source in further.items()}
+    notes = [note for each in (sets, *others.values()) for labelled in each for note in labelled.notes]
     if warning := random_warning(pack):
         notes.insert(0, warning)
     for note in notes:
         click.echo(f"note: {note}", err=True)
     identifier = Identifier(pack, device, threads)
+    for name in others:
+        if name not in identifier.recipe.calibrations:
+            wanted = ", ".join(identifier.recipe.calibrations) or "none"
+            raise UsageError(f"The recipe asks for no calibration {name!r}.", f"It asks for: {wanted}.")
     if fit_projection:
         identifier, more = _with_projection(identifier, sets, labels.seed, kept, device, threads)
         notes += more
     tables = [kept_table(labelled, identifier, kept.folder, progress) for labelled in sets]
+    tables_of = {
+        name: [kept_table(labelled, identifier, kept.folder, progress) for labelled in each] for name, each in others.items()
+    }
     click.echo("Fitting", err=True)
     untold = frozenset(labelled.species for labelled in sets if not labelled.tells_encounters)
     fit = fit_with_facts(
         tables,
         labels.seed,
-        FitOptions(most_wrong=max_wrong, absolute=identifier.recipe.absolute_scores, untold=untold),
+        FitOptions(most_wrong=max_wrong, absolute=identifier.recipe.absolute_scores, untold=untold, further=tables_of),
         identifier.recipe,
     )
     write_calibrated_pack(identifier.pack, fit.model, out)
@@ -92,6 +103,7 @@ def calibrate_pack(
     if report:
         options = {
             "METADATA": "\n".join(map(str, metadata)),
+            **({"--calibration": "\n".join(f"{name}={source}" for name, source in further.items())} if further else {}),
             "--pack": pack_name,
             "--out": str(out),
             "--max-wrong": f"{max_wrong:g}",

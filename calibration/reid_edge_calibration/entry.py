@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ class FitOptions:
         most_wrong: the share of all photos that may be answered unattended and wrongly.
         untold: species whose labels do not say which photos were taken together: what they promise is met twice over.
         absolute: the scores whose level may be evidence, see `reid_edge.recipe.Recipe.absolute_scores`.
+        further: by the name of a further calibration, the score tables that it is fitted on, see `reid_edge.recipe.Group`.
     """
 
     calibrate: bool = True
@@ -44,6 +45,7 @@ class FitOptions:
     most_wrong: float = 0.05
     absolute: tuple[str, ...] = ()
     untold: frozenset[str] = frozenset()
+    further: Mapping[str, Sequence[ScoreTable]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -220,18 +222,18 @@ def cross_fit(pairs: Pairs, fold: NDArray[np.int64], kinds: Sequence[str]) -> ND
         test = pair_fold == held
         for column, kind in enumerate(kinds):
             raw = pairs.raw[:, test, column]
-            filled[:, test, column] = _fit_score(pairs, column, ~test, kind)(np.where(np.isnan(raw), -np.inf, raw))
+            filled[:, test, column] = fit_score(pairs, column, ~test, kind)(np.where(np.isnan(raw), -np.inf, raw))
     return pairs.with_stand_ins(filled)
 
 
 def with_calibrators(entry: Entry, pairs: Pairs, fold: NDArray[np.int64], held: int) -> Entry:
     """The entry with isotonic calibrators that saw no query of the fold."""
     others = fold[pairs.individual[pairs.query]] != held
-    fitted = {name: _fit_score(pairs, column, others, "isotonic") for column, name in enumerate(entry.calibrators)}
+    fitted = {name: fit_score(pairs, column, others, "isotonic") for column, name in enumerate(entry.calibrators)}
     return replace(entry, calibrators=fitted)
 
 
-def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) -> Calibrator:
+def fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) -> Calibrator:
     """The calibrator of one score on the chosen pairs, or on all where the chosen ones have no positive or no negative."""
     if kind == "scaled":
         return _scaled(pairs.raw[0, :, column])

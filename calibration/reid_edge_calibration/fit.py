@@ -137,6 +137,11 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         "photos of one encounter are easier to match than an animal that is seen again, so more photos are asked about."
         for species in sorted(options.untold)
     ]
+    missing = [name for name in (system.calibrations if system else ()) if name not in options.further]
+    warnings += [
+        f"The recipe asks for a calibration {name}, which was not given (--calibration {name}=METADATA): the first one stands in for it."
+        for name in missing
+    ]
     warnings += [
         f"The search for the fusion weights of {name} stopped at its limit of evaluations, before it converged."
         for name, each in {**{name: each for name, (each, _) in parts.items()}, ANY_OTHER: generic}.items()
@@ -193,4 +198,8 @@ def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: i
     }
     if search := parts.fusion.search:
         facts["weight_search"] = {"evaluations": search.evaluations, "converged": search.converged}
+    if parts.entry.fitted:
+        facts["fitted"] = dict(parts.entry.fitted)
+    if parts.entry.further:
+        facts["further_calibrations"] = sorted(parts.entry.further)
     return SpeciesFit(name, entry, band, parts, borrows, facts)

@@ -8,20 +8,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.decide.calibration import Entry, WeightedMean
+from reid_edge.decide.calibration import Calibrator, Entry, Fusion, WeightedMean
 from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import confidence_of
 from reid_edge_calibration.calibrators import FittedCalibrator, fit_isotonic
-from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, FittedEntry, cross_fit, folds_of, with_calibrators
+from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, FittedEntry, cross_fit, fit_score, folds_of, with_calibrators
 from reid_edge_calibration.evidence import FittedEvidence, fused_alone
 from reid_edge_calibration.fusion.choice import ChosenFusion
+from reid_edge_calibration.fusion.grids import fit_grids
+from reid_edge_calibration.fusion.network import fit_network
 from reid_edge_calibration.fusion.pooling import ChosenPooling
 from reid_edge_calibration.fusion.powell import WeightSearch, search_weights
 from reid_edge_calibration.identity import fit_identity, fit_unknown
-from reid_edge_calibration.judging import held_out_answers
+from reid_edge_calibration.judging import geomean_of, held_out_answers
 from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.threshold import choose_threshold
+from reid_edge_calibration.threshold import best_threshold, choose_threshold
 from reid_edge_calibration.trials import BEST_PHOTO, Pairs, TrialPlan, Trials
 
 
@@ -44,12 +46,12 @@ def fit_system_entry(
     fold = folds_of(pairs, tables, seed)
     calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
     filled = cross_fit(pairs, fold, ["isotonic"] * len(names))
-    search = _search_weights(recipe, names, pairs, filled, seed)
-    weights = dict.fromkeys(names, 0.0) | dict(search.fusion.weights) if search else dict.fromkeys(names, 1 / len(names))
+    fusion, search = _open_fusion(recipe, names, pairs, filled, seed)
+    further = FurtherCalibrations(names, tables, fold, options.further)
     share = 0.5 if len(tables) > 1 else None
     entry = Entry(
         calibrators={name: each.calibrator for name, each in calibrators.items()},
-        fusion=WeightedMean(weights),
+        fusion=fusion,
         pooling=BEST_PHOTO,
         evidence=fused_alone(names),
         identity=calibrators[names[0]].calibrator,  # replaced below, once there are trials
@@ -57,12 +59,24 @@ def fit_system_entry(
         threshold=0.5,
         ask_low=0.5,
         ask_high=0.5,
+        further=further.fit(None),
     )
-    by_fold = {held: with_calibrators(entry, pairs, fold, held) for held in np.unique(fold)}
-    trials = _trials(pairs, tables, recipe, {person: by_fold[fold[person]] for person in range(len(fold))})
-    threshold = _threshold(recipe, "" if any_species or len(tables) > 1 else tables[0].species, trials, seed)
+    by_fold = {held: replace(with_calibrators(entry, pairs, fold, held), further=further.fit(held)) for held in np.unique(fold)}
+    species = "" if any_species or len(tables) > 1 else tables[0].species
+
+    def answer(fitted: Mapping[str, float]) -> Trials:
+        entries = {held: replace(each, fitted=fitted) for held, each in by_fold.items()}
+        return _trials(pairs, tables, recipe, {person: entries[fold[person]] for person in range(len(fold))})
+
+    def geomean(fitted: Mapping[str, float]) -> float:
+        return geomean_at(answer(fitted), fixed_threshold(recipe, species))
+
+    fitted = fit_grids(recipe, [table.species for table in tables], geomean)
+    trials = answer(fitted)
+    threshold = _threshold(recipe, species, trials, seed)
     entry = replace(
         entry,
+        fitted=fitted,
         identity=fit_identity(trials, share),
         unknown=fit_unknown(trials, share),
         threshold=threshold,
@@ -74,7 +88,7 @@ def fit_system_entry(
         entry,
         pairs,
         calibrators,
-        ChosenFusion("weights" if search else "recipe", entry.fusion, pairs.fuse(filled, entry.fusion), {}, search),
+        ChosenFusion(_kind(recipe), entry.fusion, pairs.fuse(filled, entry.fusion), {}, search),
         ChosenPooling("best photo", BEST_PHOTO, {}),
         FittedEvidence(entry.evidence, trials.score, "the confidence of the recipe's last step", {}),
         trials,
@@ -92,28 +106,81 @@ def _isotonic(pairs: Pairs, column: int) -> FittedCalibrator:
     return FittedCalibrator(calibrator, "isotonic", {}, calibrator(raw))
 
 
-def _search_weights(
+def _kind(recipe: Recipe) -> str:
+    fits = {fuse.fit for fuse in recipe.fuse}
+    return "weights" if "powell" in fits else "network" if "network" in fits else "recipe"
+
+
+def _open_fusion(
     recipe: Recipe, names: Sequence[str], pairs: Pairs, filled: NDArray[np.float64], seed: int
-) -> WeightSearch | None:
-    """The weights of the scores of the recipe's fusion that leaves them to be fitted; None where there is none."""
-    open_one = next((fuse for fuse in recipe.fuse if fuse.fit == "powell"), None)
+) -> tuple[Fusion, WeightSearch | None]:
+    """The fusion whose weights, or whose network, the recipe leaves to be fitted, and how its weights were found; else equal weights."""
+    open_one = next((fuse for fuse in recipe.fuse if fuse.fit in ("powell", "network")), None)
     if open_one is None:
-        return None
+        return WeightedMean(dict.fromkeys(names, 1 / len(names))), None
     taken = [name for name in names if any(name in group.scores for group in open_one.groups)]
     columns = [names.index(name) for name in taken]
     part = replace(pairs, raw=pairs.raw[..., columns], learnt=pairs.learnt[..., columns])
     everybody = np.ones(pairs.individual.max() + 1, bool)
-    return search_weights(taken, part, TrialPlan(part), filled[..., columns], everybody, seed)
+    if open_one.fit == "powell":
+        search = search_weights(taken, part, TrialPlan(part), filled[..., columns], everybody, seed)
+        return WeightedMean(dict.fromkeys(names, 0.0) | dict(search.fusion.weights)), search
+    network = fit_network(taken, part, TrialPlan(part), filled[..., columns], everybody, seed)
+    nothing = (0.0,) * len(network.out)
+    hidden = {name: network.hidden.get(name, nothing) for name in names}
+    return replace(network, hidden=hidden, typical={name: network.typical.get(name, 0.0) for name in names}), None
+
+
+def fixed_threshold(recipe: Recipe, species: str) -> float | None:
+    """The recipe's own for this species; None where it is to be fitted."""
+    decide = recipe.decide
+    return decide.species.get(species.lower(), decide.threshold) if decide else None
+
+
+def geomean_at(trials: Trials, threshold: float | None) -> float:
+    """GeoMean of trials at a threshold; at the best one where None."""
+    if threshold is None:
+        return best_threshold(trials)[1]
+    known = trials.score >= threshold
+    return geomean_of(trials, np.where(trials.known, trials.right & known, ~known))
 
 
 def _threshold(recipe: Recipe, species: str, trials: Trials, seed: int) -> float:
     """The recipe's own, or the one with the best GeoMean on the trials."""
-    decide = recipe.decide
-    if decide is not None and species.lower() in decide.species:
-        return decide.species[species.lower()]
-    if decide is not None and decide.threshold is not None:
-        return decide.threshold
-    return choose_threshold(trials, seed)
+    fixed = fixed_threshold(recipe, species)
+    return choose_threshold(trials, seed) if fixed is None else fixed
+
+
+class FurtherCalibrations:
+    """Calibrators of the same scores, fitted on other labels: of the same species where there are some, else of all."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        tables: Sequence[ScoreTable],
+        fold: NDArray[np.int64],
+        further: Mapping[str, Sequence[ScoreTable]],
+    ) -> None:
+        self._names = names
+        ours = {table.species for table in tables}
+        asked = [(table.species, name) for table in tables for name in table.query_identity]
+        fold_of = dict(zip(asked, fold[Pairs.of(tables).individual], strict=True))
+        self._parts: dict[str, tuple[Pairs, NDArray[np.int64]]] = {}
+        for calibration, its in further.items():
+            chosen = [table for table in its if table.species in ours] or list(its)
+            pairs = Pairs.of(chosen)
+            folds = np.array([fold_of.get((table.species, name), -1) for table in chosen for name in table.query_identity])
+            self._parts[calibration] = pairs, folds[pairs.query]
+
+    def fit(self, held: int | None) -> dict[str, dict[str, Calibrator]]:
+        """By calibration and score, on all pairs but those of the individuals of this fold; None for all."""
+        return {
+            calibration: {
+                name: fit_score(pairs, column, np.ones(len(fold), bool) if held is None else fold != held, "isotonic")
+                for column, name in enumerate(self._names)
+            }
+            for calibration, (pairs, fold) in self._parts.items()
+        }
 
 
 def _trials(pairs: Pairs, tables: Sequence[ScoreTable], recipe: Recipe, entry_of: Mapping[int, Entry]) -> Trials:

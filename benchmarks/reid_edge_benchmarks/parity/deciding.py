@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reid_edge.recipe import Recipe
@@ -11,6 +11,8 @@ from reid_edge.recipe.stages import Agree, Fuse
 
 Scores = Mapping[str, float]
 """The scores of one candidate photo by name; one that was not computed is not there."""
+Network = Callable[[Scores, Collection[str]], float]
+"""From the calibrated scores of one candidate, and the names of those that were computed for any, its fused score."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def decide(
     recipe: Recipe,
     weights: Scores | None,
     species: str,
+    network: Network | None = None,
 ) -> ReferenceAnswer:
     """Fuse and take the recipe's steps.
 
@@ -57,11 +60,12 @@ def decide(
         recipe: fusions and steps.
         weights: of single scores, where a fusion leaves them to be fitted.
         species: of the query.
+        network: where a fusion leaves one to be fitted.
     """
     if not owners:
         return ReferenceAnswer(None, 0.0, {})
     learnt = {name for scores in raw for name in scores}
-    fused = {fuse.name: _fused(fuse, raw, calibrated, learnt, weights) for fuse in recipe.fuse}
+    fused = {fuse.name: _fused(fuse, raw, calibrated, learnt, weights, network) for fuse in recipe.fuse}
     first = fused[recipe.fuse[0].name]
     answer = _opinion(dict(enumerate(first)), owners)
     for step in recipe.step:
@@ -106,9 +110,16 @@ def _opinion(told: Mapping[int, float], owners: Sequence[str]) -> Opinion:
 
 
 def _fused(
-    fuse: Fuse, raw: Sequence[Scores], calibrated: Sequence[Scores], learnt: set[str], weights: Scores | None
+    fuse: Fuse,
+    raw: Sequence[Scores],
+    calibrated: Sequence[Scores],
+    learnt: set[str],
+    weights: Scores | None,
+    network: Network | None,
 ) -> list[float]:
     """Of each candidate the weighted mean of the groups' means; a score that was computed for no candidate is left out."""
+    if fuse.fit == "network" and network is not None:
+        return [network(probability, learnt) for probability in calibrated]
     parts: list[tuple[str, float, bool]] = []
     for group in fuse.groups:
         there = [name for name in group.scores if name in learnt]

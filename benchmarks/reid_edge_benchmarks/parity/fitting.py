@@ -6,22 +6,28 @@ starts and limits, and the rule that picks a threshold from trials.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.decide.calibration.fusion import NEAREST_TO_CERTAIN
+from reid_edge.decide.fitted import with_fitted
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Fuse
 from reid_edge_benchmarks.parity.calibrating import IsotonicCurve
-from reid_edge_benchmarks.parity.deciding import ReferenceAnswer, decide
+from reid_edge_benchmarks.parity.deciding import Network, ReferenceAnswer, decide
 from reid_edge_calibration.checks import shortage
 from reid_edge_calibration.entry import folds_of
+from reid_edge_calibration.fusion.grids import fit_grids
+from reid_edge_calibration.fusion.network import fit_network
 from reid_edge_calibration.fusion.powell import powell
 from reid_edge_calibration.score_table import ScoreTable
+from reid_edge_calibration.system import fixed_threshold, geomean_at
 from reid_edge_calibration.threshold import best_threshold, choose_threshold
-from reid_edge_calibration.trials import Pairs, Trials
+from reid_edge_calibration.trials import Pairs, TrialPlan, Trials
 
 Curves = Mapping[str, IsotonicCurve]
 
@@ -34,15 +40,19 @@ class ReferenceEntry:
         curves: by score.
         weights: of single scores, where a fusion of the recipe leaves them open; else None.
         threshold: known from this confidence on.
+        network: the fused score by a network, where a fusion of the recipe leaves one to be fitted; else None.
+        fitted: weights and limits that the recipe leaves to be fitted, see `reid_edge.decide.fitted`.
     """
 
     curves: Curves
     weights: Mapping[str, float] | None
     threshold: float
+    network: Network | None = None
+    fitted: Mapping[str, float] = field(default_factory=dict)
 
     def answer(self, raw: NDArray[np.float64], owners: Sequence[str], recipe: Recipe, species: str) -> ReferenceAnswer:
         """The answer to one query from the raw scores [B, S] of its shortlist."""
-        return _answer(raw, owners, recipe, self.curves, self.weights, species)
+        return _answer(raw, owners, with_fitted(recipe, self.fitted), self.curves, self.weights, species, self.network)
 
 
 def fit_reference(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> dict[str, ReferenceEntry]:
@@ -68,8 +78,48 @@ def _fit(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> ReferenceEn
     held_out = {held: _curves(pairs, names, fold[pairs.individual[pairs.query]] != held) for held in np.unique(fold)}
     open_one = next((fuse for fuse in recipe.fuse if fuse.fit == "powell"), None)
     weights = _weights(open_one, names, pairs, fold, held_out, seed) if open_one else None
-    trials = _trials(pairs, tables, recipe, weights, [held_out[fold[each]] for each in pairs.individual])
-    return ReferenceEntry(_curves(pairs, names, everybody), weights, _threshold(recipe, tables, trials, seed))
+    network = _network(recipe, names, pairs, fold, held_out, seed)
+    curves = [held_out[fold[each]] for each in pairs.individual]
+    species = tables[0].species if len(tables) == 1 else ""
+
+    def answered(fitted: Mapping[str, float]) -> Trials:
+        return _trials(pairs, tables, with_fitted(recipe, fitted), weights, curves, network)
+
+    fitted = fit_grids(
+        recipe,
+        [table.species for table in tables],
+        lambda values: geomean_at(answered(values), fixed_threshold(recipe, species)),
+    )
+    threshold = _threshold(recipe, tables, answered(fitted), seed)
+    return ReferenceEntry(_curves(pairs, names, everybody), weights, threshold, network, fitted)
+
+
+def _network(
+    recipe: Recipe, names: Sequence[str], pairs: Pairs, fold: NDArray[np.int64], held_out: Mapping[int, Curves], seed: int
+) -> Network | None:
+    """The network that a fusion leaves to be fitted: the runtime's training on the reference's scores, its units added up one by one."""
+    fuse = next((fuse for fuse in recipe.fuse if fuse.fit == "network"), None)
+    if fuse is None:
+        return None
+    taken, filled = _held_out_scores(fuse, names, pairs, fold, held_out)
+    columns = [names.index(name) for name in taken]
+    part = replace(pairs, raw=pairs.raw[..., columns], learnt=pairs.learnt[..., columns])
+    everybody = np.ones(pairs.individual.max() + 1, bool)
+    fitted = fit_network(taken, part, TrialPlan(part), part.with_stand_ins(filled), everybody, seed)
+
+    def fused(probability: Mapping[str, float], learnt: Collection[str]) -> float:
+        odds = {name: _log_odds(probability[name]) if name in learnt else fitted.typical[name] for name in taken}
+        logit = fitted.bias
+        for unit, out in enumerate(fitted.out):
+            logit += out * math.tanh(fitted.hidden_bias[unit] + sum(odds[name] * fitted.hidden[name][unit] for name in taken))
+        return 1 / (1 + math.exp(-logit))
+
+    return fused
+
+
+def _log_odds(probability: float) -> float:
+    kept = min(max(probability, NEAREST_TO_CERTAIN), 1 - NEAREST_TO_CERTAIN)
+    return math.log(kept / (1 - kept))
 
 
 def _curves(pairs: Pairs, names: Sequence[str], chosen: NDArray[np.bool_]) -> Curves:
@@ -98,6 +148,7 @@ def _answer(
     curves: Curves,
     weights: Mapping[str, float] | None,
     species: str,
+    network: Network | None = None,
 ) -> ReferenceAnswer:
     names = recipe.score_names
     nearest_first = np.argsort(-raw[:, names.index(recipe.retrieve.embedding)], kind="stable")
@@ -106,16 +157,21 @@ def _answer(
     filled = np.where(np.isnan(raw), -np.inf, raw)
     columns = [curves[name](filled[:, place]) for place, name in enumerate(names)]
     calibrated = [dict(zip(names, map(float, row), strict=True)) for row in zip(*columns, strict=True)]
-    return decide(there, calibrated, owners, recipe, weights, species)
+    return decide(there, calibrated, owners, recipe, weights, species, network)
 
 
 def _trials(
-    pairs: Pairs, tables: Sequence[ScoreTable], recipe: Recipe, weights: Mapping[str, float] | None, curves: Sequence[Curves]
+    pairs: Pairs,
+    tables: Sequence[ScoreTable],
+    recipe: Recipe,
+    weights: Mapping[str, float] | None,
+    curves: Sequence[Curves],
+    network: Network | None,
 ) -> Trials:
     """Every query in the gallery as it is, and where it was scored so in the one without its individual.
 
     Args:
-        pairs, tables, recipe, weights: see the others here.
+        pairs, tables, recipe, weights, network: see the others here.
         curves: per query, which did not see its individual.
     """
     rows: list[tuple[int, bool, float, bool]] = []
@@ -126,7 +182,7 @@ def _trials(
             if removed and not len(mine):
                 continue
             owners, species = [str(each) for each in pairs.candidate[mine]], tables[pairs.species[query]].species
-            answer = _answer(pairs.raw[int(removed), mine], owners, recipe, curves[query], weights, species)
+            answer = _answer(pairs.raw[int(removed), mine], owners, recipe, curves[query], weights, species, network)
             rows.append((query, removed, answer.confidence, not removed and answer.identity == str(individual)))
     query, removed, score, right = (np.array(column) for column in zip(*rows, strict=True))
     known = ~removed & pairs.known[query]
@@ -137,14 +193,7 @@ def _weights(
     fuse: Fuse, names: Sequence[str], pairs: Pairs, fold: NDArray[np.int64], held_out: Mapping[int, Curves], seed: int
 ) -> dict[str, float]:
     """The weights with the best GeoMean at its best threshold, from equal ones and from random ones on."""
-    taken = [name for name in names if any(name in group.scores for group in fuse.groups)]
-    of_pair = fold[pairs.individual[pairs.query]]
-    filled = np.empty((*pairs.raw.shape[:2], len(taken)))
-    for place, name in enumerate(taken):
-        raw = pairs.raw[..., names.index(name)]
-        for held in np.unique(of_pair):
-            test = of_pair == held
-            filled[:, test, place] = held_out[held][name](np.where(np.isnan(raw[:, test]), -np.inf, raw[:, test]))
+    taken, filled = _held_out_scores(fuse, names, pairs, fold, held_out)
     columns = [names.index(name) for name in taken]
     learnt, compared = pairs.learnt[..., columns], ~np.isnan(pairs.raw[..., columns]).all(axis=2)
 
@@ -180,3 +229,18 @@ def _best_photos(pairs: Pairs, fused: NDArray[np.float64]) -> Trials:
         removed,
         pairs.quality[query],
     )
+
+
+def _held_out_scores(
+    fuse: Fuse, names: Sequence[str], pairs: Pairs, fold: NDArray[np.int64], held_out: Mapping[int, Curves]
+) -> tuple[list[str], NDArray[np.float64]]:
+    """The scores of a fusion, and of all pairs their probabilities [2, P, S] by curves that did not see the query's individual."""
+    taken = [name for name in names if any(name in group.scores for group in fuse.groups)]
+    of_pair = fold[pairs.individual[pairs.query]]
+    filled = np.empty((*pairs.raw.shape[:2], len(taken)))
+    for place, name in enumerate(taken):
+        raw = pairs.raw[..., names.index(name)]
+        for held in np.unique(of_pair):
+            test = of_pair == held
+            filled[:, test, place] = held_out[held][name](np.where(np.isnan(raw[:, test]), -np.inf, raw[:, test]))
+    return taken, filled

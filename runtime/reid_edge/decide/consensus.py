@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reid_edge.decide.calibration import Entry, WeightedMean
+from reid_edge.decide.calibration import Calibrator, Entry, FusionNetwork, WeightedMean
 from reid_edge.decide.calibration.identities import IdentityScores
+from reid_edge.decide.fitted import with_fitted
 from reid_edge.errors import PackError
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.species import applies_to
@@ -61,7 +62,7 @@ def score_by_recipe(
     raw = np.asarray(raw, np.float64)
     if not len(raw):
         return IdentityScores(raw, (), (), np.empty(0), np.empty(0))
-    filled = _calibrated(raw, entry)
+    recipe, filled = with_fitted(recipe, entry.fitted), _calibrated(raw, entry.calibrators)
     fused = {fuse.name: fuse_scores(raw, filled, fuse, recipe, entry) for fuse in recipe.fuse}
     sources = {**dict(zip(recipe.score_names, raw.T, strict=True)), **fused}
     first = fused[recipe.fuse[0].name]
@@ -93,7 +94,8 @@ def fuse_scores(
         calibrated: [B, S], the calibrators' values, that of minus infinity where raw is NaN.
         fuse: which scores, how weighted.
         recipe: names the columns and the shortlist's embedding.
-        entry: its fusion has the weights of single scores where the recipe leaves them to be fitted.
+        entry: its fusion has the weights of single scores, or the network, where the recipe leaves them to be fitted; and it has the
+            further calibrators that a group asks for. Where it has none of that name, the others stand in.
 
     Returns:
         float64 [B] in [0, 1]; NaN of photos that the fusion does not look at, since they are not among its nearest `candidates`; 0 of
@@ -108,11 +110,17 @@ def fuse_scores(
     for group in fuse.groups:
         columns = [column for name in group.scores if learnt[column := names.index(name)]]
         values = calibrated if group.calibrated else as_they_are
+        if group.calibration in entry.further:
+            values = _calibrated(raw, entry.further[group.calibration])
         for column in columns:
             weight = _fitted(entry, names[column]) if fuse.fit == "powell" else group.weight / len(columns)
             total += weight * values[:, column]
             weights += weight
     fused = np.clip(total / weights, 0, 1) if weights > 0 else total
+    if fuse.fit == "network" and weights > 0:
+        if not isinstance(entry.fusion, FusionNetwork):
+            raise _not_fitted()
+        fused = entry.fusion(calibrated, learnt)
     if 0 < fuse.candidates < len(raw):
         cosine = raw[:, names.index(recipe.retrieve.embedding)]
         fused[np.argsort(-cosine, kind="stable")[fuse.candidates :]] = np.nan
@@ -140,15 +148,19 @@ def _gate(step: Gate, answer: Vote, source: Vote) -> Vote:
     return Vote(None, 0.0) if source.confidence < step.limit else answer
 
 
-def _calibrated(raw: NDArray[np.float64], entry: Entry) -> NDArray[np.float64]:
+def _calibrated(raw: NDArray[np.float64], calibrators: Mapping[str, Calibrator]) -> NDArray[np.float64]:
     columns = np.where(np.isnan(raw), -np.inf, raw).T
-    return np.stack([curve(column) for curve, column in zip(entry.calibrators.values(), columns, strict=True)], axis=1)
+    return np.stack([curve(column) for curve, column in zip(calibrators.values(), columns, strict=True)], axis=1)
 
 
 def _fitted(entry: Entry, score: str) -> float:
     if not isinstance(entry.fusion, WeightedMean):
-        raise PackError("The recipe's weights are fitted ones, which the calibration does not have.", "Calibrate the pack again.")
+        raise _not_fitted()
     return entry.fusion.weights[score]
+
+
+def _not_fitted() -> PackError:
+    return PackError("The recipe's weights are fitted ones, which the calibration does not have.", "Calibrate the pack again.")
 
 
 def _best_photos(scores: NDArray[np.float64], owners: Sequence[str]) -> Mapping[str, int]:

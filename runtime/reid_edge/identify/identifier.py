@@ -18,6 +18,7 @@ from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.doubt import DoubtCheck, is_left_out, without_score
 from reid_edge.decide.early_exit import EarlyExitCheck
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds, random_warning
+from reid_edge.decide.fitted import open_values
 from reid_edge.decide.ranking import Ranker
 from reid_edge.decide.verdict import judge
 from reid_edge.describe.description import DescribedAnimal, Describer
@@ -68,6 +69,9 @@ class Identifier:
                 f"{CALIBRATION} is made for the scores {', '.join(model.scores)}, the recipe has {', '.join(self.recipe.score_names)}.",
                 "Calibrate the pack again.",
             )
+        known = {value.key for value in open_values(self.recipe)}
+        if any(key not in known for entry in (*model.species.values(), model.generic) for key in entry.fitted):
+            raise PackError(f"{CALIBRATION} is made for other steps than the recipe's.", "Calibrate the pack again.")
         others = tuple(name for name in model.scores if name != self.recipe.costly_score)
         if self.recipe.costly_score and (model.before is None or model.before.scores != others):
             raise PackError(

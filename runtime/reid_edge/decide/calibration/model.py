@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -34,6 +34,8 @@ class Entry:
             right individual is often in the gallery and not found.
         threshold: evidence from which the answer is `known`.
         ask_low, ask_high: evidence between which the data cannot tell, and a person is asked; they enclose the threshold.
+        further: by the name of a calibration that the recipe asks for beside, calibrators that were fitted on other labels.
+        fitted: weights and limits that the recipe leaves to be fitted, see `reid_edge.decide.fitted.open_values`.
     """
 
     calibrators: Annotated[Mapping[str, Calibrator], PER_SCORE]
@@ -45,6 +47,8 @@ class Entry:
     threshold: float
     ask_low: float
     ask_high: float
+    further: Mapping[str, Annotated[Mapping[str, Calibrator], PER_SCORE]] = field(default_factory=dict)
+    fitted: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.ask_low <= self.threshold <= self.ask_high <= 1:
