@@ -45,7 +45,7 @@ def group_figures(discovery: Discovery, truth: Truth) -> dict[str, Any]:
     figures = figures_of(labels[new], truth[new])
     held = {each.name for each in discovery.seen if each.name}
     known = new & np.isin(truth, sorted(held))
-    if held:
+    if held and new.any():
         named = _names(discovery, labels)
         figures["right_name"] = float(np.mean(named[known] == truth[known])) if known.any() else None
         figures["wrong_name"] = float(np.mean((named[new] != "") & (named[new] != truth[new])))
@@ -63,7 +63,7 @@ def questions_to_purity(compared: ComparedSet) -> dict[str, Any]:
     discovery, truth = compared.discovery, _truth_of(compared.discovery, compared.truth)
     answers: list[PersonsAnswer] = []
     asked: set[tuple[str, str]] = set()
-    at_a_time = max(1, len(compared.truth) // 200)
+    at_a_time = max(1, len(compared.truth) // 100)
     course = []
     while True:
         reading = discovery.reading(answers)

@@ -17,7 +17,7 @@ from reid_edge.discover.pair_model import EVIDENCE, DiscoveryModel, standing_out
 from reid_edge_benchmarks.discovery.photos import ComparedSet
 
 _DRAWS = 12  # parts of each set that the rule to stop is chosen on
-_SHARE = 0.7  # of the individuals in each part
+_SHARE = 0.7  # of the individuals in each part; the whole set counts as much as all of its parts together
 _STEPS = np.arange(-4.0, 2.01, 0.1)
 
 
@@ -39,8 +39,9 @@ def fit_model(sets: Sequence[ComparedSet], seed: int = 0) -> DiscoveryModel:
         data={"sets": [each.name for each in sets], "photos": [len(each.truth) for each in sets]},
     )
     parts = [part for each in sets for part in _parts(each, model, seed)]
-    scores = [np.mean([_rand(part, float(least)) for part in parts]) for least in _STEPS]
-    return replace(_with_join_odds(model, parts), least=round(float(_STEPS[int(np.argmax(scores))]), 2))
+    whole = [_part(each, model, np.arange(len(each.truth))) for each in sets]
+    scores = [sum(np.mean([_rand(part, float(least)) for part in some]) for some in (parts, whole)) for least in _STEPS]
+    return replace(_with_join_odds(model, [*parts, *whole]), least=round(float(_STEPS[int(np.argmax(scores))]), 2))
 
 
 def _pairs_of(each: ComparedSet) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -53,17 +54,18 @@ def _pairs_of(each: ComparedSet) -> tuple[NDArray[np.float32], NDArray[np.bool_]
 def _parts(each: ComparedSet, model: DiscoveryModel, seed: int) -> list[tuple[Grouping, NDArray[np.str_]]]:
     """Groupings of photos of some of the individuals, all joins made."""
     random, individuals = np.random.default_rng(seed), np.unique(each.truth)
-    rows, parts = each.discovery.rows(), []
-    for _ in range(_DRAWS):
-        chosen = random.choice(individuals, max(2, round(_SHARE * len(individuals))), replace=False)
-        places = np.flatnonzero(np.isin(each.truth, chosen))
-        constraints = constraints_of([each.discovery.seen[place] for place in places])
-        some = rows[np.ix_(places, range(2), places)]
-        copies = near_copies(some, constraints)
-        log_odds = model.pair_log_odds(standing_out_of(some, constraints.comparable))
-        joined = Constraints(tuple(copies), constraints.different, constraints.comparable)
-        parts.append((group(log_odds, joined, 0.0), each.truth[places]))
-    return parts
+    count = max(2, round(_SHARE * len(individuals)))
+    draws = (random.choice(individuals, count, replace=False) for _ in range(_DRAWS))
+    return [_part(each, model, np.flatnonzero(np.isin(each.truth, chosen))) for chosen in draws]
+
+
+def _part(each: ComparedSet, model: DiscoveryModel, places: NDArray[np.int64]) -> tuple[Grouping, NDArray[np.str_]]:
+    constraints = constraints_of([each.discovery.seen[place] for place in places])
+    rows = each.discovery.rows()[np.ix_(places, range(2), places)]
+    copies = near_copies(rows, constraints)
+    log_odds = model.pair_log_odds(standing_out_of(rows, constraints.comparable))
+    joined = Constraints(tuple(copies), constraints.different, constraints.comparable)
+    return group(log_odds, joined, 0.0), each.truth[places]
 
 
 def _rand(part: tuple[Grouping, NDArray[np.str_]], least: float) -> float:

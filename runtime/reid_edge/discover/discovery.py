@@ -76,7 +76,7 @@ class Discovery:
             ids = np.array([each.seen.sighting.id], np.int64)
             vectors.append(each.source.vectors(embedding, ids)[0])
             keypoints += [_copied(points.first(POINTS)) for points in each.source.keypoints(coarse.keypoints, ids)]
-        self.vectors = np.array(vectors, np.float32).reshape(len(ordered), -1)
+        self.vectors = np.stack(vectors) if vectors else np.empty((0, 1), np.float32)
         self._comparer = PhotoComparer(keypoints, self.vectors)
         self._rows = RowsFile(work, self._key(), len(ordered))
 

@@ -107,14 +107,15 @@ class _Agglomeration:
             second = int(mean[first].argmax())
             first, second = sorted((first, second))
             self._join(first, second, float(mean[first, second]))
+            changed = (mean[:, first] >= best) | (mean[:, second] >= best)
             mean[second], mean[:, second] = -np.inf, -np.inf
             row = np.full(len(mean), -np.inf)
             alive = np.zeros(len(mean), bool)
             alive[list(self._members)] = True
             possible = alive & (self._pairs[first] > 0) & ~self._apart[first]
             np.divide(self._sum[first], self._pairs[first], out=row, where=possible)
-            changed = (mean[:, first] >= best) | (row > best)
             mean[first], mean[:, first] = row, row
+            changed |= row > best
             changed[[first, second]] = True
             best[changed] = mean[changed].max(axis=1)
 

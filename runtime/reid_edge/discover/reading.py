@@ -16,6 +16,8 @@ from reid_edge.discover.report import Alone, DiscoveryReport, Group, Occasion, P
 from reid_edge.discover.time_place import TravelPrior
 
 _SURE, _UNSURE = 0.9, 0.1
+_WRONG_JOIN = 3.0
+"""A wrong join counts so many times a missing one: it hides an animal, where a missing join is offered again."""
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,12 @@ class Reading:
             probability = self._probability(join)
             strongest = self._strongest(join.first, join.second)
             photos = min(len(join.first), len(join.second))
-            effect = photos * 4 * probability * (1 - probability)
+            is_made = number < self.grouping.made
+            effect = photos * (_WRONG_JOIN * (1 - probability) if is_made else probability)
             if np.isinf(join.log_odds) or strongest is None or effect < 0.01:
                 continue
             groups = tuple(dict.fromkeys((name_of[strongest[0]], name_of[strongest[1]])))
-            kind: Literal["join", "split"] = "split" if number < self.grouping.made else "join"
+            kind: Literal["join", "split"] = "split" if is_made else "join"
             questions.append(Question(kind, self._pair(*strongest), groups, probability, photos, effect))
         return sorted(questions, key=lambda each: (-each.effect, each.pair.first.key, each.pair.second.key))
 

@@ -84,7 +84,7 @@ class Question:
         groups: whom the question is about.
         probability: that the two are one animal.
         photos: how many photos the answer moves at least.
-        effect: photos * 4 p (1 - p): what an answer is expected to settle.
+        effect: how many photos the answer is expected to move, photos * p of a join, three times photos * (1 - p) of a split.
     """
 
     kind: Literal["join", "split"]
