@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.matching.distinctive import distinctive_scores
+from reid_edge.compare.matching.first_look import match_first_look
 from reid_edge.compare.matching.pair_scores import Comparable, highest_score, match_pairs, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
 from reid_edge.compare.selection import Selection
@@ -102,12 +103,10 @@ class Comparer:
             vectors = {name: self.source.vectors(name, ids) for name in recipe.embedding_names}
             for name, each in vectors.items():
                 raw[:, names.index(name)] = each @ features.vectors[name]
-        with timings.stage("load"):
-            stored = _Stored.of(ids, self.source, recipe)
+        stored = _Stored(self.source, ids)
         comparer = self if self.kept is not None else self.keeping_matches()  # matchers of one setting share their matches
         for match in recipe.match:
-            with timings.stage(match.name):
-                comparer._match(match, features, stored, comparison, may_stop)
+            comparer._match(match, features, stored, comparison, may_stop, timings)
         for rerank in recipe.rerank:
             with timings.stage(rerank.name):
                 vector = features.vectors[rerank.embedding]
@@ -122,47 +121,64 @@ class Comparer:
                     )
         return comparison
 
-    def _match(self, match: Match, features: Features, stored: _Stored, comparison: Comparison, may_stop: MayStop | None) -> None:
+    def _match(
+        self,
+        match: Match,
+        features: Features,
+        stored: _Stored,
+        comparison: Comparison,
+        may_stop: MayStop | None,
+        timings: Timings,
+    ) -> None:
         """Run one matcher, batch by batch where it may stop between."""
-        if match.in_doubt and may_stop and may_stop(comparison, comparison.score_names.index(match.name), {}):
-            return
-        early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
+        if match.in_doubt and may_stop:
+            with timings.stage(match.name):
+                if may_stop(comparison, comparison.score_names.index(match.name), {}):
+                    return
         rows = self._rows_to_match(match, comparison)
+        with timings.stage("load"):
+            stored.read(match, rows if match.count == "inliers" else self._not_kept(match, rows, stored))
+        early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
         size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))
-        for start in range(0, len(rows), size):
-            self._score(match, rows[start : start + size], features, stored, comparison)
-            left = rows[start + size :]
-            if early and may_stop and left:
-                ceilings = _ceilings(match, _highest_scores(match, left, features, stored), early, comparison)
-                if may_stop(comparison, comparison.score_names.index(match.name), ceilings):
-                    break
+        with timings.stage(match.name):
+            for start in range(0, len(rows), size):
+                self._score(match, rows[start : start + size], features, stored, comparison)
+                left = rows[start + size :]
+                if early and may_stop and left:
+                    ceilings = _ceilings(match, _highest_scores(match, left, features, stored), early, comparison)
+                    if may_stop(comparison, comparison.score_names.index(match.name), ceilings):
+                        break
 
     def _score(self, match: Match, rows: list[int], features: Features, stored: _Stored, comparison: Comparison) -> None:
         """Match these rows of the shortlist and enter their scores."""
-        of_pictures = match.rules.pictures
-        query = (features.pictures if of_pictures else features.keypoints)[match.keypoints]
-        shortlisted = (stored.pictures if of_pictures else stored.keypoints)[match.keypoints]
-        candidates = [shortlisted[row] for row in rows]
-        found = self._matches(match, query, candidates, [int(comparison.sighting_ids[row]) for row in rows])
+        query = (features.pictures if match.rules.pictures else features.keypoints)[match.keypoints]
+        found = self._matches(match, query, rows, stored)
         if match.count == "distinctive":
             scores = list(distinctive_scores(len(query), found, [comparison.owners[row] for row in rows]))
-        else:
+        elif match.count == "inliers":
+            candidates = stored.candidates(match, rows)
             scores = [pair_score(match, query, *pair) for pair in zip(candidates, found, strict=True)]
+        else:
+            scores = [pair_score(match, query, query, each) for each in found]
         comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
         comparison.raw[rows, comparison.score_names.index(match.name)] = scores
 
-    def _matches(self, match: Match, query: Comparable, candidates: list[Comparable], sighting_ids: list[int]) -> list[Matches]:
+    def _matches(self, match: Match, query: Comparable, rows: list[int], stored: _Stored) -> list[Matches]:
         """The matches with these candidates, computed where they are not kept."""
         kept = self.kept if self.kept is not None else {}
-        keys = [
-            (match.keypoints, match.matcher, match.network, match.min_score, match.points, sighting) for sighting in sighting_ids
-        ]
-        missing = [place for place, key in enumerate(keys) if key not in kept]
-        if missing:
-            some = [_best_points(candidates[place], match.points) for place in missing]
+        missing = self._not_kept(match, rows, stored)
+        if missing and match.is_first_look and isinstance(query, Keypoints):
+            found = match_first_look(query.first(match.points).descriptors, stored.first(match, missing), match.min_score)
+        elif missing:
+            some = [_best_points(candidate, match.points) for candidate in stored.candidates(match, missing)]
             found = match_pairs(match, _best_points(query, match.points), some, self.recipe, self.networks)
-            kept.update(zip((keys[place] for place in missing), found, strict=True))
-        return [kept[key] for key in keys]
+        if missing:
+            kept.update(zip((_key(match, stored, row) for row in missing), found, strict=True))
+        return [kept[_key(match, stored, row)] for row in rows]
+
+    def _not_kept(self, match: Match, rows: list[int], stored: _Stored) -> list[int]:
+        kept = self.kept or {}
+        return [row for row in rows if _key(match, stored, row) not in kept]
 
     def _rows_to_match(self, match: Match, comparison: Comparison) -> list[int]:
         """Rows of the shortlist that this matcher sees: all, or the best by an earlier score."""
@@ -186,23 +202,41 @@ class Comparer:
         return classify(vector, labels, self.networks[head.network].engine)
 
 
-@dataclass(frozen=True)
 class _Stored:
-    """What the gallery holds of the shortlist: by extraction, one set of keypoints or one picture per row."""
+    """What the gallery holds of the shortlist, read when a matcher first asks for a row of it."""
 
-    keypoints: Mapping[str, list[Keypoints]]
-    pictures: Mapping[str, list[NDArray[np.uint8]]]
+    def __init__(self, source: CandidateSource, ids: NDArray[np.int64]) -> None:
+        self.ids = ids
+        self._source = source
+        self._read: dict[tuple[str, bool, int], Comparable] = {}
 
-    @classmethod
-    def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe) -> _Stored:
-        looks = {match.keypoints for match in recipe.match if match.rules.pictures}
-        others = {match.keypoints for match in recipe.match} - looks
-        return cls({name: source.keypoints(name, ids) for name in others}, {name: source.pictures(name, ids) for name in looks})
+    def read(self, match: Match, rows: list[int]) -> None:
+        """Read what the matcher will see of these rows; a first look sees mapped descriptors, which need no reading."""
+        if not match.is_first_look:
+            self.candidates(match, rows)
+
+    def candidates(self, match: Match, rows: list[int]) -> list[Comparable]:
+        """The keypoints or the pictures that the matcher sees, one per row."""
+        keys = {row: (match.keypoints, match.rules.pictures, row) for row in rows}
+        missing = [row for row in rows if keys[row] not in self._read]
+        if missing:
+            read = self._source.pictures if match.rules.pictures else self._source.keypoints
+            self._read.update(zip((keys[row] for row in missing), read(match.keypoints, self.ids[missing]), strict=True))
+        return [self._read[keys[row]] for row in rows]
+
+    def first(self, match: Match, rows: list[int]) -> NDArray[np.int16]:
+        """Only the best descriptors, which are mapped."""
+        return self._source.first_descriptors(match.keypoints, self.ids[rows], match.points)
+
+
+def _key(match: Match, stored: _Stored, row: int) -> MatchKey:
+    return match.keypoints, match.matcher, match.network, match.min_score, match.points, int(stored.ids[row])
 
 
 def _highest_scores(match: Match, rows: list[int], features: Features, stored: _Stored) -> dict[int, float]:
     keypoints = features.keypoints[match.keypoints]
-    return {row: highest_score(match, keypoints, stored.keypoints[match.keypoints][row]) for row in rows}
+    candidates = zip(rows, stored.candidates(match, rows), strict=True)
+    return {row: highest_score(match, keypoints, each) for row, each in candidates if isinstance(each, Keypoints)}
 
 
 def _ceilings(match: Match, highest: dict[int, float], early: EarlyExit, comparison: Comparison) -> dict[int, float]:
