@@ -31,7 +31,12 @@ _SHOWN = 10
 
 
 @click.command(short_help="Group photos of unknown animals by individual.")
-@click.argument("source", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
+@click.argument("source", nargs=-1, type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--watched",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled.",
+)
 @click.option(
     "--gallery",
     "gallery_path",
@@ -76,6 +81,7 @@ _SHOWN = 10
 @click.option("--prefix", default="Animal", show_default=True, help="With --apply: names of new individuals, before a number.")
 def discover(
     source: tuple[Path, ...],
+    watched: Path | None,
     gallery_path: Path | None,
     work: Path,
     pack_name: str,
@@ -112,7 +118,10 @@ def discover(
     from reid_edge.name_time import NameTime
     from reid_edge.pack import find_pack, open_pack
 
-    paths = photo_files(source)
+    paths = [*photo_files(source), *(_waiting(watched, gallery_path) if watched else ())]
+    if not paths:
+        problem = f"No animal of {watched} waits for a person." if watched else "There are no photos to group."
+        raise UsageError(problem, "Name photos or folders.")
     facts = PhotoFacts(species, viewpoint, NameTime(time_from_name) if time_from_name else None)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     with ExitStack() as stack:
@@ -148,6 +157,19 @@ def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: Exi
 
     session = describe_missing(Session(Gallery.open(path, writable=False), identifier), path, pack_name)
     return stack.enter_context(session).gallery
+
+
+def _waiting(watched: Path, gallery_path: Path | None) -> list[Path]:
+    """The photos of a watch's animals that wait for a person, each once."""
+    from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
+    from reid_edge.watch.listing import listed_events
+
+    gallery = gallery_path if gallery_path is not None and gallery_path.exists() else None
+    with Ledger.read(watched / LEDGER_NAME) as ledger:
+        files = [
+            file for event in listed_events(ledger, True, gallery) for animal in event["animals"] for file in animal["files"]
+        ]
+    return [Path(file) for file in dict.fromkeys(files)]
 
 
 def _compare(discovery: Discovery) -> None:

@@ -81,3 +81,18 @@ def test_a_killed_run_is_continued_where_it_was(arguments, run_cli, environment)
     assert continued.returncode == 0
     assert "Continuing: 5 animals of 24 were compared before." in continued.stderr
     assert len(json.loads(continued.stdout)["groups"]) == 8
+
+
+def test_animals_of_a_watch_that_wait_for_a_person_are_grouped(run_cli, own_gallery, samples: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    shutil.copy(samples / "photos/trail_3.jpg", card)
+    shutil.copy(samples / "photos/trail_2.jpg", card)
+    words = ("--once", "--settle", "0s", "--gallery", own_gallery, "--out", tmp_path / "out", "--device", "cpu")
+    assert run_cli("watch", card, *words).returncode == 0
+    found = run_cli("discover", "--watched", tmp_path / "out", "--work", tmp_path / "work.sqlite", "--device", "cpu", "--json")
+    assert found.returncode == 0, found.stderr
+    assert [each["animal"]["photo"] for each in json.loads(found.stdout)["alone"]] == ["trail_3.jpg"]
+    nothing = run_cli("discover", "--work", tmp_path / "work.sqlite")
+    assert nothing.returncode == 2
+    assert "There are no photos to group." in nothing.stderr
