@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from reid_edge.errors import UsageError
+from reid_edge.recipe import Recipe
+from reid_edge.recipe.species import applies_to
 from reid_edge_calibration.calibrators.choice import FEWEST_POSITIVES
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.trials import Pairs, TrialPlan
@@ -33,10 +35,13 @@ def check_tables(tables: Sequence[ScoreTable]) -> None:
         raise UsageError("all photos show one individual.", "Add photos of others; the difference is what is learnt.")
 
 
-def shortage(tables: Sequence[ScoreTable]) -> str:
-    """What is missing for an entry of its own, or nothing."""
+def shortage(tables: Sequence[ScoreTable], recipe: Recipe | None = None) -> str:
+    """What is missing for an entry of its own, or nothing. A score that the recipe computes of other species only is not missed."""
     pairs = Pairs.of(tables)
     for column, name in enumerate(tables[0].score_names):
+        species = recipe.species_of(name) if recipe else ()
+        if not any(applies_to(species, table.species) for table in tables):
+            continue
         seen = ~np.isnan(pairs.raw[0, :, column]) & pairs.of_whole
         positives = int((pairs.same & seen).sum())
         if positives < FEWEST_POSITIVES:

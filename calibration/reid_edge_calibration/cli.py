@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reid_edge.cli.options import device_options
+from reid_edge.cli.options import device_options, random_option
 from reid_edge.errors import UsageError
 from reid_edge_calibration.labels.options import label_options
 from reid_edge_calibration.labels.request import LabelRequest
@@ -48,6 +48,7 @@ from reid_edge_calibration.labels.request import LabelRequest
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="Keep galleries and score tables in this folder and continue from them."
 )
+@random_option
 @device_options
 def calibrate(
     metadata: tuple[Path, ...],
@@ -60,6 +61,7 @@ def calibrate(
     report: Path | None,
     seed: int,
     keep: Path | None,
+    allow_random: bool,
     device: str,
     threads: int | None,
 ) -> None:
@@ -82,5 +84,15 @@ def calibrate(
         kept = Kept(keep or Path(temporary), Path(temporary) / "projected")
         kept.folder.mkdir(parents=True, exist_ok=True)
         calibrate_pack(
-            pack_name, metadata, out, replace(labels, seed=seed), max_wrong, fit_projection, report, kept, device, threads
+            pack_name,
+            metadata,
+            out,
+            replace(labels, seed=seed),
+            max_wrong,
+            fit_projection,
+            report,
+            kept,
+            device,
+            threads,
+            allow_random,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reid_edge.cli.progress import progress
+from reid_edge.decide.facts import random_warning
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.entry import FitOptions
@@ -40,6 +41,7 @@ def calibrate_pack(
     kept: Kept,
     device: str,
     threads: int | None,
+    allow_random: bool = False,
 ) -> None:
     """Read labels, score the pairs, fit, write the pack and the report, and say on the terminal what came of it.
 
@@ -53,15 +55,18 @@ def calibrate_pack(
         report: the HTML file to write, or None.
         kept: folders.
         device, threads: see `Identifier`.
+        allow_random: accept a pack with random weights, whose answers mean nothing.
 
     Raises:
         UsageError: labels that cannot be read, or too few of them.
         PackError, EngineError, GalleryError, StorageError: it cannot go on.
     """
-    pack = open_pack(find_pack(pack_name))
+    pack = open_pack(find_pack(pack_name), allow_random)
     refuse_place(out)
     sets = read_labelled_sets(metadata, labels, progress)
     notes = [note for labelled in sets for note in labelled.notes]
+    if warning := random_warning(pack):
+        notes.insert(0, warning)
     for note in notes:
         click.echo(f"note: {note}", err=True)
     identifier = Identifier(pack, device, threads)

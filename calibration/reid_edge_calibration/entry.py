@@ -21,6 +21,8 @@ from reid_edge_calibration.threshold import choose_threshold
 from reid_edge_calibration.trials import Pairs, TrialPlan, Trials
 
 FOLDS = 5
+NEVER_COMPUTED = Calibrator("linear", (0.0, 1.0), (0.0, 0.0))
+"""Of a score that the recipe computes of other species only."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,8 @@ def _fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) 
     """The calibrator of one score on the chosen pairs, or on all where the chosen ones have no positive or no negative."""
     if kind == "scaled":
         return _scaled(pairs.raw[0, :, column])
+    if np.isnan(pairs.raw[0, :, column]).all():
+        return NEVER_COMPUTED
     chosen = chosen & pairs.of_whole
     outcome = pairs.same[chosen & ~np.isnan(pairs.raw[0, :, column])]
     if outcome.all() or not outcome.any():

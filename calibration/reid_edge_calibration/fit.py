@@ -89,7 +89,7 @@ def fit_with_facts(
         UsageError: no tables or scores, tables that do not fit together, or too few pairs even in all tables together.
     """
     check_tables(tables)
-    missing = shortage(tables)
+    missing = shortage(tables, recipe)
     if missing:
         raise UsageError(f"the labelled photos cannot be calibrated on: {missing}.", "Add labelled photos of more individuals.")
     with threadpool_limits(1, "blas"):  # for these small matrices, threads wait for each other more than they work
@@ -119,12 +119,12 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
     warnings: list[str] = []
     parts: dict[str, tuple[FittedEntry, bool]] = {}
     for place, table in enumerate(tables):
-        missing = shortage([table])
+        missing = shortage([table], system)
         if missing:
             warnings.append(f"{table.species} has no calibration of its own and uses the generic one: {missing}.")
         elif table.species:  # photos that name no species are calibrated for by the generic entry
             own, others = fit(place, with_others=True), [other for other in everything if other != place and not system]
-            strangers = fit(*others) if others and not shortage([tables[other] for other in others]) else None
+            strangers = fit(*others) if others and not shortage([tables[other] for other in others], system) else None
             borrows = strangers is not None and not gain(own.trials, own.right, borrow(strangers, own).right, seed).convinces
             parts[table.species] = (borrow(generic, own) if borrows else own), borrows
     if len(tables) == 1 and tables[0].species:
@@ -136,6 +136,11 @@ def _fit(tables: Sequence[ScoreTable], seed: int, options: FitOptions, system: R
         f"The labels of {species or 'animals without a species'} do not say which photos were taken together (a column encounter or date): "
         "photos of one encounter are easier to match than an animal that is seen again, so more photos are asked about."
         for species in sorted(options.untold)
+    ]
+    warnings += [
+        f"The search for the fusion weights of {name} stopped at its limit of evaluations, before it converged."
+        for name, each in {**{name: each for name, (each, _) in parts.items()}, ANY_OTHER: generic}.items()
+        if each.fusion.search and not each.fusion.search.converged
     ]
     together = sure_enough([each.confidence for each, _ in parts.values()] or [generic.confidence], options.most_wrong)
     if all(table.species in options.untold for table in tables):
@@ -186,4 +191,6 @@ def _finished(name: str, parts: FittedEntry, borrows: bool, sure: float, seed: i
         "wrong_bound": round(band.bound, 4),
         "borrows": borrows,
     }
+    if search := parts.fusion.search:
+        facts["weight_search"] = {"evaluations": search.evaluations, "converged": search.converged}
     return SpeciesFit(name, entry, band, parts, borrows, facts)

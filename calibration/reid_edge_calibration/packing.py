@@ -42,5 +42,5 @@ def write_calibrated_pack(pack: Pack, model: CalibrationModel, out: Path) -> Pac
     text = model_to_json(model)
     read_calibration(text, CALIBRATION)  # what the runtime would refuse is not written
     files.append(NewFile(CALIBRATION, text.encode(), pack.manifest.licence, origin))
-    random = any(network.weights == "random" for network in pack.manifest.networks.values())  # allowed when it was opened
+    random = bool(pack.manifest.random_networks)  # allowed when it was opened
     return write_pack(out, pack.manifest, files, allow_random=random)

@@ -13,11 +13,11 @@ from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import confidence_of
 from reid_edge_calibration.calibrators import FittedCalibrator, fit_isotonic
-from reid_edge_calibration.entry import FitOptions, FittedEntry, cross_fit, folds_of, with_calibrators
+from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, FittedEntry, cross_fit, folds_of, with_calibrators
 from reid_edge_calibration.evidence import FittedEvidence, fused_alone
 from reid_edge_calibration.fusion.choice import ChosenFusion
 from reid_edge_calibration.fusion.pooling import ChosenPooling
-from reid_edge_calibration.fusion.powell import fit_weights
+from reid_edge_calibration.fusion.powell import WeightSearch, search_weights
 from reid_edge_calibration.identity import fit_identity, fit_unknown
 from reid_edge_calibration.judging import held_out_answers
 from reid_edge_calibration.score_table import ScoreTable
@@ -44,7 +44,8 @@ def fit_system_entry(
     fold = folds_of(pairs, tables, seed)
     calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
     filled = cross_fit(pairs, fold, ["isotonic"] * len(names))
-    weights = _weights(recipe, names, pairs, filled, seed)
+    search = _search_weights(recipe, names, pairs, filled, seed)
+    weights = dict.fromkeys(names, 0.0) | dict(search.fusion.weights) if search else dict.fromkeys(names, 1 / len(names))
     share = 0.5 if len(tables) > 1 else None
     entry = Entry(
         calibrators={name: each.calibrator for name, each in calibrators.items()},
@@ -69,12 +70,11 @@ def fit_system_entry(
         ask_high=threshold,
     )
     trial_fold = fold[trials.individual]
-    kind = "weights" if any(fuse.fit == "powell" for fuse in recipe.fuse) else "recipe"
     return FittedEntry(
         entry,
         pairs,
         calibrators,
-        ChosenFusion(kind, entry.fusion, pairs.fuse(filled, entry.fusion), {}),
+        ChosenFusion("weights" if search else "recipe", entry.fusion, pairs.fuse(filled, entry.fusion), {}, search),
         ChosenPooling("best photo", BEST_PHOTO, {}),
         FittedEvidence(entry.evidence, trials.score, "the confidence of the recipe's last step", {}),
         trials,
@@ -86,21 +86,24 @@ def fit_system_entry(
 
 def _isotonic(pairs: Pairs, column: int) -> FittedCalibrator:
     raw = pairs.raw[0, :, column]
+    if np.isnan(raw).all():
+        return FittedCalibrator(NEVER_COMPUTED, "never computed", {}, np.full(len(raw), np.nan))
     calibrator = fit_isotonic(raw, pairs.same, pairs.weight)
     return FittedCalibrator(calibrator, "isotonic", {}, calibrator(raw))
 
 
-def _weights(recipe: Recipe, names: Sequence[str], pairs: Pairs, filled: NDArray[np.float64], seed: int) -> dict[str, float]:
-    """By score: those of the recipe's first fusion whose weights are to be fitted, 0 for scores that it does not have; else equal ones."""
+def _search_weights(
+    recipe: Recipe, names: Sequence[str], pairs: Pairs, filled: NDArray[np.float64], seed: int
+) -> WeightSearch | None:
+    """The weights of the scores of the recipe's fusion that leaves them to be fitted; None where there is none."""
     open_one = next((fuse for fuse in recipe.fuse if fuse.fit == "powell"), None)
     if open_one is None:
-        return dict.fromkeys(names, 1 / len(names))
+        return None
     taken = [name for name in names if any(name in group.scores for group in open_one.groups)]
     columns = [names.index(name) for name in taken]
     part = replace(pairs, raw=pairs.raw[..., columns], learnt=pairs.learnt[..., columns])
     everybody = np.ones(pairs.individual.max() + 1, bool)
-    fitted = fit_weights(taken, part, TrialPlan(part), filled[..., columns], everybody, seed).weights
-    return {name: fitted.get(name, 0.0) for name in names}
+    return search_weights(taken, part, TrialPlan(part), filled[..., columns], everybody, seed)
 
 
 def _threshold(recipe: Recipe, species: str, trials: Trials, seed: int) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reid_edge.errors import EngineError, UsageError
+from reid_edge.errors import EngineError, ReidEdgeError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,11 @@ _FEWEST_FOR_INT8 = 8
     help="Use random weights, to check the conversion alone; the file is marked. With --recipe: for networks without available weights.",
 )
 @click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Where a network fails, export the others before giving up. With --recipe, the same command then continues with what is left.",
+)
+@click.option(
     "--accept-terms", is_flag=True, help="Your use is within the terms of the weights; --list shows which weights have terms."
 )
 @click.option(
@@ -80,6 +85,7 @@ def export(
     weights: str | None,
     settings: tuple[str, ...],
     random: bool,
+    keep_going: bool,
     accept_terms: bool,
     storage: str,
     precision: str,
@@ -92,7 +98,7 @@ def export(
         _list()
         return
     if verify:
-        _refuse_given(context, "--verify", ("recipe", "settings", "random", "storage", "batch"))
+        _refuse_given(context, "--verify", ("recipe", "settings", "random", "keep_going", "storage", "batch"))
         _verify(networks, precision.split(","), photos, weights, accept_terms, out)
         return
     if bool(networks) == bool(recipe):
@@ -104,11 +110,12 @@ def export(
             raise UsageError(f"{option} is for one network.", "Export the networks one by one.")
     if recipe:
         _refuse_given(context, "--recipe", ("settings", "storage", "batch", "precision"))
-        from reid_edge_export.recipe_export import export_recipe, recipe_precisions
+        from reid_edge_export.recipe_export import RecipeRequest, export_recipe, recipe_precisions
         from reid_edge_export.weight_files import folder_of_weights
 
         images, calibration = _photos(photos, recipe_precisions(recipe))
-        pack = export_recipe(recipe, out, images, _say, folder_of_weights(weights), accept_terms, calibration, random)
+        request = RecipeRequest(images, folder_of_weights(weights), accept_terms, calibration, random, keep_going)
+        pack = export_recipe(recipe, out, request, _say)
         size = sum(file.size for file in pack.manifest.files)
         click.echo(f"The pack {pack.manifest.name} is in {out}: {size / 1e6:.1f} MB. {_next(recipe)}", err=True)
         return
@@ -121,11 +128,15 @@ def export(
     for name in networks:
         asked = {"weights": given_weights(weights) if weights else None, "random": random, "accept_terms": accept_terms}
         asked["parameters"] = _parameters(settings)
-        failed += _export(name, out, precisions, storage, size, images, calibration, asked)
+        try:
+            failed += _export(name, out, precisions, storage, size, images, calibration, asked)
+        except ReidEdgeError as error:
+            if not keep_going:
+                raise
+            click.echo(f"{error.message} {error.hint}", err=True)
+            failed.append(name)
     if failed:
-        raise EngineError(
-            f"Not written, because the parity bounds were not met: {', '.join(failed)}.", "The lines above give the reasons."
-        )
+        raise EngineError(f"Not written: {', '.join(failed)}.", "The lines above give the reasons.")
 
 
 def _export(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Storage = Literal["fp32", "fp16"]
 _STORAGES = ("fp32", "fp16")
 # Their version can change the bytes of the file or the figures of the comparison.
-_EXPORTERS = ("torch", "onnx", "onnxscript", "onnxruntime")
+EXPORTERS = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def export_traced(
         graph.fix_batch(model, batch)
     stored = storage if asked.computes == "fp32" else asked.computes
     entry = pack_entry(network, traced.parameters, asked, stored, traced.random, out.name)
-    provenance = {"reid-edge": reid_edge.__version__, **{package: version(package) for package in _EXPORTERS}}
+    provenance = {"reid-edge": reid_edge.__version__, **{package: version(package) for package in EXPORTERS}}
     if asked.computes == "fp16":
         provenance["nvidia-modelopt"] = version("nvidia-modelopt")
     facts = _metadata(traced, entry, asked, provenance, batch, calibration)

@@ -24,6 +24,8 @@ Arrays = Mapping[str, NDArray[Any]]
 Report = dict[str, float]
 
 _SAME_PLACE = 0.1  # pixels
+ENOUGH = 8
+"""Sets of inputs from which on a comparison is a verdict: of fewer, other photos might have been judged otherwise."""
 _BEST_MASKS = 10  # instances of a photo that are compared
 _MATCH_SCORE = 0.1  # LightGlue's own threshold (filter_threshold): what counts as a match
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.errors import UsageError
+from reid_edge.errors import EngineError, ReidEdgeError, UsageError
 from reid_edge.pack import Manifest, NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_export.catalogue import Network
-from reid_edge_export.export import ExportedNetwork, check_precision, export_network
+from reid_edge_export.export import ExportedNetwork, Storage, check_precision, export_network
+from reid_edge_export.kept_exports import KeptExports, hash_of
 from reid_edge_export.precision.calibration import Calibration
-from reid_edge_export.recipe_check import check_recipe
+from reid_edge_export.recipe_check import CheckedRecipe, check_recipe
 from reid_edge_export.recipe_file import HeadToTrain, NamedNetwork, read_recipe_file, read_recipe_text
 from reid_edge_export.untrained import without_heads
 from reid_edge_export.weight_files import weights_in
@@ -37,70 +37,131 @@ def recipe_precisions(name_or_path: str) -> list[str]:
     return [options.get("precision", "fp32") for options in tables] + gpu
 
 
-def export_recipe(
-    name_or_path: str,
-    out: Path,
-    images: Sequence[NDArray[np.uint8]],
-    say: Callable[[str], None],
-    weights: Path | None = None,
-    accept_terms: bool = False,
-    calibration: Calibration | None = None,
-    random: bool = False,
-) -> Pack:
-    """Export every network of a recipe and write the pack.
+@dataclass(frozen=True)
+class RecipeRequest:
+    """What networks are exported with.
 
-    If the recipe has heads to train, the pack holds the stages that run without them, and the whole recipe as the file `RECIPE_FILE`.
-
-    Args:
-        name_or_path: a recipe's name or TOML file.
-        out: the pack's folder; replaced as a whole, only once all is verified.
+    Attributes:
         images: uint8 [H, W, 3] RGB photos for the parity reports.
-        say: called with one line at a time.
         weights: a folder with weights that replace the catalogue's source: by a network's name in the recipe, or see
             `weight_files.weights_in`.
         accept_terms: the user agrees to the terms of the weights that have some.
         calibration: photos for the networks that the recipe asks for in int8.
         random: use random weights for networks whose weights are neither in `weights` nor in a package of the Python package index, or
             whose terms are not agreed to. The pack is marked, and the runtime refuses it unless random weights are allowed.
+        keep_going: where a network fails, export the others before the error is raised.
+    """
+
+    images: Sequence[NDArray[np.uint8]]
+    weights: Path | None = None
+    accept_terms: bool = False
+    calibration: Calibration | None = None
+    random: bool = False
+    keep_going: bool = False
+
+
+def export_recipe(name_or_path: str, out: Path, request: RecipeRequest, say: Callable[[str], None]) -> Pack:
+    """Export every network of a recipe and write the pack.
+
+    If the recipe has heads to train, the pack holds the stages that run without them, and the whole recipe as the file `RECIPE_FILE`.
+    Where the export stops or a network fails, those that were made stay in a folder beside `out`, and the next export of the same
+    facts takes them from there.
+
+    Args:
+        name_or_path: a recipe's name or TOML file.
+        out: the pack's folder; replaced as a whole, only once all is verified.
+        request: with which photos and weights.
+        say: called with one line at a time.
 
     Raises:
         UsageError, EngineError: the recipe is not sound, or a network cannot be exported or differs from its reference.
         PackError, StorageError: the pack is not sound or cannot be written.
     """
-    checked = check_recipe(name_or_path)
+    checked, kept = check_recipe(name_or_path), KeptExports(out)
     for named in checked.networks.values():  # before the first of them takes its minutes
-        check_precision(named.network.name, named.precision, named.storage, calibration)
-        if named.network.terms and not accept_terms and (not random or _local(weights, named)):
+        check_precision(named.network.name, named.precision, named.storage, request.calibration)
+        if named.network.terms and not request.accept_terms and (not request.random or _local(request.weights, named)):
             raise UsageError(f"{named.name}: {named.network.terms}", "If your use is within these terms, add --accept-terms.")
-    exported: list[ExportedNetwork] = []
-    for_gpus: list[ExportedNetwork] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, named in checked.networks.items():
-            local = _local(weights, named)
-            made_up = random and local is None and not _fetched(named.network, accept_terms)
-            say(f"Exporting {name}" + (", with random weights" if made_up else ""))
-            options: dict[str, Any] = {"images": images, "weights": local, "storage": named.storage, "calibration": calibration}
-            options |= {"random": made_up, "accept_terms": accept_terms, "say": say, **named.parameters}
-            done = export_network(named.network.name, Path(folder) / f"{name}.onnx", precision=named.precision, **options)
-            if named.gpu_precision:  # refused, as any file, where it is not as near to PyTorch as its precision has to be
-                path = Path(folder) / f"{name}.gpu.onnx"
-                on_gpu = export_network(named.network.name, path, precision=named.gpu_precision, **options)
-                for_gpus.append(on_gpu)
-                parity = {**done.parity, **{f"gpu_{measure}": value for measure, value in on_gpu.parity.items()}}
-                provenance = {**done.provenance, **on_gpu.provenance}
-                done = replace(done, entry=replace(done.entry, gpu_file=path.name), parity=parity, provenance=provenance)
-            exported.append(replace(done, name=name))
-            say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in done.parity.items()))
-        manifest = _manifest(checked.data, checked.heads, exported)
-        parse_recipe(manifest.recipe, manifest)
-        files = [
-            NewFile(network.path.name, network.path.read_bytes(), network.licence, network.origin)
-            for network in (*exported, *for_gpus)
-        ]
+    kept.make()
+    exported, for_gpus = _export_all(checked, request, kept, say)
+    manifest = _manifest(checked.data, checked.heads, exported)
+    parse_recipe(manifest.recipe, manifest)
+    files = [
+        NewFile(network.path.name, network.path.read_bytes(), network.licence, network.origin)
+        for network in (*exported, *for_gpus)
+    ]
     if checked.heads:
         text = read_recipe_text(name_or_path)
         files.append(NewFile(RECIPE_FILE, text.encode("utf-8"), "Apache-2.0", "the recipe that this pack was made of."))
-    return write_pack(out, manifest, files, allow_random=any(each.entry.weights == "random" for each in exported))
+    pack = write_pack(out, manifest, files, allow_random=bool(manifest.random_networks))
+    kept.remove()
+    return pack
+
+
+def _export_all(
+    checked: CheckedRecipe, request: RecipeRequest, kept: KeptExports, say: Callable[[str], None]
+) -> tuple[list[ExportedNetwork], list[ExportedNetwork]]:
+    """The networks under their names in the recipe, and beside them those for GPUs."""
+    exported: list[ExportedNetwork] = []
+    for_gpus: list[ExportedNetwork] = []
+    failed: dict[str, ReidEdgeError] = {}
+    for name, named in checked.networks.items():
+        try:
+            done = _export(named, named.precision, f"{name}.onnx", request, kept, say)
+            if named.gpu_precision:  # refused, as any file, where it is not as near to PyTorch as its precision has to be
+                on_gpu = _export(named, named.gpu_precision, f"{name}.gpu.onnx", request, kept, say)
+                for_gpus.append(on_gpu)
+                parity = {**done.parity, **{f"gpu_{measure}": value for measure, value in on_gpu.parity.items()}}
+                provenance = {**done.provenance, **on_gpu.provenance}
+                done = replace(done, entry=replace(done.entry, gpu_file=on_gpu.path.name), parity=parity, provenance=provenance)
+        except ReidEdgeError as error:
+            if not request.keep_going:
+                kept.remove_if_empty()
+                if exported:
+                    say(f"The networks before {name} are kept in {kept.folder}: run the same command again to continue.")
+                raise
+            say(f"  failed: {error.message} {error.hint}")
+            failed[name] = error
+            continue
+        exported.append(replace(done, name=name))
+        say("  " + ", ".join(f"{measure} {value:.6g}" for measure, value in done.parity.items()))
+    if failed:
+        raise EngineError(
+            f"The pack was not written, because these networks failed: {', '.join(failed)}. {len(exported)} others are kept in "
+            f"{kept.folder}.",
+            "The lines above give the reasons. Run the same command again to continue.",
+        )
+    return exported, for_gpus
+
+
+def _export(
+    named: NamedNetwork, precision: str, file: str, request: RecipeRequest, kept: KeptExports, say: Callable[[str], None]
+) -> ExportedNetwork:
+    """One file of a network: as it is kept, or exported anew and kept."""
+    path, network, local = kept.folder / file, named.network, _local(request.weights, named)
+    made_up = request.random and local is None and not _fetched(network, request.accept_terms)
+    options = {"precision": precision, "storage": named.storage, "random": made_up, **named.parameters}
+    asked = hash_of(network.name, options, local, request.images, request.calibration)
+    title = f"{named.name}{' for GPUs' if path.name.endswith('.gpu.onnx') else ''}"
+    if found := kept.find(path, asked):
+        say(f"{title} was exported before, of the same facts")
+        return found
+    say(f"Exporting {title}" + (", with random weights" if made_up else ""))
+    done = export_network(
+        network.name,
+        path,
+        images=request.images,
+        weights=local,
+        storage=cast(Storage, named.storage),
+        precision=precision,
+        calibration=request.calibration,
+        random=made_up,
+        accept_terms=request.accept_terms,
+        say=say,
+        **named.parameters,
+    )
+    kept.keep(done, asked)
+    return done
 
 
 def _local(folder: Path | None, named: NamedNetwork) -> Path | None:

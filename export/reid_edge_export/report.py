@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reid_edge_export.parity import BOUNDS, Report, bounds_of
+from reid_edge_export.parity import BOUNDS, ENOUGH, Report, bounds_of
 
 
 def write_document(facts: Mapping[str, str], sha256: str, size: int, report: Report, rounding: str) -> bytes:
@@ -26,7 +26,9 @@ def write_document(facts: Mapping[str, str], sha256: str, size: int, report: Rep
         "parity": {
             "passed": all(report[measure] >= least for measure, least in bounds.items()),
             "rounding": rounding,
+            "enough_photos": report["samples"] >= ENOUGH,
             "at_least": bounds,
+            "margin": {measure: report[measure] - least for measure, least in bounds.items()},
             "measured": report,
             "not_measured": not_measured(facts["task"], report),
         },
@@ -42,8 +44,17 @@ def not_measured(task: str, report: Report) -> list[str]:
 def describe(task: str, report: Report, rounding: str) -> str:
     """The report for people: what decides with its bound first, then what else was measured, and what was not."""
     bounds = bounds_of(task, rounding, report)
-    lines = [f"compared with PyTorch on {report['samples']:.0f} sets of inputs"]
-    lines += [f"{measure} {report[measure]:.6g}, at least {least:g} asked" for measure, least in bounds.items()]
+    samples = report["samples"]
+    few = (
+        ""
+        if samples >= ENOUGH
+        else f", too few for a verdict: other photos may be judged otherwise ({ENOUGH} or more are enough)"
+    )
+    lines = [f"compared with PyTorch on {samples:.0f} sets of inputs{few}"]
+    lines += [
+        f"{measure} {report[measure]:.6g}, at least {least:g} asked, margin {report[measure] - least:.2g}"
+        for measure, least in bounds.items()
+    ]
     others = [f"{measure} {value:.6g}" for measure, value in report.items() if measure not in bounds and measure != "samples"]
     lines += [", ".join(others[start : start + 3]) for start in range(0, len(others), 3)]
     lines += [f"{measure} was not measured: too few photos" for measure in not_measured(task, report)]

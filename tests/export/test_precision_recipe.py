@@ -14,7 +14,7 @@ from reid_edge.errors import UsageError
 from reid_edge.pack import open_pack
 from reid_edge.recipe import parse_recipe
 from reid_edge_export.precision.calibration import Calibration
-from reid_edge_export.recipe_export import export_recipe, recipe_precisions
+from reid_edge_export.recipe_export import RecipeRequest, export_recipe, recipe_precisions
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -77,7 +77,8 @@ def test_a_recipe_becomes_a_pack_in_its_precisions_that_the_runtime_runs(
         weights(name)
     crops = [photo[y : y + 300, x : x + 300] for photo in photos for y in (0, 180) for x in (0, 100)]
     assert recipe_precisions(recipe) == ["fp32", "int8-cpu", "fp16", "fp16"]
-    export_recipe(recipe, tmp_path / "pack", crops[::2], lambda line: None, calibration=Calibration(crops[1::2], "c" * 64))
+    request = RecipeRequest(crops[::2], calibration=Calibration(crops[1::2], "c" * 64))
+    export_recipe(recipe, tmp_path / "pack", request, lambda line: None)
     pack = open_pack(tmp_path / "pack")
     networks = pack.manifest.networks
     assert {name: network.precision for name, network in networks.items()} == {
@@ -114,7 +115,7 @@ def test_a_recipe_becomes_a_pack_in_its_precisions_that_the_runtime_runs(
 
 def test_int8_in_a_recipe_needs_photos_too(recipe: str, photos: list[np.ndarray], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="photos for calibration"):
-        export_recipe(recipe, tmp_path / "pack", photos, lambda line: None)
+        export_recipe(recipe, tmp_path / "pack", RecipeRequest(photos), lambda line: None)
     assert not (tmp_path / "pack").exists()
 
 
@@ -123,4 +124,4 @@ def test_a_gpu_may_only_be_given_half_precision_of_a_network_in_single(recipe: s
     path = Path(recipe)
     path.write_text(path.read_text().replace('gpu_precision = "fp16"', line))
     with pytest.raises(UsageError, match=r"networks\.u2netp\.gpu_precision"):
-        export_recipe(recipe, tmp_path / "pack", [], lambda line: None)
+        export_recipe(recipe, tmp_path / "pack", RecipeRequest([]), lambda line: None)

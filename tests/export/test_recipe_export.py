@@ -8,10 +8,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from reid_edge.errors import PackError, UsageError
+from reid_edge.errors import EngineError, PackError, UsageError
 from reid_edge.pack import Pack, open_pack
 from reid_edge.recipe import parse_recipe
-from reid_edge_export.recipe_export import RECIPE_FILE, export_recipe
+from reid_edge_export.export import export_network
+from reid_edge_export.kept_exports import KeptExports, hash_of
+from reid_edge_export.recipe_export import RECIPE_FILE, RecipeRequest, export_recipe
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -92,7 +94,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> str:
 def pack(recipe: str, photos: list[np.ndarray], timm: ModuleType) -> Pack:
     """The pack of the recipe with random weights; what was said on the way lies beside it."""
     said: list[str] = []
-    made = export_recipe(recipe, Path(recipe).parent / "pack", photos, said.append, random=True)
+    made = export_recipe(recipe, Path(recipe).parent / "pack", RecipeRequest(photos, random=True), said.append)
     Path(recipe).with_name("said.txt").write_text("\n".join(said))
     return made
 
@@ -122,7 +124,7 @@ def test_weights_of_the_users_own_are_found_by_the_name_in_the_recipe(
 ) -> None:
     (tmp_path / "tiny.pth").write_bytes(b"no weights")
     with pytest.raises(UsageError, match=r"tiny\.pth: is not a checkpoint"):
-        export_recipe(recipe, tmp_path / "pack", photos, lambda line: None, tmp_path, random=True)
+        export_recipe(recipe, tmp_path / "pack", RecipeRequest(photos, tmp_path, random=True), lambda line: None)
     assert not (tmp_path / "pack").exists()
 
 
@@ -132,5 +134,41 @@ def test_a_name_of_ones_own_agrees_to_no_terms(
 ) -> None:
     (tmp_path / "superpoint-few.pth").write_bytes(b"weights that would have to be read")
     with pytest.raises(UsageError, match="superpoint-few: The weights of SuperPoint") as refused:
-        export_recipe(recipe, tmp_path / "pack", photos, lambda line: None, tmp_path, random=random)
+        export_recipe(recipe, tmp_path / "pack", RecipeRequest(photos, tmp_path, random=random), lambda line: None)
     assert "--accept-terms" in refused.value.hint
+
+
+def test_an_export_that_fails_keeps_the_other_networks_and_continues_with_what_is_left(
+    recipe: str, photos: list[np.ndarray], tmp_path: Path, timm: ModuleType
+) -> None:
+    weights, out = tmp_path / "weights", tmp_path / "pack"
+    weights.mkdir()
+    (weights / "tiny.pth").write_bytes(b"no weights")
+    said: list[str] = []
+    with pytest.raises(EngineError, match=r"these networks failed: tiny\. 2 others are kept"):
+        export_recipe(recipe, out, RecipeRequest(photos, weights, random=True, keep_going=True), said.append)
+    assert any("failed: " in line and "is not a checkpoint" in line for line in said)
+    assert not out.exists()
+    (weights / "tiny.pth").unlink()
+    said.clear()
+    export_recipe(recipe, out, RecipeRequest(photos, weights, random=True), said.append)
+    assert [line for line in said if line.startswith("Exporting")] == ["Exporting tiny, with random weights"]
+    assert "superpoint-few was exported before, of the same facts" in said
+    assert set(open_pack(out, allow_random=True).manifest.networks) == {"tiny", "superpoint-few", "superpoint-more"}
+    assert [path.name for path in tmp_path.iterdir() if "exporting" in path.name] == []
+
+
+def test_what_was_made_of_other_facts_or_is_damaged_is_exported_again(photos: list[np.ndarray], tmp_path: Path) -> None:
+    kept = KeptExports(tmp_path / "pack")
+    kept.make()
+    path = kept.folder / "superpoint.onnx"
+    options = {"precision": "fp32", "storage": "fp32", "random": True, "keypoints": 16, "size": 96}
+    exported = export_network("superpoint", path, images=photos, random=True, keypoints=16, size=96)
+    asked = hash_of("superpoint", options, None, photos, None)
+    kept.keep(exported, asked)
+    found = kept.find(path, asked)
+    assert found == exported
+    assert kept.find(path, hash_of("superpoint", {**options, "size": 128}, None, photos, None)) is None
+    assert kept.find(path, hash_of("superpoint", options, None, photos[1:], None)) is None
+    path.write_bytes(path.read_bytes()[:-1])
+    assert kept.find(path, asked) is None

@@ -16,7 +16,7 @@ from reid_edge_export.catalogue import CATALOGUE
 from reid_edge_export.cli import export
 from reid_edge_export.export import export_network
 from reid_edge_export.networks import load_network
-from reid_edge_export.recipe_export import export_recipe
+from reid_edge_export.recipe_export import RecipeRequest, export_recipe
 from reid_edge_export.recipe_file import read_recipe_text
 
 torch = pytest.importorskip("torch")
@@ -99,7 +99,7 @@ def test_a_recipe_cannot_consent_for_the_user(photos: list[np.ndarray], tmp_path
     for option, complaint in (('storage = "fp32"', "research use only"), ("accept_terms = true", "no parameter 'accept_terms'")):
         recipe.write_text(text.replace("[networks.superpoint] ", f"[networks.superpoint]\n{option}\n"))
         with pytest.raises(UsageError, match=complaint):
-            export_recipe(str(recipe), tmp_path / "pack", photos, lambda line: None)
+            export_recipe(str(recipe), tmp_path / "pack", RecipeRequest(photos), lambda line: None)
     assert not (tmp_path / "pack").exists()
 
 

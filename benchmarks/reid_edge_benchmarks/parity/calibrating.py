@@ -24,6 +24,9 @@ class IsotonicCurve:
         """
         score = np.asarray(score, np.float64)
         seen = ~np.isnan(score)
+        if not seen.any():  # a score of other species
+            self._low, self._high, self._least, self._curve = 0.0, 1.0, 0.0, np.zeros_like
+            return
         x, y = score[seen], np.asarray(same, np.float64)[seen]
         fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(x, y, None if weight is None else weight[seen])
         steps = fitted.X_thresholds_

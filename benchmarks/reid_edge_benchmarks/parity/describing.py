@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -88,6 +88,11 @@ class Described:
         return points.xy.numpy().astype(np.float64) @ axes + origin + np.array(self.box[:2])
 
 
+def is_for(stage: Collection[str], species: str) -> bool:
+    """Whether a stage for these species, all where there are none, is for an animal of this one."""
+    return not stage or species.strip().lower() in stage
+
+
 class Describer:
     """A recipe's first half in PyTorch."""
 
@@ -102,15 +107,21 @@ class Describer:
             UsageError: the weights of a network cannot be had.
         """
         with torch.inference_mode():
-            box, mask = self._animal(photo)
+            box, mask = self._animal(photo, species)
             x0, y0, x1, y1 = box
             quarters = self._quarters(viewpoint, species)
             chip, own = (np.ascontiguousarray(np.rot90(each, quarters)) for each in (photo.rgb[y0:y1, x0:x1], mask))
-            vectors: dict[str, Tensor] = {each.name: self._embed(chip, each) for each in self._recipe.embed}
+            vectors: dict[str, Tensor] = {
+                each.name: self._embed(chip, each) for each in self._recipe.embed if is_for(each.species, species)
+            }
             for joined in self._recipe.concatenate:
+                if not set(joined.of) <= set(vectors):
+                    continue
                 vectors[joined.name] = self._projected(torch.cat([vectors[name] for name in joined.of]), joined.projection)
             points, pictures = {}, {}
             for extract in self._recipe.extract:
+                if not is_for(extract.species, species):
+                    continue
                 if extract.detector == "picture":
                     pictures[extract.name] = _picture(chip, own, extract)
                 elif extract.detector == "sift":
@@ -121,7 +132,7 @@ class Describer:
 
     def _quarters(self, viewpoint: str, species: str) -> int:
         orient = self._recipe.orient
-        if orient is None or (orient.species and species.lower() not in orient.species):
+        if orient is None or not is_for(orient.species, species):
             return 0
         return orient.turn.get(viewpoint.lower(), 0) // 90
 
@@ -130,11 +141,11 @@ class Describer:
         assert preprocessing is not None, network
         return preprocessing
 
-    def _animal(self, photo: Photo) -> tuple[tuple[int, int, int, int], NDArray[np.bool_]]:
+    def _animal(self, photo: Photo, species: str) -> tuple[tuple[int, int, int, int], NDArray[np.bool_]]:
         height, width = photo.rgb.shape[:2]
         whole = (0, 0, width, height), np.ones((height, width), bool)
         segment = self._recipe.segment
-        if segment is None:
+        if segment is None or not is_for(segment.species, species):
             return whole
         module, preprocessing = self._networks.exported(segment.network), self._pre(segment.network)
         image = torch.from_numpy(to_network_input(photo.rgb, preprocessing))

@@ -70,9 +70,17 @@ def description_differences(
     boxes = [(float(np.abs(np.subtract(mine.box, its.animal.box)).max()), at) for at, mine, its in pairs]
     yield Difference.of("chip", "pixels of a side", boxes)
     for name in recipe.embedding_names:
-        cosines = [(max(0.0, 1 - float(mine.vectors[name].numpy() @ its.features.vectors[name])), at) for at, mine, its in pairs]
+        cosines = [
+            (max(0.0, 1 - float(mine.vectors[name].numpy() @ its.features.vectors[name])), at)
+            for at, mine, its in pairs
+            if name in mine.vectors  # the stage may be for other species
+        ]
+        if not cosines:
+            continue
         yield Difference.of(f"embedding {name}", "1 - cosine", cosines)
     for extract in recipe.extract:
+        if not any(extract.name in mine.points or extract.name in mine.pictures for _, mine, _ in pairs):
+            continue  # for other species
         if extract.detector == "picture":
             grey = [
                 (float(np.abs(mine.pictures[extract.name].numpy() - its.features.pictures[extract.name]).mean()), at)
@@ -123,7 +131,7 @@ def score_differences(recipe: Recipe, photos: Sequence[str], reference: PairScor
             moved.append((float(max(abs(order.index(each) - rank) for rank, each in enumerate(common))), at))
     yield Difference.of("shortlist", "share not in common", missing)
     yield Difference.of("shortlist's order", "places moved, of common ones", moved)
-    counts = {match.name for match in recipe.match if match.count in ("matches", "inliers")}
+    counts = {match.name for match in recipe.match if match.count in ("matches", "sum", "inliers")}
     for column, name in enumerate(recipe.score_names):
         both, alone = [], []
         for pair in sorted(reference.raw.keys() & runtime.raw.keys()):
@@ -153,6 +161,8 @@ def calibration_differences(
     for column, name in enumerate(names):
         scores = np.array([[side.raw[pair][column] for pair in pairs] for side in (reference, runtime)])
         there = ~np.isnan(scores).any(axis=0)
+        if not there.any():
+            continue  # for other species
         apart = np.abs(mine.curves[name](scores[0, there]) - its.calibrators[name](scores[1, there]))
         ats = [f"scores {first:.6g}, {second:.6g}" for first, second in scores[:, there].T]
         yield Difference.of(f"calibrated {name}", "probability", list(zip(map(float, apart), ats, strict=True)))

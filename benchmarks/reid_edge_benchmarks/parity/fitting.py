@@ -1,7 +1,7 @@
 """What a system leaves open is fitted on the reference's own scores: calibrators, weights by Powell's method, the threshold.
 
-Shared with `reid_edge_calibration` is the book-keeping alone: which pairs are of one individual, which individuals form a fold, and the
-rule that picks a threshold from trials.
+Shared with `reid_edge_calibration` is the book-keeping alone: which pairs are of one individual, which individuals form a fold, Powell's
+starts and limits, and the rule that picks a threshold from trials.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Fuse
@@ -19,13 +18,10 @@ from reid_edge_benchmarks.parity.calibrating import IsotonicCurve
 from reid_edge_benchmarks.parity.deciding import ReferenceAnswer, decide
 from reid_edge_calibration.checks import shortage
 from reid_edge_calibration.entry import folds_of
+from reid_edge_calibration.fusion.powell import powell
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.threshold import best_threshold, choose_threshold
 from reid_edge_calibration.trials import Pairs, Trials
-
-# As the runtime's calibration states them: its search is the same, its arithmetic is not.
-_STARTS, _EVALUATIONS = 3, 100
-_POWELL = {"maxfev": _EVALUATIONS, "xtol": 0.01, "ftol": 1e-4}
 
 Curves = Mapping[str, IsotonicCurve]
 
@@ -57,7 +53,7 @@ def fit_reference(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> di
         recipe: with fusions and a decision.
         seed: of folds, starts and resamples.
     """
-    few = [bool(shortage([table])) for table in tables]
+    few = [bool(shortage([table], recipe)) for table in tables]
     together = _fit(tables, recipe, seed) if any(few) else None
     return {
         table.species: together if lacks and together else _fit([table], recipe, seed)
@@ -70,8 +66,8 @@ def _fit(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> ReferenceEn
     fold = folds_of(pairs, tables, seed)
     everybody = np.ones(len(pairs.query), bool)
     held_out = {held: _curves(pairs, names, fold[pairs.individual[pairs.query]] != held) for held in np.unique(fold)}
-    powell = next((fuse for fuse in recipe.fuse if fuse.fit == "powell"), None)
-    weights = _weights(powell, names, pairs, fold, held_out, seed) if powell else None
+    open_one = next((fuse for fuse in recipe.fuse if fuse.fit == "powell"), None)
+    weights = _weights(open_one, names, pairs, fold, held_out, seed) if open_one else None
     trials = _trials(pairs, tables, recipe, weights, [held_out[fold[each]] for each in pairs.individual])
     return ReferenceEntry(_curves(pairs, names, everybody), weights, _threshold(recipe, tables, trials, seed))
 
@@ -159,9 +155,8 @@ def _weights(
         fused = np.where(total > 0, (filled * share).sum(axis=2) / np.where(total > 0, total, 1), 0.0) * compared
         return -best_threshold(_best_photos(pairs, fused))[1]
 
-    starts = [np.full(len(taken), 0.5), *np.random.default_rng(seed).uniform(0.05, 1, (_STARTS - 1, len(taken)))]
-    found = [minimize(loss, start, method="Powell", bounds=[(0, 1)] * len(taken), options=_POWELL) for start in starts]
-    kept = np.clip(min(found, key=lambda each: float(each.fun)).x, 0, 1)
+    found, _, _ = powell(loss, len(taken), seed)  # the search is the runtime's, the arithmetic is not
+    kept = np.clip(found, 0, 1)
     share = kept / kept.sum() if kept.sum() > 0 else np.full(len(taken), 1 / len(taken))
     return {**dict.fromkeys(names, 0.0), **dict(zip(taken, map(float, share), strict=True))}
 

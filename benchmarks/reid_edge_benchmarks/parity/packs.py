@@ -21,7 +21,7 @@ from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.scoring import refuse_incomplete
 from reid_edge_export.heads.command import HeadRequest, train_into_pack
 from reid_edge_export.photos import read_image
-from reid_edge_export.recipe_export import export_recipe
+from reid_edge_export.recipe_export import RecipeRequest, export_recipe
 from reid_edge_export.recipe_file import heads_of, read_recipe_file
 
 
@@ -41,7 +41,7 @@ def exported_pack(recipe: str, folder: Path, weights: Path | None, accept_terms:
         photos = list_photos(Path(reid_edge.__file__).parent / "samples" / "gallery")
         images = [read_image(photo) for photo in photos]
         say = functools.partial(click.echo, err=True)
-        export_recipe(recipe, out, images, say, weights=weights, accept_terms=accept_terms, random=random)
+        export_recipe(recipe, out, RecipeRequest(images, weights, accept_terms, random=random), say)
     return open_pack(out, allow_random=random)
 
 

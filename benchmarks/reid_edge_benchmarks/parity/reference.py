@@ -18,8 +18,8 @@ from reid_edge.pack import Pack
 from reid_edge.pack.head_labels import Labels, labels_file, parse_labels
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Recipe
-from reid_edge.recipe.stages import Head, Match
-from reid_edge_benchmarks.parity.describing import Described, Describer
+from reid_edge.recipe.stages import Head, Match, Retrieve
+from reid_edge_benchmarks.parity.describing import Described, Describer, is_for
 from reid_edge_benchmarks.parity.matching import PairMatchers
 from reid_edge_benchmarks.parity.reranking import jaccard_similarities
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
@@ -151,7 +151,7 @@ class ReferenceSystem:
         for row in progress(labelled.queries, f"PyTorch: scoring {labelled.name}"):
             query = self.describe(row)
             known: Matched = {}
-            allowed = _allowed(rows, row)
+            allowed = list(range(len(rows))) if self.recipe.retrieve.any_view else _allowed(rows, row)
             queries.append(query)
             compared.append(self._compare(query, row, gallery, owners, allowed, known))
             others = [place for place in allowed if owners[place] != row.identity]
@@ -170,35 +170,53 @@ class ReferenceSystem:
         known: Matched,
     ) -> Compared:
         """Shortlist and score; `known` are the matches of this query so far, which the gallery's others do not change."""
-        names, retrieve = self.recipe.score_names, self.recipe.retrieve
+        names = self.recipe.score_names
         if not allowed:
             return Compared(np.empty(0, np.int64), np.empty((0, len(names))))
-        cosines = {name: self._cosines(name, query, gallery, allowed) for name in self.recipe.embedding_names}
-        order = self._shortlist(cosines[retrieve.embedding], gallery, owners, allowed)
+        cosines = {name: self._cosines(name, query, gallery, allowed) for name in query.vectors}
+        retrieves = [each for each in (self.recipe.retrieve, *self.recipe.retrieve_also) if each.embedding in cosines]
+        lists = [self._shortlist(each, cosines[each.embedding], gallery, owners, allowed) for each in retrieves]
+        order = list(dict.fromkeys(place for places in lists for place in places))
         rows = np.array(allowed)[order]
         raw = np.full((len(rows), len(names)), np.nan)
         for name, values in cosines.items():
             raw[:, names.index(name)] = values[order].double().numpy()
         for match in self.recipe.match:
+            if not is_for(match.species, row.species):
+                continue
             chosen = self._chosen(match, raw, [owners[row] for row in rows])
+            chosen = [
+                place for place in chosen if match.keypoints in {**gallery[rows[place]].points, **gallery[rows[place]].pictures}
+            ]
             found = [self._matched(match, query, int(rows[place]), gallery, known) for place in chosen]
             keypoints = 0 if match.rules.pictures else len(query.points[match.keypoints])
             raw[chosen, names.index(match.name)] = count(match, keypoints, found, [owners[row] for row in rows[chosen]])
         for rerank in self.recipe.rerank:
-            vectors = torch.stack([query.vectors[rerank.embedding], *(gallery[row].vectors[rerank.embedding] for row in rows)])
-            raw[:, names.index(rerank.name)] = jaccard_similarities(vectors.double().numpy(), rerank.k1, rerank.k2)
+            if not is_for(rerank.species, row.species):
+                continue
+            there = [place for place, each in enumerate(rows) if rerank.embedding in gallery[each].vectors]
+            vectors = torch.stack(
+                [query.vectors[rerank.embedding], *(gallery[rows[place]].vectors[rerank.embedding] for place in there)]
+            )
+            raw[there, names.index(rerank.name)] = jaccard_similarities(vectors.double().numpy(), rerank.k1, rerank.k2)
         for head in self.recipe.head:
-            if not head.species or row.species.lower() in head.species:
+            if is_for(head.species, row.species):
                 of_each = self._opinion(head, query, row, cosines[head.embedding], [owners[place] for place in allowed])
                 raw[:, names.index(head.name)] = [of_each.get(owners[place], math.nan) for place in rows]
         return Compared(rows, raw)
 
     def _shortlist(
-        self, cosines: torch.Tensor, gallery: Sequence[Described], owners: Sequence[str], allowed: Sequence[int]
+        self,
+        retrieve: Retrieve,
+        cosines: torch.Tensor,
+        gallery: Sequence[Described],
+        owners: Sequence[str],
+        allowed: Sequence[int],
     ) -> list[int]:
         """Places in `allowed`: the nearest photos, or the nearest individuals by photos of each that differ."""
-        retrieve = self.recipe.retrieve
-        nearest: list[int] = cosines.argsort(descending=True, stable=True).tolist()
+        nearest: list[int] = [
+            place for place in cosines.argsort(descending=True, stable=True).tolist() if cosines[place] == cosines[place]
+        ]
         if retrieve.unit == "photos":
             return nearest[: retrieve.candidates]
         order: list[int] = []
@@ -222,7 +240,9 @@ class ReferenceSystem:
         return rows_to_match(order, [str(place) for place in range(len(raw))] if each_photo else owners, match.best, match.photos)
 
     def _cosines(self, name: str, query: Described, gallery: Sequence[Described], allowed: Sequence[int]) -> torch.Tensor:
-        return torch.stack([gallery[place].vectors[name] for place in allowed]) @ query.vectors[name]
+        """Of the query with each photo; NaN where a photo has no such vector, because the stage is for other species."""
+        none = torch.full_like(query.vectors[name], math.nan)
+        return torch.stack([gallery[place].vectors.get(name, none) for place in allowed]) @ query.vectors[name]
 
     def _opinion(
         self, head: Head, query: Described, row: Enrolment, cosines: torch.Tensor, owners: Sequence[str]
@@ -231,7 +251,11 @@ class ReferenceSystem:
         labels, features = self._labels[head.name], query.vectors[head.embedding].numpy()
         if head.kind == "boosting":
             number = {identity: float(place) for place, identity in enumerate(labels.identities)}
-            near = sorted((1 - float(cosine), number.get(owner, -1.0)) for cosine, owner in zip(cosines, owners, strict=True))
+            near = sorted(
+                (1 - float(cosine), number.get(owner, -1.0))
+                for cosine, owner in zip(cosines, owners, strict=True)
+                if cosine == cosine
+            )
             near = (near + [(math.nan, -1.0)] * labels.neighbours)[: labels.neighbours]
             views = [float(row.viewpoint.lower() == view) for view in labels.viewpoints]
             kinds = [float(row.species.lower() == kind) for kind in labels.species]

@@ -109,7 +109,7 @@ def ask_runtime(labelled: LabelledSet, system: RuntimeSystem, folder: Path, prog
     identifier, answers = system.identifier, []
     with Gallery.open_or_create(folder / f"{labelled.stem(identifier)}.sqlite") as gallery:
         refuse_incomplete(labelled, enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}")))
-        candidates = GalleryCandidates(gallery, identifier.feature_key)
+        candidates = GalleryCandidates(gallery, identifier.feature_key, any_view=identifier.recipe.retrieve.any_view)
         everybody = len(gallery.individuals())
         for query in progress(labelled.queries, f"Identifying {labelled.name}"):
             query_facts = Query(species=labelled.species, viewpoint=query.viewpoint, top=everybody)

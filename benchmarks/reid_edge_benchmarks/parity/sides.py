@@ -14,6 +14,8 @@ from reid_edge_calibration.metrics import NEW, baks, baus, geomean, rank_k
 
 COMMON, GEOMEAN = 0.995, 0.002
 """Targets: the least share of queries with the same answer, the largest difference of GeoMean."""
+ENOUGH = 40
+"""Queries from which on a target counts as met or missed. Of fewer, it depends on which photos were taken: one answer is 2.5 % and more."""
 RESAMPLES = 2000
 
 
@@ -94,17 +96,24 @@ class Sides:
         return float(own[1] - own[0]), float(low), float(high)
 
     def targets(self) -> list[tuple[str, str, bool | None]]:
-        """Per target its description, the measured value, and whether it is met; None if that cannot be measured."""
+        """Per target its description, the measured value with its margin, and whether it is met; None if that cannot be measured, or
+        where there are fewer than `ENOUGH` queries.
+        """
         difference, low, high = self.geomean_difference()
-        common = self.in_common
+        common, count = self.in_common, len(self.truth)
+        margin = GEOMEAN - abs(difference)
+        few = "" if count >= ENOUGH else f"; too few queries for a verdict, {ENOUGH} or more are enough"
+        apart = f"{difference:+.4f} ({low:+.3f} to {high:+.3f}), margin {margin:+.4f}"
         return [
-            (f"same answer for {COMMON:.1%} of queries", f"{common:.1%} of {len(self.truth)}", common >= COMMON),
+            (
+                f"same answer for {COMMON:.1%} of queries",
+                f"{common:.1%} of {count}, margin {common - COMMON:+.1%}{few}",
+                None if few else common >= COMMON,
+            ),
             (
                 f"GeoMean differs by {GEOMEAN:g} or less",
-                "no known, or no unknown individual"
-                if math.isnan(difference)
-                else f"{difference:+.4f} ({low:+.3f} to {high:+.3f})",
-                None if math.isnan(difference) else abs(difference) <= GEOMEAN + 1e-12,
+                "no known, or no unknown individual" if math.isnan(difference) else f"{apart}{few}",
+                None if few or math.isnan(difference) else margin >= -1e-12,
             ),
         ]
 
@@ -122,6 +131,7 @@ class Sides:
         difference = dict(zip(("value", "low", "high"), self.geomean_difference(), strict=True))
         return {
             "queries": len(self.truth),
+            "photos": list(self.photos),
             "predictions in common": self.in_common,
             "figures": {side: null_for_nan(figures) for side, figures in self.figures().items()},
             "GeoMean difference": null_for_nan(difference),

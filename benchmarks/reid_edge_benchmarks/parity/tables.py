@@ -58,7 +58,7 @@ def _answers(labelled: str, side: Sides) -> Table:
     for name in ("reference", "runtime"):
         table.add_row("PyTorch" if name == "reference" else name, *(_figure(value) for value in figures[name].values()))
     table.caption = "\n".join(
-        f"{'not measured' if met is None else 'met' if met else 'MISSED'}: {target}: {found}"
+        f"{'no verdict' if met is None else 'met' if met else 'MISSED'}: {target}: {found}"
         for target, found, met in side.targets()
     )
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,8 @@ def count(match: Match, keypoints: int, found: Sequence[MatchedPair], owners: Se
         return distinctive(keypoints, found, owners)
     if match.count == "inliers":
         return [float(inliers(each, match)) for each in found]
+    if match.count == "sum":
+        return [math.fsum(map(float, each.scores)) for each in found]
     numbers = [float(len(each.rows)) for each in found]
     return [number / max(1, keypoints) for number in numbers] if match.count == "share" else numbers
 

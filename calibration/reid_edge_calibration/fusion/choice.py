@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reid_edge.decide.calibration import Fusion, WeightedMean
 from reid_edge_calibration.fusion.network import fit_network
-from reid_edge_calibration.fusion.powell import fit_weights
+from reid_edge_calibration.fusion.powell import WeightSearch, fit_weights
 from reid_edge_calibration.fusion.stacking import fit_stacking
 from reid_edge_calibration.judging import gain, geomean_of, held_out_answers
 from reid_edge_calibration.trials import Pairs, TrialPlan, Trials
@@ -29,12 +29,14 @@ class ChosenFusion:
         fusion: fitted on all pairs.
         fused: float64 [2, P], by fusions that saw no query of the pair's fold.
         tried: by kind, the GeoMean of held-out trials and the standard error of its difference from that of the mean.
+        search: how a recipe's open weights were found; None where it has none.
     """
 
     kind: str
     fusion: Fusion
     fused: NDArray[np.float64]
     tried: dict[str, tuple[float, float]]
+    search: WeightSearch | None = None
 
 
 def choose_fusion(

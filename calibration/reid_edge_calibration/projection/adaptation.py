@@ -173,4 +173,4 @@ def _write(pack: Pack, kept: dict[str, Projection], sets: Sequence[LabelledSet],
         content = projection_network(projection, names[embedding], licence)
         origin = f"projection of {embedding}, fitted by reid-edge calibrate --fit-projection on labelled photos of {species}"
         files.append(NewFile(f"{names[embedding]}.onnx", content, licence, origin))
-    return write_pack(out, manifest, files)
+    return write_pack(out, manifest, files, allow_random=bool(manifest.random_networks))

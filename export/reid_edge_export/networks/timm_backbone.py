@@ -21,6 +21,7 @@ from reid_edge.installation import install_command
 from reid_edge.suggestions import similar
 from reid_edge_export.networks.checkpoint_keys import CLASSIFIERS, MARGIN_HEADS, read_unwrapped
 from reid_edge_export.networks.conditioning import Photos, settle
+from reid_edge_export.networks.torchvision_stand_in import forget, without_torchvision
 
 # Weights that timm's readers would resample to fit another patch or window; here a misfit is named, as that of any other weight.
 _NOT_RESAMPLED = ("patch_embed.proj.weight", "relative_position_bias_table")
@@ -157,20 +158,22 @@ def facts(architecture: str) -> Facts:
 
 
 def import_timm() -> ModuleType:
-    """Timm.
+    """Timm; its backbones need no torchvision, so one that is missing or does not fit torch is no hindrance.
 
     Raises:
-        UsageError: timm, or what it needs, is missing or does not fit the torch that is installed.
+        UsageError: timm, or what its backbones need, is missing.
     """
     try:
         import timm
-    except ModuleNotFoundError as error:
-        raise UsageError(f"This network needs {error.name}, which is not installed.", install_command("timm")) from error
     except Exception as error:  # a torchvision built for another torch fails while it is loaded, in more than one way
-        raise UsageError(
-            f"timm cannot be loaded: torchvision was built for another torch than the one installed ({error}).",
-            "Install both from one index: pip install --force-reinstall torch torchvision",
-        ) from error
+        if isinstance(error, ModuleNotFoundError) and error.name == "timm":
+            raise UsageError("This network needs timm, which is not installed.", install_command("timm")) from error
+        forget("timm")
+        try:
+            with without_torchvision():
+                import timm
+        except ImportError as missing:
+            raise UsageError(f"This network needs {missing.name}, which is not installed.", install_command("timm")) from missing
     return timm
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.gallery import gallery
-from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, time_from_name_option
+from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, random_option, time_from_name_option
 from reid_edge.cli.printing import count_of, say
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
@@ -39,6 +39,7 @@ _SHOWN = 20
 @time_from_name_option
 @gallery_option
 @pack_option
+@random_option
 @device_options
 def add(
     source: Path,
@@ -52,6 +53,7 @@ def add(
     time_from_name: str | None,
     gallery_path: Path,
     pack_name: str,
+    allow_random: bool,
     device: str,
     threads: int | None,
 ) -> int:
@@ -80,7 +82,7 @@ def add(
         pattern = NameTime(time_from_name)
         enrolments = [replace(each, taken_at=each.taken_at or noted_time(each.path, None, pattern) or "") for each in enrolments]
     say_photos_to_convert(source)
-    identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
+    identifier = Identifier(open_pack(find_pack(pack_name), allow_random), device, threads)
     try:
         with Gallery.open_or_create(gallery_path) as opened:
             check_names(opened, identity, enrolments, new)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, time_from_name_option
+from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, random_option, time_from_name_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @gallery_option
 @pack_option
+@random_option
 @device_options
 @click.option("--species", default="", help="Compare with this species only, as the gallery spells it.")
 @click.option("--viewpoint", default="", help="The side that the photos show, such as left: compare with the same side only.")
@@ -45,6 +46,7 @@ def identify(
     photos: tuple[Path, ...],
     gallery_path: Path,
     pack_name: str,
+    allow_random: bool,
     device: str,
     threads: int | None,
     species: str,
@@ -80,7 +82,7 @@ def identify(
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0
-    with _open(gallery_path, pack_name, device, threads) as session:
+    with _open(gallery_path, pack_name, device, threads, allow_random) as session:
         session.name_time = name_time
         session.candidates.check_species(species)
         session.candidates.check_viewpoint(viewpoint)
@@ -116,11 +118,11 @@ def _truth(source: Path, session: Session) -> Truth:
     return Truth(source, {sighting.identity for sighting in session.gallery.sightings()})
 
 
-def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None) -> Session:
+def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None, allow_random: bool) -> Session:
     """Open the gallery and the pack; gallery photos that another pack described are described anew first."""
     from reid_edge.identify.session import Session
 
-    session = Session.open(gallery_path, pack_name, device, threads)
+    session = Session.open(gallery_path, pack_name, device, threads, allow_random)
     _ = session.identifier.calibration  # a pack that is not calibrated is refused before any photo is described
     return describe_missing(session, gallery_path, pack_name)
 

@@ -69,6 +69,15 @@ def device_options(command: F) -> F:
     )(command)
 
 
+def random_option(command: F) -> F:
+    """``--allow-random``."""
+    return click.option(
+        "--allow-random",
+        is_flag=True,
+        help="Accept a pack with random weights, to try the commands alone: its answers mean nothing, and each says so.",
+    )(command)
+
+
 def animal_option(text: str) -> Callable[[F], F]:
     """``--animal N``."""
     return click.option("--animal", type=click.IntRange(1, 1000), default=None, metavar="N", help=text)

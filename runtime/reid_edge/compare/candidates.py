@@ -38,13 +38,16 @@ _PREDICTED_AT_A_TIME = 1000
 class GalleryCandidates:
     """The sightings of a gallery that have features under one key. Made anew when the gallery changes."""
 
-    def __init__(self, gallery: Gallery, feature_key: str, predictor: ViewpointPredictor | None = None) -> None:
+    def __init__(
+        self, gallery: Gallery, feature_key: str, predictor: ViewpointPredictor | None = None, any_view: bool = False
+    ) -> None:
         """Read who each sighting is; features are read when asked for.
 
         Args:
             gallery: the catalogue.
             feature_key: of the features to compare.
             predictor: of the viewpoints that the gallery does not state; None to leave these unknown.
+            any_view: a query is compared with photos of every side, see `reid_edge.recipe.Retrieve`.
 
         Raises:
             GalleryError: the gallery cannot be read.
@@ -52,6 +55,7 @@ class GalleryCandidates:
         self._gallery = gallery
         self._key = feature_key
         self._predictor = predictor
+        self._any_view = any_view
         without = {sighting.id for sighting in gallery.sightings_without(feature_key)}
         self._undescribed = len(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
@@ -88,8 +92,8 @@ class GalleryCandidates:
         Raises:
             GalleryError, EngineError, PackError: viewpoints are predicted, and the vectors or the head cannot be read.
         """
-        selection = select(self._seen, self._undescribed, query)
-        if not (query.viewpoint and self._predicted):
+        selection = select(self._seen, self._undescribed, query, self._any_view)
+        if self._any_view or not (query.viewpoint and self._predicted):
             return selection
         count = len(self._predicted)
         note = f"The viewpoint of {count} gallery photo{'' if count == 1 else 's'} was predicted."
@@ -203,6 +207,10 @@ class GalleryCandidates:
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""
         return self._sightings[sighting_id].identity
+
+    def species_of(self, sighting_id: int) -> str:
+        """As the gallery spells it; empty where it is not known."""
+        return self._sightings[sighting_id].species
 
     def photo_of(self, sighting_id: int) -> str:
         """The photo's file name."""

@@ -16,7 +16,7 @@ from reid_edge.compare.matching.first_look import match_first_look
 from reid_edge.compare.matching.pair_scores import Comparable, highest_score, match_pairs, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
 from reid_edge.compare.selection import Selection
-from reid_edge.compare.shortlist import rows_to_match, shortlist
+from reid_edge.compare.shortlist import rows_to_match, shortlist, united
 from reid_edge.compare.source import CandidateSource
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
@@ -93,25 +93,27 @@ class Comparer:
         """
         recipe, names = self.recipe, self.recipe.score_names
         with timings.stage("retrieve"):
-            retrieve = recipe.retrieve
-            ids = shortlist(self.source, retrieve, features.vectors[retrieve.embedding], selection.ids)
+            ids = self._shortlist(features, selection)
             raw = np.full((len(ids), len(names)), np.nan)
             owners = tuple(self.source.identity_of(int(sighting)) for sighting in ids)
             comparison = Comparison(ids, names, raw, owners=owners)
             if not len(ids):
                 return comparison
-            vectors = {name: self.source.vectors(name, ids) for name in recipe.embedding_names}
+            rows = {name: _rows_of(recipe.species_of(name), ids, self.source) for name in features.vectors}
+            vectors = {name: self.source.vectors(name, ids[these]) for name, these in rows.items()}
             for name, each in vectors.items():
-                raw[:, names.index(name)] = each @ features.vectors[name]
-        stored = _Stored(self.source, ids)
+                raw[rows[name], names.index(name)] = each @ features.vectors[name]
+        matchers = [match for match in recipe.match if applies_to(match.species, selection.query.species)]
+        stored = _Stored(self.source, ids, {extract.name: extract.species for extract in recipe.extract})
         comparer = self if self.kept is not None else self.keeping_matches()  # matchers of one setting share their matches
-        for match in recipe.match:
+        for match in matchers:
             comparer._match(match, features, stored, comparison, may_stop, timings)
         for rerank in recipe.rerank:
-            with timings.stage(rerank.name):
-                vector = features.vectors[rerank.embedding]
-                distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
-                raw[:, names.index(rerank.name)] = 1 - distances
+            if applies_to(rerank.species, selection.query.species):
+                with timings.stage(rerank.name):
+                    vector = features.vectors[rerank.embedding]
+                    distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
+                    raw[rows[rerank.embedding], names.index(rerank.name)] = 1 - distances
         for head in recipe.head:
             if applies_to(head.species, selection.query.species):
                 with timings.stage(head.name):
@@ -120,6 +122,12 @@ class Comparer:
                         probabilities, self.networks.labels[head.name], comparison.owners
                     )
         return comparison
+
+    def _shortlist(self, features: Features, selection: Selection) -> NDArray[np.int64]:
+        """What any of the recipe's retrievals whose vector the query has finds."""
+        retrieves = (self.recipe.retrieve, *self.recipe.retrieve_also)
+        found = [(each, features.vectors[each.embedding]) for each in retrieves if each.embedding in features.vectors]
+        return united([shortlist(self.source, each, vector, selection.ids) for each, vector in found])
 
     def _match(
         self,
@@ -135,7 +143,7 @@ class Comparer:
             with timings.stage(match.name):
                 if may_stop(comparison, comparison.score_names.index(match.name), {}):
                     return
-        rows = self._rows_to_match(match, comparison)
+        rows = stored.described(match, self._rows_to_match(match, comparison))
         with timings.stage("load"):
             stored.read(match, rows if match.count == "inliers" else self._not_kept(match, rows, stored))
         early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
@@ -205,10 +213,15 @@ class Comparer:
 class _Stored:
     """What the gallery holds of the shortlist, read when a matcher first asks for a row of it."""
 
-    def __init__(self, source: CandidateSource, ids: NDArray[np.int64]) -> None:
+    def __init__(self, source: CandidateSource, ids: NDArray[np.int64], species: Mapping[str, tuple[str, ...]]) -> None:
         self.ids = ids
         self._source = source
+        self._rows = {extraction: frozenset(_rows_of(of, ids, source)) for extraction, of in species.items()}
         self._read: dict[tuple[str, bool, int], Comparable] = {}
+
+    def described(self, match: Match, rows: list[int]) -> list[int]:
+        """Those of these rows whose animal has what the matcher compares."""
+        return [row for row in rows if row in self._rows[match.keypoints]]
 
     def read(self, match: Match, rows: list[int]) -> None:
         """Read what the matcher will see of these rows; a first look sees mapped descriptors, which need no reading."""
@@ -231,6 +244,13 @@ class _Stored:
 
 def _key(match: Match, stored: _Stored, row: int) -> MatchKey:
     return match.keypoints, match.matcher, match.network, match.min_score, match.points, int(stored.ids[row])
+
+
+def _rows_of(species: tuple[str, ...], ids: NDArray[np.int64], source: CandidateSource) -> list[int]:
+    """The rows of a shortlist whose animals a stage for these species describes."""
+    if not species:
+        return list(range(len(ids)))
+    return [row for row, sighting in enumerate(ids) if applies_to(species, source.species_of(int(sighting)))]
 
 
 def _highest_scores(match: Match, rows: list[int], features: Features, stored: _Stored) -> dict[int, float]:

@@ -37,15 +37,16 @@ class Selection:
         return self.ambiguity if found else "No animal stands out in this photo, and there may be none."
 
 
-def select(sightings: Collection[Sighting], undescribed: int, query: Query) -> Selection:
+def select(sightings: Collection[Sighting], undescribed: int, query: Query, any_view: bool = False) -> Selection:
     """Restrict to the query's species, viewpoint and individuals; a gallery photo whose side is not known stays in.
 
     Args:
         sightings: of the gallery, those that this pack has described.
         undescribed: how many others the gallery holds.
         query: what is asked.
+        any_view: the side that the query shows restricts nothing, so that a side that is not known matters to nobody.
     """
-    species, viewpoint = query.species, query.viewpoint
+    species, viewpoint = query.species, "" if any_view else query.viewpoint
     if not sightings and undescribed:
         why = "No photo of the gallery could be described with this pack, so nothing was compared. A person should look."
         return _nothing(query, why, may_be_known=True)
@@ -74,7 +75,7 @@ def select(sightings: Collection[Sighting], undescribed: int, query: Query) -> S
         why = f"The gallery holds no photo from the {viewpoint}; the animal may be known from another side. A person should look."
         return _nothing(_with_species(query, chosen), why, may_be_known=True)
     chosen = of_this_side
-    warnings, ambiguity = _about_sides(chosen, viewpoint)
+    warnings, ambiguity = ([], "") if any_view else _about_sides(chosen, viewpoint)
     if excluded:
         warnings.append(f"Not compared with {', '.join(excluded)}: a person said that it is another animal.")
     if undescribed:

@@ -38,6 +38,13 @@ def shortlist(
     return np.array([sighting for ids in chosen for sighting in ids], np.int64)
 
 
+def united(shortlists: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The first shortlist, then of each further one what is not there yet: int64 [B], each sighting once."""
+    if len(shortlists) == 1:
+        return shortlists[0]
+    return np.array(list(dict.fromkeys(int(sighting) for ids in shortlists for sighting in ids)), np.int64)
+
+
 def most_different(vectors: NDArray[np.float32], count: int) -> list[int]:
     """Rows of photos of one individual that differ most: the most typical one, then each time the one least like all chosen so far.
 

@@ -20,6 +20,9 @@ class CandidateSource(Protocol):
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""
 
+    def species_of(self, sighting_id: int) -> str:
+        """As the gallery spells it; empty where it is not known."""
+
     def nearest(
         self, embedding: str, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:

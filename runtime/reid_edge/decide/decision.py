@@ -175,7 +175,7 @@ class Decision:
             "photo": asdict(self.photo),
             "animal": self.animal.as_json(),
             "recipe": self.recipe,
-            "pack": asdict(self.pack),
+            "pack": self.pack.as_json(),
             "engine": asdict(self.engine),
             "timings_ms": {stage: round(value, _TIMING_DIGITS) for stage, value in self.timings_ms.items()},
             "warnings": list(self.warnings),

@@ -102,16 +102,34 @@ class AnimalFacts:
 
 @dataclass(frozen=True)
 class PackFacts:
-    """The model pack that was used: its name and version, and the SHA-256 of its pack.toml, which lists the hash of every file."""
+    """The model pack that was used.
+
+    Attributes:
+        name, version: its own.
+        sha256: of its pack.toml, which lists the hash of every file.
+        random_weights: a network of it has random weights, so its answers mean nothing.
+    """
 
     name: str
     version: str
     sha256: str
+    random_weights: bool = False
 
     @classmethod
     def of(cls, pack: Pack) -> PackFacts:
         """The facts of a pack."""
-        return cls(pack.manifest.name, pack.manifest.version, pack.sha256)
+        return cls(pack.manifest.name, pack.manifest.version, pack.sha256, bool(pack.manifest.random_networks))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        plain: dict[str, Any] = {"name": self.name, "version": self.version, "sha256": self.sha256}
+        return {**plain, "random_weights": True} if self.random_weights else plain
+
+
+def random_warning(pack: Pack) -> str:
+    """What every answer by a pack with random weights says; empty for any other pack."""
+    names = ", ".join(pack.manifest.random_networks)
+    return f"Random weights ({names}): this answer means nothing." if names else ""
 
 
 @dataclass(frozen=True)

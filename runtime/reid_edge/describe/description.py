@@ -24,6 +24,7 @@ from reid_edge.errors import PhotoError
 from reid_edge.pack.manifest import Preprocessing
 from reid_edge.photo import Photo
 from reid_edge.recipe import Embed, Recipe
+from reid_edge.recipe.species import applies_to
 from reid_edge.timings import Timings
 
 
@@ -76,20 +77,22 @@ class Describer:
             EngineError: a network failed.
         """
         with timings.stage("segment"):
-            animals = self.animals(photo, query.boxes)
+            animals = self.animals(photo, query.boxes, query.species)
         if query.animal is not None:
             animals = _chosen(photo, animals, query.animal)
         if skip_empty:
             animals = [animal for animal in animals if animal.found]
         return [self._described(animal, query, timings) for animal in animals[: 1 if largest_only else None]]
 
-    def animals(self, photo: Photo, boxes: Sequence[Box] | None = None) -> list[Animal]:
+    def animals(self, photo: Photo, boxes: Sequence[Box] | None = None, species: str = "") -> list[Animal]:
         """The animals of a photo, largest first, see `describe`; the whole frame where none stands out.
 
         Raises:
             EngineError: a network failed.
         """
         segment = self.recipe.segment
+        if segment and not applies_to(segment.species, species):
+            segment = None
         if boxes is not None:
             outlining = self._network(segment.network) if segment and segment.outline_given else None
             return animals_in_boxes(photo, boxes, outlining, segment) or [whole_frame(photo)]
@@ -108,10 +111,12 @@ class Describer:
         query, orient = completed(query, viewpoint), self.recipe.orient
         chip = Chip.of(animal, turn_of(orient, query.viewpoint, query.species))
         with timings.stage("embed"):
-            vectors = self._vectors(chip)
+            vectors = self._vectors(chip, query.species)
         keypoints, pictures = {}, {}
         with timings.stage("extract"):
             for extraction in self.recipe.extract:
+                if not applies_to(extraction.species, query.species):
+                    continue
                 if extraction.detector == "picture":
                     pictures[extraction.name] = take_picture(chip, extraction)
                 elif extraction.detector == "sift":
@@ -155,9 +160,12 @@ class Describer:
         half = (chip.size[0] + 1) // 2
         return concatenate([self._embed(side, stage) for side in (chip.rgb[:, :half], chip.rgb[:, -half:])])
 
-    def _vectors(self, chip: Chip) -> dict[str, NDArray[np.float32]]:
-        vectors = {each.name: self._embed(chip.rgb, each) for each in self.recipe.embed}
+    def _vectors(self, chip: Chip, species: str) -> dict[str, NDArray[np.float32]]:
+        """Those that are computed of the species."""
+        vectors = {each.name: self._embed(chip.rgb, each) for each in self.recipe.embed if applies_to(each.species, species)}
         for joined in self.recipe.concatenate:
+            if any(name not in vectors for name in joined.of):
+                continue
             parts = [vectors[name] for name in joined.of]
             vectors[joined.name] = concatenate(parts, self._projection(joined.projection))
         return vectors

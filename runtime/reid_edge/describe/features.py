@@ -18,7 +18,7 @@ class Features:
     """The features of one animal.
 
     Attributes:
-        vectors: by the recipe's embedding name: float32 [D] of length 1.
+        vectors: by the recipe's embedding name: float32 [D] of length 1. What a stage for other species computes is not there.
         keypoints: by the recipe's extraction name.
         pictures: by the recipe's extraction name: uint8 [S, S], see `reid_edge.describe.picture`.
         halves: by the recipe's embedding name: float32 [2 D] of length 1, which a viewpoint is predicted from; empty where one is stated.

@@ -17,7 +17,7 @@ from reid_edge.decide.decision import Decision
 from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.doubt import DoubtCheck, is_left_out, without_score
 from reid_edge.decide.early_exit import EarlyExitCheck
-from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
+from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds, random_warning
 from reid_edge.decide.ranking import Ranker
 from reid_edge.decide.verdict import judge
 from reid_edge.describe.description import DescribedAnimal, Describer
@@ -103,7 +103,9 @@ class Identifier:
         Raises:
             GalleryError: the gallery cannot be read.
         """
-        return GalleryCandidates(gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks))
+        return GalleryCandidates(
+            gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks), self.recipe.retrieve.any_view
+        )
 
     def describe(
         self,
@@ -199,7 +201,13 @@ class Identifier:
                 pack=PackFacts.of(self.pack),
                 engine=EngineFacts.of(self.networks[recipe.networks[0]].engine.provenance),
                 timings_ms={},
-                warnings=(*photo.warnings, *described.warnings, *selection.warnings, *_duplicate(photo, candidates)),
+                warnings=(
+                    *filter(None, (random_warning(self.pack),)),
+                    *photo.warnings,
+                    *described.warnings,
+                    *selection.warnings,
+                    *_duplicate(photo, candidates),
+                ),
                 same_as=doubles,
             )
 

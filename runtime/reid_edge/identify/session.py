@@ -54,7 +54,9 @@ class Session:
         self.candidates = identifier.candidates(gallery)
 
     @classmethod
-    def open(cls, gallery_path: Path, pack_name: str, device: str = "auto", threads: int | None = None) -> Session:
+    def open(
+        cls, gallery_path: Path, pack_name: str, device: str = "auto", threads: int | None = None, allow_random: bool = False
+    ) -> Session:
         """Open both, the gallery for reading only, see `open_session`.
 
         Args:
@@ -62,13 +64,14 @@ class Session:
             pack_name: a bundled or imported pack's name, or the path of a pack.
             device: what runs the networks.
             threads: CPU threads of one run of a network; None for the cores at hand.
+            allow_random: accept a pack with random weights, whose answers mean nothing and say so.
 
         Raises:
             GalleryError, PackError, EngineError, UsageError: one of them cannot be opened.
         """
         gallery = Gallery.open(gallery_path, writable=False)
         try:
-            return cls(gallery, Identifier(open_pack(find_pack(pack_name)), device, threads))
+            return cls(gallery, Identifier(open_pack(find_pack(pack_name), allow_random), device, threads))
         except BaseException:
             gallery.close()
             raise

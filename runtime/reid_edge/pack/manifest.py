@@ -134,6 +134,11 @@ class Manifest:
     parity: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def random_networks(self) -> tuple[str, ...]:
+        """The names of the networks with random weights, whose answers mean nothing."""
+        return tuple(name for name, network in self.networks.items() if network.weights == "random")
+
     def file(self, path: str) -> PackedFile:
         """The listed file of this path; PackError with the nearest one where there is none."""
         for file in self.files:

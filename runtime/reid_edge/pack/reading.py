@@ -89,7 +89,7 @@ def open_pack(path: Path, allow_random: bool = False) -> Pack:
 
     Args:
         path: the directory or the zip.
-        allow_random: accept networks with random weights, which measure speed and nothing else.
+        allow_random: accept networks with random weights, whose answers mean nothing.
 
     Raises:
         PackError: anything wrong with it, in one sentence.
@@ -101,7 +101,10 @@ def open_pack(path: Path, allow_random: bool = False) -> Pack:
             _check_file(file, container.read(file.path), manifest)
         for name, network in manifest.networks.items():
             if network.weights == "random" and not allow_random:
-                raise PackError(f"the network {name!r} has random weights, so its answers mean nothing.", "Use a trained pack.")
+                raise PackError(
+                    f"the network {name!r} has random weights, so its answers mean nothing.",
+                    "Use a trained pack; or, to try the commands alone: --allow-random.",
+                )
     return Pack(manifest, sha256, Path(path))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from reid_edge.errors import PackError
 from reid_edge.pack.manifest import Manifest
 from reid_edge.recipe.recipe import Recipe
+from reid_edge.recipe.species_checks import check_species
 from reid_edge.recipe.stages import Gate
 
 _HEADS = "heads/{}.json"
@@ -21,6 +22,8 @@ def check_references(recipe: Recipe, manifest: Manifest) -> None:
     """
     _check_names(recipe)
     _check_uses(recipe)
+    _check_retrieves(recipe)
+    check_species(recipe)
     _check_networks(recipe, manifest)
     _check_widths(recipe, manifest)
 
@@ -64,16 +67,16 @@ def _check_uses(recipe: Recipe) -> None:
     for fuse in recipe.fuse:
         for name in (name for group in fuse.groups for name in group.scores):
             one_of(f"A score of the fusion {fuse.name}", name, recipe.score_names)
-    powell = [fuse for fuse in recipe.fuse if fuse.fit == "powell"]
-    if len(powell) > 1:
+    learnt = [fuse for fuse in recipe.fuse if fuse.fit in ("powell", "network")]
+    if len(learnt) > 1:
         raise PackError(
-            f"The recipe leaves the weights of several fusions open: {[fuse.name for fuse in powell]}.", "Leave one open."
+            f"The recipe leaves the weights of several fusions open: {[fuse.name for fuse in learnt]}.", "Leave one open."
         )
-    for fuse in powell:
-        if fuse.candidates or not all(group.calibrated for group in fuse.groups):
+    for fuse in learnt:
+        if fuse.candidates or not all(group.calibrated and not group.calibration for group in fuse.groups):
             raise PackError(
                 f"The weights of the fusion {fuse.name} are fitted on the calibrated scores of the whole shortlist.",
-                "Leave candidates and calibrated out, or write its weights.",
+                "Leave candidates, calibrated and calibration out, or write its weights.",
             )
     _check_early_exit(recipe)
     _check_in_doubt(recipe)
@@ -101,6 +104,20 @@ def _check_uses(recipe: Recipe) -> None:
             )
         if isinstance(step, Gate) and step.calibrated and step.cosine:
             raise PackError(f"A step takes {step.source} both as a cosine and as calibrated.", "Leave one of the two out.")
+
+
+def _check_retrieves(recipe: Recipe) -> None:
+    names = [recipe.retrieve.embedding]
+    for place, each in enumerate(recipe.retrieve_also, start=1):
+        key = f"recipe.retrieve[{place}]"
+        one_of(f"{key}.embedding", each.embedding, recipe.embedding_names)
+        if each.unit != recipe.retrieve.unit:
+            raise PackError(f"{key}.unit is {each.unit!r}, but the first one counts {recipe.retrieve.unit}.", "Count the same.")
+        if each.any_view:
+            raise PackError(f"{key}.any_view is said by the first [[recipe.retrieve]], for all of them.", "Move it there.")
+        if each.embedding in names:
+            raise PackError(f"{key}.embedding is {each.embedding!r}, by which another one retrieves already.", "Remove one.")
+        names.append(each.embedding)
 
 
 def _check_early_exit(recipe: Recipe) -> None:

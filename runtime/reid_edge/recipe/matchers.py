@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Count = Literal["matches", "inliers", "share", "distinctive"]
+Count = Literal["matches", "sum", "inliers", "share", "distinctive"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class MatcherRules:
     pictures: bool = False
     positions: bool = False
     one_to_one: bool = True
-    counts: tuple[Count, ...] = ("matches", "inliers", "share")
+    counts: tuple[Count, ...] = ("matches", "sum", "inliers", "share")
 
 
 MATCHERS: Mapping[str, MatcherRules] = {
     # Keypoints that are equally near are both matched. Only its scores are cosines, which "distinctive" subtracts from one another.
-    "mutual-nearest": MatcherRules(one_to_one=False, counts=("matches", "inliers", "share", "distinctive")),
+    "mutual-nearest": MatcherRules(one_to_one=False, counts=("matches", "sum", "inliers", "share", "distinctive")),
     "lightglue": MatcherRules(network=True, positions=True),
-    "loftr": MatcherRules(network=True, pictures=True, counts=("matches",)),
+    "loftr": MatcherRules(network=True, pictures=True, counts=("matches", "sum")),
     "adalam": MatcherRules(one_to_one=False),
     "fginn": MatcherRules(one_to_one=False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,10 +25,33 @@ def parse_recipe(data: Mapping[str, Any], manifest: Manifest) -> Recipe:
         PackError: an unknown or missing key, a value out of range, or a stage that asks for something the pack does not hold.
     """
     try:
-        recipe = decode(Recipe, data, "recipe")
+        recipe = decode(Recipe, _one_retrieve(data), "recipe")
     except InvalidValue as error:
+        error.path = _as_written(error.path, data)
         raise PackError(f"{MANIFEST} {error}.", error.hint or EXPORT_AGAIN) from None
     if recipe.early_exit and ("per_match" in data["early_exit"]) != ("spare" in data["early_exit"]):
         raise PackError("recipe.early_exit: per_match and spare go together.", "Give both, or neither for what is certain alone.")
     check_references(recipe, manifest)
     return recipe
+
+
+def _one_retrieve(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Several [[recipe.retrieve]] as the first and the further ones, see `Recipe`."""
+    if "retrieve_also" in data:
+        raise InvalidValue(
+            "is an unknown key; write [[recipe.retrieve]] several times", "Correct the key.", ".recipe.retrieve_also"
+        )
+    several = data.get("retrieve")
+    if not isinstance(several, list):
+        return data
+    if not several:
+        raise InvalidValue("must be one table or more", path=".recipe.retrieve")
+    return {**data, "retrieve": several[0], "retrieve_also": several[1:]}
+
+
+def _as_written(path: str, data: Mapping[str, Any]) -> str:
+    """The path of a key in the file."""
+    if isinstance(data.get("retrieve"), list):
+        path = re.sub(r"^\.recipe\.retrieve(?=\.|$)", ".recipe.retrieve[0]", path)
+        path = re.sub(r"^\.recipe\.retrieve_also\[(\d+)\]", lambda found: f".recipe.retrieve[{int(found[1]) + 1}]", path)
+    return path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from reid_edge.recipe.stage import LATER, Stage
 from reid_edge.recipe.stages import (
     Concatenate,
     Decide,
@@ -26,11 +27,13 @@ from reid_edge.recipe.stages import (
 FEATURES_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, repr=False)
+class Recipe(Stage):
     """The stages of one system, in the order in which they run.
 
     Attributes:
+        retrieve: the first, which is for all species.
+        retrieve_also: further ones, whose shortlists are added; in a file all of them are ``[[recipe.retrieve]]``.
         segment: None where the whole frame is the animal, as of photos that were cut out already.
         viewpoint: None where the pack predicts no viewpoints.
         early_exit: None where the last matcher sees all candidates that it is given.
@@ -51,6 +54,7 @@ class Recipe:
     step: tuple[Step, ...] = ()
     decide: Decide | None = None
     early_exit: EarlyExit | None = None
+    retrieve_also: tuple[Retrieve, ...] = field(default=(), metadata=LATER)
 
     @property
     def embedding_names(self) -> tuple[str, ...]:
@@ -64,14 +68,35 @@ class Recipe:
         return (*self.embedding_names, *counts, *(each.name for each in self.rerank), *(head.name for head in self.head))
 
     @property
+    def calibrations(self) -> tuple[str, ...]:
+        """The names of the further calibrations that fusions ask for, see `Group.calibration`."""
+        return tuple(dict.fromkeys(group.calibration for fuse in self.fuse for group in fuse.groups if group.calibration))
+
+    def species_of(self, name: str) -> tuple[str, ...]:
+        """Those that a score, a vector or a set of keypoints is computed of, in lower case; all where empty, none where ``("",)``.
+
+        A vector that is laid together of several is there where all its parts are.
+        """
+        joined = next((each for each in self.concatenate if each.name == name), None)
+        if joined is None:
+            stages = (*self.embed, *self.match, *self.rerank, *self.head)
+            return next((stage.species for stage in stages if stage.name == name), ())
+        common: tuple[str, ...] = ()
+        for part in filter(None, map(self.species_of, joined.of)):
+            common = tuple(each for each in part if not common or each in common) or ("",)
+        return common
+
+    @property
     def costly_score(self) -> str:
         """The score that is computed only where the others leave a doubt, see `Match.in_doubt`; '' where there is none."""
         return next((match.name for match in self.match if match.in_doubt), "")
 
     @property
     def absolute_scores(self) -> tuple[str, ...]:
-        """Scores of a pair of photos that mean the same whoever else is in the gallery: counts of matches and of inliers."""
-        return tuple(match.name for match in self.match if match.count in ("matches", "inliers"))
+        """Scores of a pair of photos that mean the same whoever else is in the gallery: counts of matches and of inliers, sums of
+        their scores.
+        """
+        return tuple(match.name for match in self.match if match.count in ("matches", "sum", "inliers"))
 
     @property
     def feature_networks(self) -> tuple[str, ...]:

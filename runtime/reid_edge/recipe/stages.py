@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from reid_edge.errors import PackError
 from reid_edge.plain_data import Pattern, Range, Tagged, Then, each_once, must_be
 from reid_edge.recipe.matchers import MATCHERS, Count, MatcherRules
+from reid_edge.recipe.stage import LATER, Stage
 
 Detector = Literal["network", "sift", "picture"]
 Unit = Literal["individuals", "photos"]
@@ -34,10 +35,12 @@ Share = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0)]
 Boost = Annotated[float, Range(0, 100)]
 Candidates = Annotated[int, Range(0, 100_000)]
+Fit = Literal["none", "geomean"]
+Grid = Annotated[tuple[Share, ...], Then(each_once)]
 
 
-@dataclass(frozen=True)
-class Segment:
+@dataclass(frozen=True, repr=False)
+class Segment(Stage):
     """Find the animals.
 
     Attributes:
@@ -57,6 +60,7 @@ class Segment:
         outline_given: `network` also outlines animals in boxes that somebody gave; where not, the whole box is the animal, at no cost.
         banner: an upper or lower edge of one colour, no taller than this share of the frame, is the banner that a camera prints into its
             photos, and what lies in it is no animal; 0 where no photo has one.
+        species: those whose animals are sought, in lower case; of others the whole frame is the animal. All where empty.
     """
 
     network: str
@@ -71,6 +75,7 @@ class Segment:
     locator_score: Share = 0.0
     outline_given: bool = True
     banner: Annotated[float, Range(0, 0.25)] = 0.0
+    species: Species = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         if bool(self.locator) != bool(self.locator_score):
@@ -92,8 +97,8 @@ class Orient:
     species: Species = ()
 
 
-@dataclass(frozen=True)
-class Embed:
+@dataclass(frozen=True, repr=False)
+class Embed(Stage):
     """Turn a chip into one vector.
 
     Attributes:
@@ -102,6 +107,7 @@ class Embed:
         projection: a projection network of the pack, which the vector of length 1 goes through; empty for none.
         crops: 1 for the chip as it is; 5 for the mean of its centre and its four corners.
         crop_share: side of each of five crops, as a share of the chip's; 0 where there is one.
+        species: those that are embedded, in lower case; the network is not run for others. All where empty.
     """
 
     name: Name
@@ -109,6 +115,7 @@ class Embed:
     projection: str = ""
     crops: Literal[1, 5] = 1
     crop_share: Annotated[float, Range(0.1, 1)] = 0.0
+    species: Species = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         if (self.crops == 5) != bool(self.crop_share):
@@ -130,8 +137,8 @@ class Concatenate:
     projection: str = ""
 
 
-@dataclass(frozen=True)
-class Extract:
+@dataclass(frozen=True, repr=False)
+class Extract(Stage):
     """Find keypoints on a chip, or keep a small picture of it for matchers that look at pixels.
 
     Attributes:
@@ -142,6 +149,7 @@ class Extract:
         detector: ``network``; ``sift`` on the host; or ``picture``: a grey picture of `size` x `size` pixels.
         keypoints: how many SIFT keypoints at most; 0 for other detectors, whose network knows.
         size: long side in pixels that the chip is brought to for SIFT, side of the picture; 0 for a network.
+        species: those whose keypoints are sought, in lower case; all where empty.
     """
 
     name: Name
@@ -151,6 +159,7 @@ class Extract:
     detector: Detector = "network"
     keypoints: Annotated[int, Range(1, 100_000)] = 0
     size: Annotated[int, Range(16, 4096)] = 0
+    species: Species = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         needed = {"network": ("network",), "sift": ("keypoints", "size"), "picture": ("size",)}[self.detector]
@@ -174,9 +183,11 @@ class Viewpoint:
     min_probability: Share
 
 
-@dataclass(frozen=True)
-class Retrieve:
+@dataclass(frozen=True, repr=False)
+class Retrieve(Stage):
     """Shortlist the gallery animals that are nearest by the cosine of one embedding or concatenation.
+
+    A recipe may have several, as [[recipe.retrieve]]: what any of them shortlists is compared. The first one is for all species.
 
     Attributes:
         embedding: or concatenation.
@@ -184,20 +195,23 @@ class Retrieve:
         unit: what `candidates`, and `best` of every matcher, count: ``individuals``, each by its nearest photo, so that one with many
             photos takes one place; or ``photos``, as the published systems do.
         photos: of each individual at most so many are compared, chosen to differ; 0 for all. Only where individuals are counted.
+        any_view: a query is compared with gallery photos of every side, whichever side it shows; otherwise with those of its own side and
+            those that state none. Of the first one, for all.
     """
 
     embedding: str
     candidates: Annotated[int, Range(1, 100_000)]
     unit: Unit = "photos"
     photos: Annotated[int, Range(1, 1000)] = 0
+    any_view: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.photos and self.unit == "photos":
             raise PackError('photos is a limit for each individual: it needs unit = "individuals".', "Give both, or no photos.")
 
 
-@dataclass(frozen=True)
-class Match:
+@dataclass(frozen=True, repr=False)
+class Match(Stage):
     """Match the query's keypoints with a candidate's; the pair score is a count of matches.
 
     Attributes:
@@ -210,11 +224,13 @@ class Match:
         order: the score that orders the candidates for `best`; empty where `best` is 0.
         photos: of each of the `best` individuals only so many photos are matched, the best ones by `order`; 0 for all.
         points: only the detector's best so many keypoints are matched, of the query and of each candidate; 0 for all.
-        count: what the score counts: ``matches``; ``inliers`` of one geometry; the ``share`` of the query's keypoints that are matched; or
-            how ``distinctive`` the matches are, see `reid_edge.compare.matching.distinctive`: a score that depends on the other candidates.
+        count: what the score counts: ``matches``; the ``sum`` of their scores; ``inliers`` of one geometry; the ``share`` of the query's
+            keypoints that are matched; or how ``distinctive`` the matches are, see `reid_edge.compare.matching.distinctive`: a score that
+            depends on the other candidates.
         geometry: what inliers agree on: a ``homography`` (MAGSAC++), or a ``similarity``: a turn, a scale and a shift (RANSAC).
         inlier_pixels: largest distance of an inlier, in pixels of a chip whose long side is 512; 0 where none is counted.
         in_doubt: run only where the answer by the other scores would be to ask a person, see `reid_edge.decide.doubt`. Of the last score.
+        species: those that are matched, in lower case; all where empty.
     """
 
     name: Name
@@ -230,6 +246,7 @@ class Match:
     geometry: Geometry = "homography"
     inlier_pixels: Annotated[float, Range(0.1, 1000)] = 0.0
     in_doubt: bool = False
+    species: Species = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.rules.network != bool(self.network):
@@ -277,20 +294,22 @@ class EarlyExit:
     spare: Annotated[float, Range(0, 1_000_000)] = 0.0
 
 
-@dataclass(frozen=True)
-class Rerank:
+@dataclass(frozen=True, repr=False)
+class Rerank(Stage):
     """k-reciprocal nearest neighbours (Zhong et al., CVPR 2017): one more pair score, 1 - Jaccard distance.
 
     Attributes:
         name: what fusion calls the score.
         embedding: by whose cosines neighbours are found.
         k1, k2: sizes of the reciprocal neighbourhood and of the local query expansion.
+        species: those that are re-ranked, in lower case; all where empty.
     """
 
     name: Name
     embedding: str
     k1: Annotated[int, Range(1, 1000)]
     k2: Annotated[int, Range(1, 1000)]
+    species: Species = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.k2 > self.k1:
@@ -316,44 +335,60 @@ class Head:
     species: Species = ()
 
 
-@dataclass(frozen=True)
-class Group:
+@dataclass(frozen=True, repr=False)
+class Group(Stage):
     """Some scores of a fusion: their mean counts `weight`.
 
     Attributes:
         scores: names.
         weight: 0 or more.
         calibrated: by their calibrators; otherwise as they are, cut to 0..1.
+        calibration: by calibrators that were fitted on other labels, `reid-edge calibrate --calibration NAME=METADATA`; empty for those
+            that were fitted with all the rest.
     """
 
     scores: Names
     weight: Annotated[float, Range(0, 1_000_000)]
     calibrated: bool = True
+    calibration: Annotated[str, Pattern(r"[a-z0-9-]{0,40}")] = field(default="", metadata=LATER)
+
+    def __post_init__(self) -> None:
+        if self.calibration and not self.calibrated:
+            raise PackError("calibration names calibrators, which calibrated = false does not use.", "Leave one of the two out.")
 
 
-@dataclass(frozen=True)
-class Fuse:
+@dataclass(frozen=True, repr=False)
+class Fuse(Stage):
     """A fused score whose make-up is part of the system. Without any, `reid-edge calibrate` chooses one.
 
     Attributes:
         name: what steps call it.
         groups: what is summed.
-        fit: ``none``: weights as written; ``powell``: one weight per score, fitted on GeoMean by `reid-edge calibrate`.
+        fit: ``none``: weights as written; or fitted by `reid-edge calibrate`: ``powell``: one weight per score, on GeoMean; ``network``: a
+            small network on the calibrated scores in place of the mean; ``geomean``: of two groups, the weight of the first is one of
+            `grid` and that of the second what is left to 1, whichever has the best GeoMean.
         candidates: how many of the shortlist it looks at; 0 for all.
+        grid: the weights that are tried, 0..1.
     """
 
     name: Name
     groups: tuple[Group, ...]
-    fit: Literal["none", "powell"] = "none"
+    fit: Literal["none", "powell", "network", "geomean"] = "none"
     candidates: Candidates = 0
+    grid: Grid = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
+        _check_grid(self.fit, self.grid)
+        if self.fit == "geomean" and len(self.groups) != 2:
+            raise PackError(
+                f'fit = "geomean" divides the weight between two groups, not {len(self.groups)}.', "Write two groups."
+            )
         if not any(group.weight > 0 for group in self.groups):
             raise PackError("groups must have one group or more, one of a weight above 0.", "Say which scores are fused.")
 
 
-@dataclass(frozen=True)
-class Agree:
+@dataclass(frozen=True, repr=False)
+class Agree(Stage):
     """Weigh the answer so far against another source's: together they are surer, apart one of them is taken.
 
     Attributes:
@@ -363,6 +398,8 @@ class Agree:
         differ: which answer is taken where they do not: the ``source``'s, or the one of ``higher`` confidence.
         differ_boost: what the source's confidence is multiplied by where it is taken so.
         species: those that the step is for, in lower case; all where empty.
+        fit: ``geomean``: `reid-edge calibrate` takes the weights (a, 1 - a) with the best GeoMean, a one of `grid`.
+        grid: the weights that are tried, 0..1.
     """
 
     source: str
@@ -371,10 +408,15 @@ class Agree:
     differ: Literal["source", "higher"]
     differ_boost: Boost
     species: Species = ()
+    fit: Fit = field(default="none", metadata=LATER)
+    grid: Grid = field(default=(), metadata=LATER)
+
+    def __post_init__(self) -> None:
+        _check_grid(self.fit, self.grid)
 
 
-@dataclass(frozen=True)
-class Gate:
+@dataclass(frozen=True, repr=False)
+class Gate(Stage):
     """Let a source overrule the answer so far where it is sure enough, or call the animal new where it is too unsure.
 
     Attributes:
@@ -385,6 +427,8 @@ class Gate:
         species: as in `Agree`.
         calibrated: the source is a score, whose confidence is what its calibrator makes of it: a limit that means the same whatever network
             the score is from.
+        fit: ``geomean``: `reid-edge calibrate` takes the limit with the best GeoMean, one of `grid`, for each species.
+        grid: the limits that are tried, 0..1.
     """
 
     source: str
@@ -393,6 +437,11 @@ class Gate:
     cosine: bool = False
     species: Species = ()
     calibrated: bool = False
+    fit: Fit = field(default="none", metadata=LATER)
+    grid: Grid = field(default=(), metadata=LATER)
+
+    def __post_init__(self) -> None:
+        _check_grid(self.fit, self.grid)
 
 
 Step = Annotated[Agree | Gate, Tagged("do", {"gate": Gate, "agree": Agree})]
@@ -410,3 +459,8 @@ class Decide:
 
     threshold: Share | None
     species: Mapping[Lowered, Share] = field(default_factory=dict)
+
+
+def _check_grid(fit: str, grid: tuple[float, ...]) -> None:
+    if (fit == "geomean") != bool(grid):
+        raise PackError('fit = "geomean" and grid, the values that are tried, go together.', "Give both, or neither.")

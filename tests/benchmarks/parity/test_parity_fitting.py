@@ -75,8 +75,10 @@ def test_from_the_same_scores_come_the_same_weights_thresholds_and_answers(fit: 
         assert np.mean(same) == 1.0
 
 
-def sides(reference: list[str], runtime: list[str]) -> Sides:
-    truth = ("A", "A", "B", "B", "C", "C", "Z", "Z", "Y", "Y")
+def sides(reference: list[str], runtime: list[str], times: int = 4) -> Sides:
+    """Ten queries, four times over: as many as a verdict needs."""
+    truth = ("A", "A", "B", "B", "C", "C", "Z", "Z", "Y", "Y") * times
+    reference, runtime = reference * times, runtime * times
     photos = tuple(f"{place}.jpg" for place in range(len(truth)))
     return Sides(photos, truth, frozenset("ABC"), tuple(reference), tuple(runtime), tuple(reference), tuple(runtime))
 
@@ -89,6 +91,18 @@ def test_the_same_answers_meet_both_targets() -> None:
     assert same.figures()["runtime"]["GeoMean"] == pytest.approx(np.sqrt(5 / 6 * 3 / 4))
     assert same.geomean_difference() == (0, 0, 0)
     assert same.apart() == []
+    assert [found for _, found, _ in same.targets()] == [
+        "100.0% of 40, margin +0.5%",
+        "+0.0000 (+0.000 to +0.000), margin +0.0020",
+    ]
+    assert same.as_json()["photos"] == list(same.photos)
+
+
+def test_of_few_queries_there_is_no_verdict() -> None:
+    answers = ["A", "A", "B", "B", "C", NEW, NEW, NEW, NEW, "A"]
+    few = sides(answers, answers, times=1)
+    assert [met for _, _, met in few.targets()] == [None, None]
+    assert all("too few queries for a verdict, 40 or more are enough" in found for _, found, _ in few.targets())
 
 
 def test_other_answers_miss_them_and_are_named() -> None:
@@ -98,12 +112,14 @@ def test_other_answers_miss_them_and_are_named() -> None:
     value, low, high = other.geomean_difference()
     assert value == pytest.approx(np.sqrt(5 / 6) - np.sqrt(5 / 6 * 3 / 4))
     assert low <= value <= high
-    assert other.apart() == [{"photo": "9.jpg", "truth": NEW, "reference": "A", "runtime": NEW}]
+    assert other.apart()[0] == {"photo": "9.jpg", "truth": NEW, "reference": "A", "runtime": NEW}
+    assert len(other.apart()) == 4
 
 
 def test_without_a_new_individual_the_difference_of_geomean_is_not_measured() -> None:
     known = Sides(("a", "b"), ("A", "B"), frozenset("AB"), ("A", "B"), ("A", NEW), ("A", "B"), ("A", "B"))
-    assert [met for _, _, met in known.targets()] == [False, None]
+    assert [met for _, _, met in known.targets()] == [None, None]
+    assert known.targets()[1][1] == "no known, or no unknown individual"
     assert known.as_json()["GeoMean difference"] == {"value": None, "low": None, "high": None}
 
 

@@ -47,7 +47,7 @@ def measured(recipe: str, **geomeans: float) -> dict[str, object]:
 PARITY = {
     "recipe": "hybrid@light",
     "random": [],
-    "photos": {"zebra": {"database": 10, "queries": 12, "fitted on": 13}},
+    "photos": {"zebra": {"database": 10, "queries": 40, "fitted on": 13}},
     "sets": {
         "zebra": {
             "predictions in common": 11 / 12,
@@ -104,6 +104,8 @@ def test_parity_tells_targets_and_the_farthest_stage() -> None:
         "3e-16 (lite0)",
         "0.031",
     ]
+    few = {**PARITY, "photos": {"zebra": {"database": 10, "queries": 12, "fitted on": 13}}}
+    assert "| too few queries (12 of 40) |" in " ".join(systems_page([few], []).split())
     assert "random weights" in systems_page([{**PARITY, "random": ["superpoint"]}], [])
 
 

@@ -136,7 +136,7 @@ decisions = st.builds(
     photo=st.builds(PhotoFacts, st.none() | words, words, words, pixels, pixels, st.none() | words),
     animal=animals,
     recipe=words,
-    pack=st.builds(PackFacts, words, words, words),
+    pack=st.builds(PackFacts, words, words, words, st.booleans()),
     engine=st.builds(EngineFacts, words, words, words, pixels),
     timings_ms=st.dictionaries(words, st.floats(0, 1e6).map(lambda value: round(value, 2)), max_size=3),
     warnings=tuples(words),

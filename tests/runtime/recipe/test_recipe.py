@@ -177,7 +177,7 @@ def test_keypoints_on_the_bars_of_a_letterbox_are_refused(recipe, field_pack):
     ("size", "changes", "message"),
     [
         (96, {}, "loftr takes pictures of 192 pixels, but small is of 96"),
-        (192, {"count": "share"}, "recipe.match\\[4\\]: the matcher loftr counts matches, not share"),
+        (192, {"count": "share"}, "recipe.match\\[4\\]: the matcher loftr counts matches or sum, not share"),
         (192, {"network": "lighterglue"}, "lighterglue states no preprocessing"),
     ],
 )
@@ -325,3 +325,84 @@ def test_a_viewpoint_head_without_its_labels_is_refused(recipe, field_pack):
     manifest = replace(with_viewpoint_head(field_pack), files=field_pack.manifest.files)
     with pytest.raises(PackError, match=r"has no heads/sides\.json"):
         parse_recipe({**recipe, "viewpoint": VIEWPOINT}, manifest)
+
+
+def a_system(recipe, **species):
+    """The recipe with a fusion of its own; by stage, the species of its first one."""
+    recipe["match"] = [{key: value for key, value in match.items() if key != "in_doubt"} for match in recipe["match"]]
+    scores = [item["name"] for item in (*recipe["embed"], *recipe["match"])]
+    recipe |= {"fuse": [{"name": "all", "groups": [{"scores": scores, "weight": 1.0}]}], "decide": {}}
+    for stage, names in species.items():
+        (recipe[stage][0] if isinstance(recipe[stage], list) else recipe[stage])["species"] = names
+    return recipe
+
+
+def test_a_stage_may_be_for_some_species_and_galleries_are_tied_to_it(recipe, field_pack):
+    plain = parse_recipe(a_system(deepcopy(recipe)), field_pack.manifest)
+    lynx = parse_recipe(a_system(recipe, segment=["Lynx"]), field_pack.manifest)
+    assert lynx.segment.species == ("lynx",)
+    assert lynx.feature_settings()["segment"]["species"] == ("lynx",)
+    assert lynx.species_of("xfeat-coarse") == ()
+    assert "species" not in plain.feature_settings()["segment"]
+    assert "species" not in repr((plain.segment, plain.embed, plain.extract, plain.match))
+
+
+def test_a_score_of_one_species_is_one_and_what_is_laid_together_is_of_the_species_of_all_parts(recipe, field_pack):
+    embed = recipe["embed"][0]
+    recipe["embed"] += [{**embed, "name": "cats", "species": ["lynx", "tiger"]}, {**embed, "name": "spots", "species": ["lynx"]}]
+    recipe["concatenate"] = [{"name": "both", "of": ["cats", "spots"]}]
+    recipe["retrieve"] = [recipe["retrieve"], {**recipe["retrieve"], "embedding": "both", "candidates": 7}]
+    parsed = parse_recipe(a_system(recipe), field_pack.manifest)
+    assert parsed.species_of("cats") == ("lynx", "tiger")
+    assert parsed.species_of("both") == ("lynx",)
+    assert [each.embedding for each in parsed.retrieve_also] == ["both"]
+
+
+CONTRADICTORY = {
+    "keypoints of other species": (
+        lambda recipe: a_system(recipe, extract=["lynx"]),
+        r"recipe\.match\[0\]\.species is for all species, but xfeat is computed of lynx only",
+    ),
+    "a shortlist that some have not": (
+        lambda recipe: a_system(recipe, embed=["lynx"]),
+        r"recipe\.retrieve\.embedding is for all species, but efficientnet-lite0 is computed of lynx only",
+    ),
+    "an order of other species": (
+        lambda recipe: a_system(recipe, match=["lynx"]),
+        r"recipe\.match\[1\]\.species is for all species, but xfeat-coarse is computed of lynx only",
+    ),
+    "a score of one species without a fusion": (
+        lambda recipe: recipe["embed"].append({**recipe["embed"][0], "name": "more", "species": ["lynx"]}),
+        r"The score more has species, but the recipe leaves the fusion to calibration",
+    ),
+    "retrievals that count differently": (
+        lambda recipe: (
+            recipe["embed"].append({**recipe["embed"][0], "name": "more"}),
+            recipe.update(retrieve=[recipe["retrieve"], {"embedding": "more", "candidates": 5}]),
+        ),
+        r"recipe\.retrieve\[1\]\.unit is 'photos', but the first one counts individuals",
+    ),
+    "an unknown key of a further retrieval": (
+        lambda recipe: recipe.update(retrieve=[recipe["retrieve"], {"embedding": "x", "candidate": 5}]),
+        r"pack\.toml recipe\.retrieve\[1\]\.candidate is an unknown key",
+    ),
+    "the other spelling of several retrievals": (change("retrieve_also", []), r"write \[\[recipe\.retrieve\]\] several times"),
+    "a grid without a fit": (
+        lambda recipe: a_system(recipe).update(
+            step=[{"do": "gate", "source": "all", "then": "new", "limit": 0.5, "grid": [0.4, 0.5]}]
+        ),
+        r"recipe\.step\[0\]: fit = \"geomean\" and grid, the values that are tried, go together",
+    ),
+    "a weight between three groups": (
+        lambda recipe: a_system(recipe)["fuse"][0].update(fit="geomean", grid=[0.5]),
+        r"divides the weight between two groups, not 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTORY)
+def test_what_contradicts_itself_is_refused(recipe, field_pack, what):
+    spoil, message = CONTRADICTORY[what]
+    spoil(recipe)
+    with pytest.raises(PackError, match=message):
+        parse_recipe(recipe, field_pack.manifest)

@@ -43,16 +43,20 @@ def match_pairs(
 
 
 def pair_score(match: Match, query: Comparable, candidate: Comparable, matches: Matches) -> float:
-    """What the recipe counts of the matches; a share of no keypoints is 0. Of pictures a recipe counts the matches themselves. How
-    distinctive they are is no matter of one pair, see `reid_edge.compare.matching.distinctive`.
+    """What the recipe counts of the matches; a share of no keypoints is 0. Of pictures a recipe counts the matches themselves, or adds
+    their scores. How distinctive they are is no matter of one pair, see `reid_edge.compare.matching.distinctive`.
     """
     if match.count == "inliers" and isinstance(query, Keypoints) and isinstance(candidate, Keypoints):
         return count_inliers(query, candidate, matches, match.inlier_pixels, match.geometry)
+    if match.count == "sum":
+        return float(matches.scores.sum(dtype=np.float64))
     return len(matches) / max(1, len(query)) if match.count == "share" else float(len(matches))
 
 
 def highest_score(match: Match, query: Keypoints, candidate: Keypoints) -> float:
-    """What `pair_score` cannot exceed, whatever the matches: a query's keypoint is matched once, a candidate's once by most matchers."""
+    """What `pair_score` cannot exceed, whatever the matches: a query's keypoint is matched once, a candidate's once by most matchers, with
+    a score of 1 at most.
+    """
     most = min(len(query), len(candidate)) if match.rules.one_to_one else len(query)
     return most / max(1, len(query)) if match.count == "share" else most
 
