@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ def sighting() -> Callable[..., Sighting]:
 
 @pytest.fixture(scope="session")
 def compared(sample_gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The 24 gallery photos of the samples as a working file."""
-    return Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("discovery") / "work.sqlite"))
+    """The 24 gallery photos of the samples as a working file, as from a bare folder: of no stated species and side."""
+    path = Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("discovery") / "work.sqlite"))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE sighting SET species = '', viewpoint = ''")
+    return path
 
 
 @pytest.fixture(scope="session")
