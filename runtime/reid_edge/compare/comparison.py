@@ -105,9 +105,10 @@ class Comparer:
                 raw[rows[name], names.index(name)] = each @ features.vectors[name]
         matchers = [match for match in recipe.match if applies_to(match.species, selection.query.species)]
         stored = _Stored(self.source, ids, {extract.name: extract.species for extract in recipe.extract})
+        run = _Run(features, stored, comparison, timings)
         comparer = self if self.kept is not None else self.keeping_matches()  # matchers of one setting share their matches
         for match in matchers:
-            comparer._match(match, features, stored, comparison, may_stop, timings)
+            comparer._match(match, run, may_stop)
         for rerank in recipe.rerank:
             if applies_to(rerank.species, selection.query.species):
                 with timings.stage(rerank.name):
@@ -129,47 +130,40 @@ class Comparer:
         found = [(each, features.vectors[each.embedding]) for each in retrieves if each.embedding in features.vectors]
         return united([shortlist(self.source, each, vector, selection.ids) for each, vector in found])
 
-    def _match(
-        self,
-        match: Match,
-        features: Features,
-        stored: _Stored,
-        comparison: Comparison,
-        may_stop: MayStop | None,
-        timings: Timings,
-    ) -> None:
+    def _match(self, match: Match, run: _Run, may_stop: MayStop | None) -> None:
         """Run one matcher, batch by batch where it may stop between."""
+        column = run.comparison.score_names.index(match.name)
         if match.in_doubt and may_stop:
-            with timings.stage(match.name):
-                if may_stop(comparison, comparison.score_names.index(match.name), {}):
+            with run.timings.stage(match.name):
+                if may_stop(run.comparison, column, {}):
                     return
-        rows = stored.described(match, self._rows_to_match(match, comparison))
-        with timings.stage("load"):
-            stored.read(match, rows if match.count == "inliers" else self._not_kept(match, rows, stored))
+        rows = run.stored.described(match, self._rows_to_match(match, run.comparison))
+        with run.timings.stage("load"):
+            run.stored.read(match, rows if match.count == "inliers" else self._not_kept(match, rows, run.stored))
         early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
         size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))
-        with timings.stage(match.name):
+        with run.timings.stage(match.name):
             for start in range(0, len(rows), size):
-                self._score(match, rows[start : start + size], features, stored, comparison)
+                self._score(match, rows[start : start + size], run)
                 left = rows[start + size :]
                 if early and may_stop and left:
-                    ceilings = _ceilings(match, _highest_scores(match, left, features, stored), early, comparison)
-                    if may_stop(comparison, comparison.score_names.index(match.name), ceilings):
+                    ceilings = _ceilings(match, _highest_scores(match, left, run), early, run.comparison)
+                    if may_stop(run.comparison, column, ceilings):
                         break
 
-    def _score(self, match: Match, rows: list[int], features: Features, stored: _Stored, comparison: Comparison) -> None:
+    def _score(self, match: Match, rows: list[int], run: _Run) -> None:
         """Match these rows of the shortlist and enter their scores."""
-        query = (features.pictures if match.rules.pictures else features.keypoints)[match.keypoints]
-        found = self._matches(match, query, rows, stored)
+        query = (run.features.pictures if match.rules.pictures else run.features.keypoints)[match.keypoints]
+        found = self._matches(match, query, rows, run.stored)
         if match.count == "distinctive":
-            scores = list(distinctive_scores(len(query), found, [comparison.owners[row] for row in rows]))
+            scores = list(distinctive_scores(len(query), found, [run.comparison.owners[row] for row in rows]))
         elif match.count == "inliers":
-            candidates = stored.candidates(match, rows)
+            candidates = run.stored.candidates(match, rows)
             scores = [pair_score(match, query, *pair) for pair in zip(candidates, found, strict=True)]
         else:
             scores = [pair_score(match, query, query, each) for each in found]
-        comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
-        comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+        run.comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
+        run.comparison.raw[rows, run.comparison.score_names.index(match.name)] = scores
 
     def _matches(self, match: Match, query: Comparable, rows: list[int], stored: _Stored) -> list[Matches]:
         """The matches with these candidates, computed where they are not kept."""
@@ -253,9 +247,19 @@ def _rows_of(species: tuple[str, ...], ids: NDArray[np.int64], source: Candidate
     return [row for row, sighting in enumerate(ids) if applies_to(species, source.species_of(int(sighting)))]
 
 
-def _highest_scores(match: Match, rows: list[int], features: Features, stored: _Stored) -> dict[int, float]:
-    keypoints = features.keypoints[match.keypoints]
-    candidates = zip(rows, stored.candidates(match, rows), strict=True)
+@dataclass(frozen=True)
+class _Run:
+    """One query on its way through the matchers."""
+
+    features: Features
+    stored: _Stored
+    comparison: Comparison
+    timings: Timings
+
+
+def _highest_scores(match: Match, rows: list[int], run: _Run) -> dict[int, float]:
+    keypoints = run.features.keypoints[match.keypoints]
+    candidates = zip(rows, run.stored.candidates(match, rows), strict=True)
     return {row: highest_score(match, keypoints, each) for row, each in candidates if isinstance(each, Keypoints)}
 
 
