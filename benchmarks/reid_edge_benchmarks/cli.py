@@ -11,6 +11,7 @@ import click
 from reid_edge.cli.options import pack_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
+from reid_edge_benchmarks.discovery.cli import discovery
 from reid_edge_benchmarks.gpu.cli import gpu
 from reid_edge_benchmarks.latency.cli import folder, latency, scaling, steps
 from reid_edge_benchmarks.options import (
@@ -48,7 +49,7 @@ def bench() -> None:
     """
 
 
-for command in (latency, gpu, scaling, folder, steps, parity, systems, report, reliability, review, season, trust):
+for command in (latency, gpu, scaling, folder, steps, parity, systems, report, reliability, review, season, trust, discovery):
     bench.add_command(command)
 
 

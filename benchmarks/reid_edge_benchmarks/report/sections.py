@@ -8,6 +8,7 @@ from typing import Any
 
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.accuracy.tables import COUNTS, RUNG_TITLES, cell, figure_rows, rung_cells
+from reid_edge_benchmarks.discovery.tables import discovery_text
 from reid_edge_benchmarks.embedders import EmbedderFigures, embedder_table
 from reid_edge_benchmarks.enrolment import EnrolmentFigures, Mark
 from reid_edge_benchmarks.gpu.tables import gpu_text
@@ -64,6 +65,10 @@ def _contributions(result: Any) -> str:
 
 def _trust(result: Any) -> str:
     return "\n\n".join((provenance(result), trust_text(result)))
+
+
+def _discovery(result: Any) -> str:
+    return "\n\n".join((provenance(result), discovery_text(result)))
 
 
 def _sets(result: Any) -> str:
@@ -197,6 +202,7 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "seen again": (_accuracy, "accuracy-seen-again"),
     "contributions": (_contributions, "accuracy"),
     "trust": (_trust, "trust"),
+    "discovery": (_discovery, "discovery"),
     "parity": (_parity, ""),
     "latency": (_latency, "latency"),
     "stages": (_stages, "latency"),

@@ -21,6 +21,7 @@ from reid_edge.suggestions import similar
 # runtime imports none of them.
 _COMMANDS = {
     "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
+    "discover": ("reid_edge.cli.discover:discover", "Group photos of unknown animals by individual."),
     "gallery": ("reid_edge.cli.gallery_commands:gallery", "Keep the catalogue of known individuals."),
     "watch": ("reid_edge.cli.watch:watch", "Answer photos as they arrive in folders, unattended."),
     "review": ("reid_edge.cli.review:review", "Open the page where a person answers the questions."),

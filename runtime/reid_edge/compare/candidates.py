@@ -10,15 +10,24 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.compare.matching.first_look import to_fractions
 from reid_edge.compare.selection import Selection, agrees, select
 from reid_edge.compare.shortlist import most_different
-from reid_edge.describe.features import halves_array, keypoint_arrays, keypoints_from_arrays, picture_array, vector_array
+from reid_edge.describe.features import (
+    descriptor_array,
+    halves_array,
+    keypoint_arrays,
+    keypoints_from_arrays,
+    picture_array,
+    vector_array,
+)
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.describe.viewpoint import ViewpointPredictor
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.mapped_rows import MappedRows, RowForm
 from reid_edge.gallery.search import VectorIndex
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
 
@@ -52,6 +61,7 @@ class GalleryCandidates:
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
         self._ids = np.array(sorted(self._sightings), np.int64)
         self._indexes: dict[str, tuple[VectorIndex, NDArray[np.int64] | None]] = {}
+        self._first: dict[tuple[str, int], MappedRows] = {}
         self._differing: dict[tuple[str, int, frozenset[int]], frozenset[int]] = {}
 
     def __len__(self) -> int:
@@ -130,6 +140,19 @@ class GalleryCandidates:
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, keypoint_arrays(extraction))
         with self._complete():
             return [keypoints_from_arrays(arrays.get(int(sighting), {}), extraction) for sighting in sighting_ids]
+
+    def first_descriptors(self, extraction: str, sighting_ids: NDArray[np.int64], points: int) -> NDArray[np.int16]:
+        """See `reid_edge.compare.source.CandidateSource`; mapped from a cache that is made when they are first asked for."""
+        if (extraction, points) not in self._first:
+            name = descriptor_array(extraction)
+            form = RowForm(name, f"{name}-{points}", "<i2", lambda stored: to_fractions(stored, points))
+            self._first[extraction, points] = self._gallery.mapped_rows(self._key, form)
+        mapped = self._first[extraction, points]
+        rows = [mapped.row_of.get(int(sighting), -1) for sighting in sighting_ids]
+        if -1 not in rows:
+            return mapped.rows[rows]
+        # Another process took a photo out since: it is compared all the same, as the gallery was when it was opened.
+        return np.stack([to_fractions(each.descriptors, points) for each in self.keypoints(extraction, sighting_ids)])
 
     def pictures(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """One picture uint8 [S, S] per id, in their order, as `reid_edge.describe.picture.take_picture` made it."""

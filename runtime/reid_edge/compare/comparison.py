@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.matching.distinctive import distinctive_scores
+from reid_edge.compare.matching.first_look import match_first_look
 from reid_edge.compare.matching.pair_scores import Comparable, highest_score, match_pairs, pair_score, pairs_at_a_time
 from reid_edge.compare.reranking import jaccard_distances
 from reid_edge.compare.selection import Selection
@@ -103,12 +104,11 @@ class Comparer:
             for name, each in vectors.items():
                 raw[rows[name], names.index(name)] = each @ features.vectors[name]
         matchers = [match for match in recipe.match if applies_to(match.species, selection.query.species)]
-        with timings.stage("load"):
-            stored = _Stored.of(ids, self.source, recipe, matchers)
+        stored = _Stored(self.source, ids, {extract.name: extract.species for extract in recipe.extract})
+        run = _Run(features, stored, comparison, timings)
         comparer = self if self.kept is not None else self.keeping_matches()  # matchers of one setting share their matches
         for match in matchers:
-            with timings.stage(match.name):
-                comparer._match(match, features, stored, comparison, may_stop)
+            comparer._match(match, run, may_stop)
         for rerank in recipe.rerank:
             if applies_to(rerank.species, selection.query.species):
                 with timings.stage(rerank.name):
@@ -130,47 +130,57 @@ class Comparer:
         found = [(each, features.vectors[each.embedding]) for each in retrieves if each.embedding in features.vectors]
         return united([shortlist(self.source, each, vector, selection.ids) for each, vector in found])
 
-    def _match(self, match: Match, features: Features, stored: _Stored, comparison: Comparison, may_stop: MayStop | None) -> None:
+    def _match(self, match: Match, run: _Run, may_stop: MayStop | None) -> None:
         """Run one matcher, batch by batch where it may stop between."""
-        if match.in_doubt and may_stop and may_stop(comparison, comparison.score_names.index(match.name), {}):
-            return
+        column = run.comparison.score_names.index(match.name)
+        if match.in_doubt and may_stop:
+            with run.timings.stage(match.name):
+                if may_stop(run.comparison, column, {}):
+                    return
+        rows = run.stored.described(match, self._rows_to_match(match, run.comparison))
+        with run.timings.stage("load"):
+            run.stored.read(match, rows if match.count == "inliers" else self._not_kept(match, rows, run.stored))
         early = self.recipe.early_exit if may_stop and match is self.recipe.match[-1] else None
-        rows = [row for row in self._rows_to_match(match, comparison) if row in stored.rows[match.keypoints]]
         size = pairs_at_a_time(match, self.networks) if early else max(1, len(rows))
-        for start in range(0, len(rows), size):
-            self._score(match, rows[start : start + size], features, stored, comparison)
-            left = rows[start + size :]
-            if early and may_stop and left:
-                ceilings = _ceilings(match, _highest_scores(match, left, features, stored), early, comparison)
-                if may_stop(comparison, comparison.score_names.index(match.name), ceilings):
-                    break
+        with run.timings.stage(match.name):
+            for start in range(0, len(rows), size):
+                self._score(match, rows[start : start + size], run)
+                left = rows[start + size :]
+                if early and may_stop and left:
+                    ceilings = _ceilings(match, _highest_scores(match, left, run), early, run.comparison)
+                    if may_stop(run.comparison, column, ceilings):
+                        break
 
-    def _score(self, match: Match, rows: list[int], features: Features, stored: _Stored, comparison: Comparison) -> None:
+    def _score(self, match: Match, rows: list[int], run: _Run) -> None:
         """Match these rows of the shortlist and enter their scores."""
-        of_pictures = match.rules.pictures
-        query = (features.pictures if of_pictures else features.keypoints)[match.keypoints]
-        shortlisted = (stored.pictures if of_pictures else stored.keypoints)[match.keypoints]
-        candidates = [shortlisted[row] for row in rows]
-        found = self._matches(match, query, candidates, [int(comparison.sighting_ids[row]) for row in rows])
+        query = (run.features.pictures if match.rules.pictures else run.features.keypoints)[match.keypoints]
+        found = self._matches(match, query, rows, run.stored)
         if match.count == "distinctive":
-            scores = list(distinctive_scores(len(query), found, [comparison.owners[row] for row in rows]))
-        else:
+            scores = list(distinctive_scores(len(query), found, [run.comparison.owners[row] for row in rows]))
+        elif match.count == "inliers":
+            candidates = run.stored.candidates(match, rows)
             scores = [pair_score(match, query, *pair) for pair in zip(candidates, found, strict=True)]
-        comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
-        comparison.raw[rows, comparison.score_names.index(match.name)] = scores
+        else:
+            scores = [pair_score(match, query, query, each) for each in found]
+        run.comparison.matches.setdefault(match.name, {}).update(zip(rows, found, strict=True))
+        run.comparison.raw[rows, run.comparison.score_names.index(match.name)] = scores
 
-    def _matches(self, match: Match, query: Comparable, candidates: list[Comparable], sighting_ids: list[int]) -> list[Matches]:
+    def _matches(self, match: Match, query: Comparable, rows: list[int], stored: _Stored) -> list[Matches]:
         """The matches with these candidates, computed where they are not kept."""
         kept = self.kept if self.kept is not None else {}
-        keys = [
-            (match.keypoints, match.matcher, match.network, match.min_score, match.points, sighting) for sighting in sighting_ids
-        ]
-        missing = [place for place, key in enumerate(keys) if key not in kept]
-        if missing:
-            some = [_best_points(candidates[place], match.points) for place in missing]
+        missing = self._not_kept(match, rows, stored)
+        if missing and match.is_first_look and isinstance(query, Keypoints):
+            found = match_first_look(query.first(match.points).descriptors, stored.first(match, missing), match.min_score)
+        elif missing:
+            some = [_best_points(candidate, match.points) for candidate in stored.candidates(match, missing)]
             found = match_pairs(match, _best_points(query, match.points), some, self.recipe, self.networks)
-            kept.update(zip((keys[place] for place in missing), found, strict=True))
-        return [kept[key] for key in keys]
+        if missing:
+            kept.update(zip((_key(match, stored, row) for row in missing), found, strict=True))
+        return [kept[_key(match, stored, row)] for row in rows]
+
+    def _not_kept(self, match: Match, rows: list[int], stored: _Stored) -> list[int]:
+        kept = self.kept or {}
+        return [row for row in rows if _key(match, stored, row) not in kept]
 
     def _rows_to_match(self, match: Match, comparison: Comparison) -> list[int]:
         """Rows of the shortlist that this matcher sees: all, or the best by an earlier score."""
@@ -194,23 +204,40 @@ class Comparer:
         return classify(vector, labels, self.networks[head.network].engine)
 
 
-@dataclass(frozen=True)
 class _Stored:
-    """What the gallery holds of the shortlist: by extraction, one set of keypoints or one picture by row, and the rows that have one."""
+    """What the gallery holds of the shortlist, read when a matcher first asks for a row of it."""
 
-    keypoints: Mapping[str, Mapping[int, Keypoints]]
-    pictures: Mapping[str, Mapping[int, NDArray[np.uint8]]]
-    rows: Mapping[str, Container[int]]
+    def __init__(self, source: CandidateSource, ids: NDArray[np.int64], species: Mapping[str, tuple[str, ...]]) -> None:
+        self.ids = ids
+        self._source = source
+        self._rows = {extraction: frozenset(_rows_of(of, ids, source)) for extraction, of in species.items()}
+        self._read: dict[tuple[str, bool, int], Comparable] = {}
 
-    @classmethod
-    def of(cls, ids: NDArray[np.int64], source: CandidateSource, recipe: Recipe, matchers: Sequence[Match]) -> _Stored:
-        looks = {match.keypoints for match in matchers if match.rules.pictures}
-        others = {match.keypoints for match in matchers} - looks
-        species = {extract.name: extract.species for extract in recipe.extract}
-        rows = {name: _rows_of(species[name], ids, source) for name in looks | others}
-        keypoints = {name: dict(zip(rows[name], source.keypoints(name, ids[rows[name]]), strict=True)) for name in others}
-        pictures = {name: dict(zip(rows[name], source.pictures(name, ids[rows[name]]), strict=True)) for name in looks}
-        return cls(keypoints, pictures, {name: frozenset(these) for name, these in rows.items()})
+    def described(self, match: Match, rows: list[int]) -> list[int]:
+        """Those of these rows whose animal has what the matcher compares."""
+        return [row for row in rows if row in self._rows[match.keypoints]]
+
+    def read(self, match: Match, rows: list[int]) -> None:
+        """Read what the matcher will see of these rows; a first look sees mapped descriptors, which need no reading."""
+        if not match.is_first_look:
+            self.candidates(match, rows)
+
+    def candidates(self, match: Match, rows: list[int]) -> list[Comparable]:
+        """The keypoints or the pictures that the matcher sees, one per row."""
+        keys = {row: (match.keypoints, match.rules.pictures, row) for row in rows}
+        missing = [row for row in rows if keys[row] not in self._read]
+        if missing:
+            read = self._source.pictures if match.rules.pictures else self._source.keypoints
+            self._read.update(zip((keys[row] for row in missing), read(match.keypoints, self.ids[missing]), strict=True))
+        return [self._read[keys[row]] for row in rows]
+
+    def first(self, match: Match, rows: list[int]) -> NDArray[np.int16]:
+        """Only the best descriptors, which are mapped."""
+        return self._source.first_descriptors(match.keypoints, self.ids[rows], match.points)
+
+
+def _key(match: Match, stored: _Stored, row: int) -> MatchKey:
+    return match.keypoints, match.matcher, match.network, match.min_score, match.points, int(stored.ids[row])
 
 
 def _rows_of(species: tuple[str, ...], ids: NDArray[np.int64], source: CandidateSource) -> list[int]:
@@ -220,9 +247,20 @@ def _rows_of(species: tuple[str, ...], ids: NDArray[np.int64], source: Candidate
     return [row for row, sighting in enumerate(ids) if applies_to(species, source.species_of(int(sighting)))]
 
 
-def _highest_scores(match: Match, rows: list[int], features: Features, stored: _Stored) -> dict[int, float]:
-    keypoints = features.keypoints[match.keypoints]
-    return {row: highest_score(match, keypoints, stored.keypoints[match.keypoints][row]) for row in rows}
+@dataclass(frozen=True)
+class _Run:
+    """One query on its way through the matchers."""
+
+    features: Features
+    stored: _Stored
+    comparison: Comparison
+    timings: Timings
+
+
+def _highest_scores(match: Match, rows: list[int], run: _Run) -> dict[int, float]:
+    keypoints = run.features.keypoints[match.keypoints]
+    candidates = zip(rows, run.stored.candidates(match, rows), strict=True)
+    return {row: highest_score(match, keypoints, each) for row, each in candidates if isinstance(each, Keypoints)}
 
 
 def _ceilings(match: Match, highest: dict[int, float], early: EarlyExit, comparison: Comparison) -> dict[int, float]:

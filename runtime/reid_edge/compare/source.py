@@ -39,5 +39,8 @@ class CandidateSource(Protocol):
     def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
         """One set per id, in their order."""
 
+    def first_descriptors(self, extraction: str, sighting_ids: NDArray[np.int64], points: int) -> NDArray[np.int16]:
+        """The best `points` descriptors of each id, int16 [N, points, D], see `reid_edge.compare.matching.first_look.to_fractions`."""
+
     def pictures(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """One picture uint8 [S, S] per id, in their order."""

@@ -52,6 +52,11 @@ def keypoint_arrays(name: str) -> tuple[str, ...]:
     return tuple(f"keypoints/{name}/{part}" for part in ("xy", "scores", "descriptors", "region", "frames", "turn", "long_side"))
 
 
+def descriptor_array(name: str) -> str:
+    """The name under which a gallery stores the descriptors of this extraction, best keypoint first."""
+    return keypoint_arrays(name)[2]
+
+
 def to_arrays(features: Features) -> dict[str, NDArray[np.generic]]:
     """Features as plain arrays for a gallery; descriptors and scores in half precision, which no count of matches notices."""
     arrays: dict[str, NDArray[np.generic]] = {}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import stored_facts
 from reid_edge.gallery.history import recording
+from reid_edge.gallery.mapped_rows import MappedRows, RowForm
 from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_name
 from reid_edge.gallery.reviews import Reviews
 from reid_edge.gallery.schema import GALLERY
@@ -107,6 +108,10 @@ class Gallery(Reviews):
     def vector_index(self, feature_key: str, name: str) -> VectorIndex:
         """An index to search the vectors of the feature `name` with; errors as `VectorIndex.open`."""
         return VectorIndex.open(self, feature_key, name)
+
+    def mapped_rows(self, feature_key: str, form: RowForm) -> MappedRows:
+        """A feature of all sightings, mapped from a cache; errors as `MappedRows.open`."""
+        return MappedRows.open(self, feature_key, form)
 
     def add_individual(self, name: str, batch: str) -> None:
         """Add an individual without sightings; does nothing where the gallery has that name in any spelling."""

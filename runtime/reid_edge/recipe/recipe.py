@@ -79,7 +79,7 @@ class Recipe(Stage):
         """
         joined = next((each for each in self.concatenate if each.name == name), None)
         if joined is None:
-            stages = (*self.embed, *self.match, *self.rerank, *self.head)
+            stages: tuple[Embed | Match | Rerank | Head, ...] = (*self.embed, *self.match, *self.rerank, *self.head)
             return next((stage.species for stage in stages if stage.name == name), ())
         common: tuple[str, ...] = ()
         for part in filter(None, map(self.species_of, joined.of)):

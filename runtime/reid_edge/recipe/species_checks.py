@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from reid_edge.errors import PackError
 from reid_edge.recipe.recipe import Recipe
+from reid_edge.recipe.stages import Head, Rerank
 
 _NOBODY = ("",)
 
@@ -63,7 +64,8 @@ def _uses(recipe: Recipe) -> Iterator[tuple[str, Collection[str], str, Collectio
         yield f"recipe.match[{place}].species", match.species, match.keypoints, keypoints[match.keypoints]
         if match.order:
             yield f"recipe.match[{place}].species", match.species, match.order, recipe.species_of(match.order)
-    for table, stages in (("rerank", recipe.rerank), ("head", recipe.head)):
+    by_table: dict[str, tuple[Rerank | Head, ...]] = {"rerank": recipe.rerank, "head": recipe.head}
+    for table, stages in by_table.items():
         for place, stage in enumerate(stages):
             yield f"recipe.{table}[{place}].species", stage.species, stage.embedding, recipe.species_of(stage.embedding)
 

@@ -272,6 +272,11 @@ class Match(Stage):
         """What the registry says of the matcher."""
         return MATCHERS[self.matcher]
 
+    @property
+    def is_first_look(self) -> bool:
+        """Whether it compares but the best points of descriptors, not their places: of hundreds of photos, mapped from a cache."""
+        return self.matcher == "mutual-nearest" and self.points > 0 and self.count != "inliers" and self.min_score >= 0
+
 
 @dataclass(frozen=True)
 class EarlyExit:

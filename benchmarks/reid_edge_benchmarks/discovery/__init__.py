@@ -1,0 +1,1 @@
+"""How well photos of animals that nobody has named are grouped, and the model that groups them."""

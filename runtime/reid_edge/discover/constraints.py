@@ -1,0 +1,126 @@
+"""What is certain before any photo is compared: which animals are one, which are not, and which photos can be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_edge.errors import UsageError
+from reid_edge.gallery import Sighting
+from reid_edge.storage.table import read_table
+
+_COLUMNS = ("first", "second", "answer")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One animal of one photo that takes part.
+
+    Attributes:
+        sighting: of the working file, or of the gallery where it is known.
+        name: of the known individual; '' where nobody named it.
+        rejected: individuals that a person said it is not.
+    """
+
+    sighting: Sighting
+    name: str = ""
+    rejected: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The same in every run: the photo's hash, and which of its animals."""
+        return f"{self.sighting.photo_sha256}-{self.sighting.animal_index}"
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Of N animals.
+
+    Attributes:
+        same: pairs that are one animal: a person said so, or they stand under one name.
+        different: bool [N, N], symmetric: two animals of one photo, two names, or a person said so.
+        comparable: bool [N, N], symmetric: of one species and one side, as far as these are known.
+    """
+
+    same: tuple[tuple[int, int], ...]
+    different: NDArray[np.bool_]
+    comparable: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PersonsAnswer:
+    """What a person said of two animals, given by their keys (`Seen.key`)."""
+
+    first: str
+    second: str
+    same: bool
+
+
+def constraints_of(seen: Sequence[Seen], answers: Sequence[PersonsAnswer] = ()) -> Constraints:
+    """Of these animals; answers about others are left out."""
+    photos = np.array([each.sighting.photo_sha256 for each in seen])
+    names = np.array([each.name for each in seen])
+    named = names != ""
+    different = (photos[:, None] == photos) | ((names[:, None] != names) & named[:, None] & named)
+    for place, each in enumerate(seen):
+        if each.rejected:
+            apart = np.isin(names, sorted(each.rejected))
+            different[place] |= apart
+            different[:, place] |= apart
+    np.fill_diagonal(different, False)
+    first_of = {name: int(np.flatnonzero(names == name)[0]) for name in set(names[named])}
+    same = [(first_of[name], place) for place, name in enumerate(names) if name and first_of[name] != place]
+    places = {each.key: place for place, each in enumerate(seen)}
+    for answer in answers:
+        if answer.first in places and answer.second in places:
+            pair = places[answer.first], places[answer.second]
+            if answer.same:
+                same.append(pair)
+            else:
+                different[pair] = different[pair[::-1]] = True
+    comparable = _agreeing([each.sighting.viewpoint for each in seen]) & _agreeing([each.sighting.species for each in seen])
+    np.fill_diagonal(comparable, False)
+    return Constraints(tuple(same), different, comparable)
+
+
+def read_answers(path: Path, seen: Sequence[Seen]) -> list[PersonsAnswer]:
+    """Answers from a CSV file with the columns `first`, `second` and `answer`, which is `same` or `different`.
+
+    Args:
+        path: the file; it names an animal by its id, as `--json` prints it, or by its photo's name where that is clear.
+        seen: the animals.
+
+    Raises:
+        UsageError: it cannot be read, names an animal that is not among these or is not clear, or holds another answer.
+    """
+    try:
+        table = read_table(path)
+    except OSError as error:
+        raise UsageError(f"The answers {path} cannot be read: {error.strerror}.", "Check the path.") from error
+    missing = [column for column in _COLUMNS if column not in table.columns]
+    if missing:
+        raise UsageError(f"The answers {path} have no column {missing[0]}.", f"They need {', '.join(_COLUMNS)}.")
+    keys: dict[str, list[str]] = {}
+    for each in seen:
+        for name in (each.key, each.sighting.photo_name):
+            keys.setdefault(name, []).append(each.key)
+    answers = []
+    for line, row in table.rows:
+        for column in ("first", "second"):
+            if len(keys.get(row[column], ())) != 1:
+                problem = "is not clear" if row[column] in keys else "is none of these animals"
+                raise UsageError(f"Line {line} of {path}: {row[column]!r} {problem}.", "Give its id, as --json prints it.")
+        if row["answer"] not in ("same", "different"):
+            raise UsageError(f"Line {line} of {path} has the answer {row['answer']!r}.", "Write same or different.")
+        answers.append(PersonsAnswer(keys[row["first"]][0], keys[row["second"]][0], row["answer"] == "same"))
+    return answers
+
+
+def _agreeing(values: Sequence[str]) -> NDArray[np.bool_]:
+    """Where both values are the same, or one is not known."""
+    folded = np.array([value.casefold() for value in values])
+    return np.asarray((folded[:, None] == folded) | (folded[:, None] == "") | (folded == ""))
