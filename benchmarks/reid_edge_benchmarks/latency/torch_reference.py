@@ -234,7 +234,7 @@ class TorchReference:
             with timings.stage(match.name):
                 column = names.index(match.name)
                 if match.in_doubt and may_stop:
-                    so_far = Comparison(np.array(rows, np.int64), names, raw.numpy(), owners=tuple(owners))
+                    so_far = Comparison(gallery.ids[rows].numpy(), names, raw.numpy(), owners=tuple(owners))
                     if may_stop(so_far, column, {}):
                         matches[match.name] = {}
                         continue
