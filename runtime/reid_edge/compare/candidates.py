@@ -105,11 +105,7 @@ class GalleryCandidates:
         """See `reid_edge.compare.source.CandidateSource`."""
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
-        if embedding not in self._indexes:
-            index = self._gallery.vector_index(self._key, vector_array(embedding))
-            # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
-            self._indexes[embedding] = index, (None if np.isin(index.ids, self._ids).all() else self._ids)
-        index, named = self._indexes[embedding]
+        index, named = self._index(embedding)
         ids, _ = index.search(vector, count, named if allowed is None else allowed)
         return ids
 
@@ -128,6 +124,10 @@ class GalleryCandidates:
 
     def vectors(self, embedding: str, sighting_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `reid_edge.compare.source.CandidateSource`."""
+        index, _ = self._index(embedding)
+        rows = [index.row_of.get(int(sighting), -1) for sighting in sighting_ids]
+        if rows and -1 not in rows:
+            return np.asarray(index.vectors[rows])
         name = vector_array(embedding)
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
         with self._complete():
@@ -160,6 +160,14 @@ class GalleryCandidates:
         arrays = self._gallery.features([int(sighting) for sighting in sighting_ids], self._key, [name])
         with self._complete():
             return [np.asarray(arrays.get(int(sighting), {})[name], np.uint8) for sighting in sighting_ids]
+
+    def _index(self, embedding: str) -> tuple[VectorIndex, NDArray[np.int64] | None]:
+        """The vectors, and which sightings of theirs have a name here; None for all."""
+        if embedding not in self._indexes:
+            index = self._gallery.vector_index(self._key, vector_array(embedding))
+            # Another process may have added to the gallery since: only sightings that were there at the start have a name here.
+            self._indexes[embedding] = index, (None if np.isin(index.ids, self._ids).all() else self._ids)
+        return self._indexes[embedding]
 
     @cached_property
     def _seen(self) -> list[Sighting]:

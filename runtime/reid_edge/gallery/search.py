@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ class VectorIndex:
         """
         mapped = MappedRows.open(gallery, feature_key, RowForm(name, name, "<f4", _vector))
         return cls(mapped.ids, mapped.rows, mapped.revision)
+
+    @cached_property
+    def row_of(self) -> Mapping[int, int]:
+        """The row of each sighting."""
+        return {int(sighting): row for row, sighting in enumerate(self.ids)}
 
     def search(
         self, query: NDArray[np.float32], k: int, allowed_ids: Collection[int] | NDArray[np.int64] | None = None
