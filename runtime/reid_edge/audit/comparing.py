@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_edge.audit.evidence_score import EvidenceScore
 from reid_edge.compare.candidates import GalleryCandidates
@@ -16,7 +15,6 @@ from reid_edge.compare.matching.pair_scores import Comparable, match_pairs, pair
 from reid_edge.compare.selection import Selection, agrees
 from reid_edge.compare.shortlist import rows_to_match
 from reid_edge.describe.features import Features
-from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.recipe import Recipe, Retrieve
@@ -33,9 +31,6 @@ MATCHED_INDIVIDUALS, MATCHED_PHOTOS = 8, 16
 
 NEAREST_OF_ITS_OWN, DIFFERENT_OF_ITS_OWN = 6, 6
 """A photo is matched with so many photos of its own individual: the nearest ones, and some that differ."""
-
-_KEPT_PHOTOS = 4000  # of 64 KB of keypoints each, in the default pack
-_Kept = TypeVar("_Kept")
 
 
 def alike(first: Sighting, second: Sighting) -> bool:
@@ -76,7 +71,7 @@ class PhotoComparer:
             head=(),
             early_exit=None,
         )
-        self._chooser = Comparer(choosing, networks, _KeptCandidates(gallery, feature_key, coarse.points if coarse else 0))
+        self._chooser = Comparer(choosing, networks, self._stored)
 
     def compare(self, sighting: Sighting, done: Collection[Pair] = ()) -> dict[int, float]:
         """Score a photo against the photos of its own individual and of those that resemble it most.
@@ -140,42 +135,3 @@ class PhotoComparer:
 def pair_of(first: int, second: int) -> Pair:
     """Two sighting ids as one key, whatever their order."""
     return (first, second) if first < second else (second, first)
-
-
-class _KeptCandidates(GalleryCandidates):
-    """Keeps vectors and the best keypoints of photos in memory, for the coarse look, which is at each photo many times."""
-
-    def __init__(self, gallery: Gallery, feature_key: str, points: int) -> None:
-        super().__init__(gallery, feature_key)
-        self._points = points
-        self._keypoints: dict[tuple[str, int], Keypoints] = {}
-        self._vectors: dict[tuple[str, int], NDArray[np.float32]] = {}
-
-    def vectors(self, embedding: str, sighting_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
-        """See `reid_edge.compare.source.CandidateSource`."""
-        keys = [(embedding, int(sighting)) for sighting in sighting_ids]
-        missing = _missing(keys, self._vectors)
-        if missing:
-            self._vectors.update(zip(missing, super().vectors(embedding, _ids(missing)), strict=True))
-        return np.array([self._vectors[key] for key in keys], np.float32).reshape(len(keys), -1)
-
-    def keypoints(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[Keypoints]:
-        """See `reid_edge.compare.source.CandidateSource`; the best ones of each photo only."""
-        keys = [(extraction, int(sighting)) for sighting in sighting_ids]
-        for key in _missing(keys, self._keypoints):
-            (whole,) = super().keypoints(extraction, _ids([key]))
-            best = whole.first(self._points)
-            # Copies, so that the arrays that they are slices of are freed.
-            self._keypoints[key] = replace(best, xy=best.xy.copy(), descriptors=best.descriptors.copy())
-        return [self._keypoints[key] for key in keys]
-
-
-def _missing(keys: Sequence[tuple[str, int]], kept: dict[tuple[str, int], _Kept]) -> list[tuple[str, int]]:
-    """Those that are not kept; where there are some and the memory is full, it is emptied first."""
-    if len(kept) >= _KEPT_PHOTOS and not all(key in kept for key in keys):
-        kept.clear()
-    return [key for key in keys if key not in kept]
-
-
-def _ids(keys: Sequence[tuple[str, int]]) -> NDArray[np.int64]:
-    return np.array([sighting for _, sighting in keys], np.int64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reid_edge.recipe import Match, Recipe
 
-_COARSE_POINTS = 256
+_COARSE_POINTS = 128  # as the first look of the default pack, whose mapped descriptors are read
 _COARSE_MIN_COSINE = 0.5
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,10 +25,11 @@ class VectorIndex:
         revision: of the gallery when it was read; stale once `gallery.revision()` differs.
     """
 
-    def __init__(self, ids: NDArray[np.int64], vectors: NDArray[np.float32], revision: str) -> None:
-        self.ids = ids
-        self.vectors = vectors
-        self.revision = revision
+    def __init__(self, mapped: MappedRows) -> None:
+        self.ids = mapped.ids
+        self.vectors: NDArray[np.float32] = mapped.rows
+        self.revision = mapped.revision
+        self._mapped = mapped
 
     @classmethod
     def open(cls, gallery: StoredFeatures, feature_key: str, name: str) -> VectorIndex:
@@ -38,13 +38,12 @@ class VectorIndex:
         Raises:
             GalleryError: a stored vector is damaged, or they are not vectors of one length.
         """
-        mapped = MappedRows.open(gallery, feature_key, RowForm(name, name, "<f4", _vector))
-        return cls(mapped.ids, mapped.rows, mapped.revision)
+        return cls(MappedRows.open(gallery, feature_key, RowForm(name, name, "<f4", _vector)))
 
-    @cached_property
+    @property
     def row_of(self) -> Mapping[int, int]:
         """The row of each sighting."""
-        return {int(sighting): row for row, sighting in enumerate(self.ids)}
+        return self._mapped.row_of
 
     def search(
         self, query: NDArray[np.float32], k: int, allowed_ids: Collection[int] | NDArray[np.int64] | None = None
