@@ -28,7 +28,7 @@ class Retrieve(Stage):
     A recipe may have several, as [[recipe.retrieve]]: what any of them shortlists is compared. The first one is for all species.
 
     Attributes:
-        embedding: or concatenation.
+        embedding: by which vectors: the name of an embedder or of a concatenation.
         candidates: how many (B); a gallery of no more is compared whole.
         unit: what `candidates`, and `best` of every matcher, count: ``individuals``, each by its nearest photo, so that one with many
             photos takes one place; or ``photos``, as the published systems do.
@@ -54,20 +54,21 @@ class Match(Stage):
 
     Attributes:
         name: what fusion calls the score.
-        keypoints: which `Extract`.
-        matcher: one of `reid_edge.recipe.matchers.MATCHERS`.
+        keypoints: the `name` of a ``[[recipe.extract]]``.
+        matcher: a name of the table of matchers.
         network: a matching network of the pack; empty for the matchers that run on the host.
         min_score: matches with a cosine (mutual-nearest) or confidence above this are counted.
-        best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist. See `Retrieve.unit`.
+        best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist. Individuals or photos,
+            as `unit` of the first ``[[recipe.retrieve]]`` says.
         order: the score that orders the candidates for `best`; empty where `best` is 0.
         photos: of each of the `best` individuals only so many photos are matched, the best ones by `order`; 0 for all.
         points: only the detector's best so many keypoints are matched, of the query and of each candidate; 0 for all.
         count: what the score counts: ``matches``; the ``sum`` of their scores; ``inliers`` of one geometry; the ``share`` of the query's
-            keypoints that are matched; or how ``distinctive`` the matches are, see `reid_edge.compare.matching.distinctive`: a score that
-            depends on the other candidates.
+            keypoints that are matched; or how ``distinctive`` the matches are: by how much each keypoint of the query resembles this
+            candidate more than any other individual, summed (local naive Bayes nearest neighbour): a score that depends on the others.
         geometry: what inliers agree on: a ``homography`` (MAGSAC++), or a ``similarity``: a turn, a scale and a shift (RANSAC).
         inlier_pixels: largest distance of an inlier, in pixels of a chip whose long side is 512; 0 where none is counted.
-        in_doubt: run only where the answer by the other scores would be to ask a person, see `reid_edge.decide.doubt`. Of the last score.
+        in_doubt: run only where the answer by the other scores would be to ask a person. Of the last score.
         species: those that are matched, in lower case; all where empty.
     """
 
@@ -118,7 +119,7 @@ class Match(Stage):
 
 @dataclass(frozen=True)
 class EarlyExit:
-    """Let the last matcher stop once the candidates that it has not seen cannot change the answer, see `reid_edge.decide.early_exit`.
+    """Let the last matcher stop once the candidates that it has not seen cannot change the answer.
 
     Attributes:
         tolerance: how far the probabilities of the answer may still move, 0..1.
@@ -139,7 +140,8 @@ class Rerank(Stage):
     Attributes:
         name: what fusion calls the score.
         embedding: by whose cosines neighbours are found.
-        k1, k2: sizes of the reciprocal neighbourhood and of the local query expansion.
+        k1: size of the reciprocal neighbourhood.
+        k2: size of the local query expansion, at most k1.
         species: those that are re-ranked, in lower case; all where empty.
     """
 

@@ -17,8 +17,8 @@ class Group(Stage):
     """Some scores of a fusion: their mean counts `weight`.
 
     Attributes:
-        scores: names.
-        weight: 0 or more.
+        scores: names of scores: embedders, concatenations, matchers, re-rankings, heads.
+        weight: what the mean of these scores is multiplied by; the fused score is the sum over all groups, divided by all weights.
         calibrated: by their calibrators; otherwise as they are, cut to 0..1.
         calibration: by calibrators that were fitted on other labels, `reid-edge calibrate --calibration NAME=METADATA`; empty for those
             that were fitted with all the rest.
@@ -99,9 +99,9 @@ class Gate(Stage):
     Attributes:
         source: a fusion or a score.
         then: ``take`` the source's answer where its confidence is `limit` or more; or ``new`` where it is less.
-        limit: 0..1.
+        limit: the confidence that decides, 0..1.
         cosine: the source is a cosine c, whose confidence is (c + 1) / 2.
-        species: as in `Agree`.
+        species: those that the step is for, in lower case; all where empty.
         calibrated: the source is a score, whose confidence is what its calibrator makes of it: a limit that means the same whatever network
             the score is from.
         fit: ``geomean``: `reid-edge calibrate` takes the limit with the best GeoMean, one of `grid`, for each species.
@@ -129,7 +129,7 @@ class Decide:
     """Known from which confidence on.
 
     Attributes:
-        threshold: for any species not named below; None: fitted on GeoMean by `reid-edge calibrate`.
+        threshold: for any species not named below; left out, `reid-edge calibrate` fits it on GeoMean.
         species: by species, in lower case. `reid-edge calibrate` writes these thresholds into the pack for the species that are labelled;
             any other one gets `threshold`.
     """

@@ -104,7 +104,7 @@ class Concatenate:
     Attributes:
         name: what retrieval and fusion call it.
         of: names of embeddings, each of length 1.
-        projection: as in `Embed`.
+        projection: a projection network of the pack, which the vector goes through once it has length 1 again; empty for none.
     """
 
     name: Name
