@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from reid_edge.decide.calibration import Calibrator, Entry, Fusion, WeightedMean
 from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import confidence_of
-from reid_edge_calibration.calibrators import FittedCalibrator, fit_isotonic
+from reid_edge_calibration.calibrators import FittedCalibrator
 from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, FittedEntry, cross_fit, fit_score, folds_of, with_calibrators
 from reid_edge_calibration.evidence import FittedEvidence, fused_alone
 from reid_edge_calibration.fusion.choice import ChosenFusion
@@ -42,12 +42,13 @@ def fit_system_entry(
         options: the share of wrong answers; the rest is the recipe's.
         any_species: the entry is that of any other species, even where one only was labelled.
     """
-    pairs, names = Pairs.of(tables), tables[0].score_names
+    count = recipe.decide.pairs if recipe.decide else 0
+    pairs, names = Pairs.of(tables).drawing(count, seed), tables[0].score_names
     fold = folds_of(pairs, tables, seed)
     calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
     filled = cross_fit(pairs, fold, ["isotonic"] * len(names))
     fusion, search = _open_fusion(recipe, names, pairs, filled, seed)
-    further = FurtherCalibrations(names, tables, fold, options.further)
+    further = FurtherCalibrations(names, tables, fold, options.further, lambda every: every.drawing(count, seed))
     share = 0.5 if len(tables) > 1 else None
     entry = Entry(
         calibrators={name: each.calibrator for name, each in calibrators.items()},
@@ -102,7 +103,7 @@ def _isotonic(pairs: Pairs, column: int) -> FittedCalibrator:
     raw = pairs.raw[0, :, column]
     if np.isnan(raw).all():
         return FittedCalibrator(NEVER_COMPUTED, "never computed", {}, np.full(len(raw), np.nan))
-    calibrator = fit_isotonic(raw, pairs.same, pairs.weight)
+    calibrator = fit_score(pairs, column, np.ones(len(raw), bool), "isotonic")
     return FittedCalibrator(calibrator, "isotonic", {}, calibrator(raw))
 
 
@@ -160,6 +161,7 @@ class FurtherCalibrations:
         tables: Sequence[ScoreTable],
         fold: NDArray[np.int64],
         further: Mapping[str, Sequence[ScoreTable]],
+        draw: Callable[[Pairs], Pairs],
     ) -> None:
         self._names = names
         ours = {table.species for table in tables}
@@ -168,7 +170,7 @@ class FurtherCalibrations:
         self._parts: dict[str, tuple[Pairs, NDArray[np.int64]]] = {}
         for calibration, its in further.items():
             chosen = [table for table in its if table.species in ours] or list(its)
-            pairs = Pairs.of(chosen)
+            pairs = draw(Pairs.of(chosen))
             folds = np.array([fold_of.get((table.species, name), -1) for table in chosen for name in table.query_identity])
             self._parts[calibration] = pairs, folds[pairs.query]
 

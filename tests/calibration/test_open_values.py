@@ -13,11 +13,12 @@ from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.decide.fitted import open_values, with_fitted
 from reid_edge.recipe import Embed, Extract, Match, Recipe, Retrieve
 from reid_edge.recipe.stages import Agree, Decide, Fuse, Gate, Group
-from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions
+from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, fit_score
 from reid_edge_calibration.fit import CalibrationFit, fit_with_facts
 from reid_edge_calibration.fusion.grids import fit_grids
 from reid_edge_calibration.model_file import model_to_json
 from reid_edge_calibration.score_table import ScoreTable
+from reid_edge_calibration.trials import Pairs
 
 NAMES = ("embedding", "cheap matcher", "costly matcher")
 EACH = Fuse("all", (Group(NAMES, 1.0),))
@@ -135,3 +136,17 @@ def test_a_score_of_other_species_is_neither_missed_nor_fitted(tables: list[Scor
     assert set(model.species) == {"plains zebra", "tiger"}
     assert model.species["tiger"].calibrators[NAMES[2]] == NEVER_COMPUTED
     assert model.species["plains zebra"].calibrators[NAMES[2]] != NEVER_COMPUTED
+
+
+def test_calibrators_can_be_fitted_on_as_many_pairs_of_one_individual_as_of_two(tables: list[ScoreTable]) -> None:
+    pairs = Pairs.of(tables).drawing(10, 0)
+    drawn = pairs.of_calibration
+    for species in (0, 1):
+        of_it = pairs.species[pairs.query] == species
+        assert ((drawn & of_it & pairs.same).sum(), (drawn & of_it & ~pairs.same).sum()) == (5, 5)
+    fitted = fit_with_facts([tables[0]], 0, None, system(decide=Decide(None, pairs=10))).model.generic
+    own = Pairs.of([tables[0]]).drawing(10, 0)
+    few = fit_score(own, 1, np.ones(len(own.query), bool), "isotonic")
+    assert fitted.calibrators[NAMES[1]] == few
+    assert fitted.calibrators != fit_with_facts([tables[0]], 0, None, system()).model.generic.calibrators
+    assert (Pairs.of(tables).drawing(10**6, 0).of_calibration == Pairs.of(tables).of_whole).all()
