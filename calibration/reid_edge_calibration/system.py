@@ -22,6 +22,7 @@ from reid_edge_calibration.fusion.pooling import ChosenPooling
 from reid_edge_calibration.fusion.powell import WeightSearch, search_weights
 from reid_edge_calibration.identity import fit_identity, fit_unknown
 from reid_edge_calibration.judging import geomean_of, held_out_answers
+from reid_edge_calibration.reranking import reranked
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.threshold import best_threshold, choose_threshold
 from reid_edge_calibration.trials import BEST_PHOTO, Pairs, TrialPlan, Trials
@@ -43,25 +44,17 @@ def fit_system_entry(
         any_species: the entry is that of any other species, even where one only was labelled.
     """
     count = recipe.decide.pairs if recipe.decide else 0
-    pairs, names = Pairs.of(tables).drawing(count, seed), tables[0].score_names
+    names = tables[0].score_names
+    if any(stage.fusion for stage in recipe.rerank):
+        tables = _reranked(tables, recipe, count, seed)
+    pairs = Pairs.of(tables).drawing(count, seed)
     fold = folds_of(pairs, tables, seed)
     calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
     filled = cross_fit(pairs, fold, ["isotonic"] * len(names))
     fusion, search = _open_fusion(recipe, names, pairs, filled, seed)
     further = FurtherCalibrations(names, tables, fold, options.further, lambda every: every.drawing(count, seed))
     share = 0.5 if len(tables) > 1 else None
-    entry = Entry(
-        calibrators={name: each.calibrator for name, each in calibrators.items()},
-        fusion=fusion,
-        pooling=BEST_PHOTO,
-        evidence=fused_alone(names),
-        identity=calibrators[names[0]].calibrator,  # replaced below, once there are trials
-        unknown=calibrators[names[0]].calibrator,
-        threshold=0.5,
-        ask_low=0.5,
-        ask_high=0.5,
-        further=further.fit(None),
-    )
+    entry = replace(_before_trials(calibrators, fusion), further=further.fit(None))
     by_fold = {held: replace(with_calibrators(entry, pairs, fold, held), further=further.fit(held)) for held in np.unique(fold)}
     species = "" if any_species or len(tables) > 1 else tables[0].species
 
@@ -97,6 +90,21 @@ def fit_system_entry(
         confidence_of(trials, trial_fold, threshold, share),
         held_out_answers(trials, trial_fold),
     )
+
+
+def _before_trials(calibrators: Mapping[str, FittedCalibrator], fusion: Fusion) -> Entry:
+    """An entry that fuses; what decides is replaced once there are trials."""
+    curves = {name: each.calibrator for name, each in calibrators.items()}
+    first = next(iter(curves.values()))
+    return Entry(curves, fusion, BEST_PHOTO, fused_alone(tuple(curves)), first, first, threshold=0.5, ask_low=0.5, ask_high=0.5)
+
+
+def _reranked(tables: Sequence[ScoreTable], recipe: Recipe, count: int, seed: int) -> list[ScoreTable]:
+    """The tables with the scores of re-ranking by a fusion, by calibrators that are fitted on the other scores."""
+    pairs, names = Pairs.of(tables).drawing(count, seed), tables[0].score_names
+    calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
+    entry = _before_trials(calibrators, WeightedMean(dict.fromkeys(names, 1.0)))
+    return [reranked(table, recipe, entry) for table in tables]
 
 
 def _isotonic(pairs: Pairs, column: int) -> FittedCalibrator:

@@ -66,7 +66,10 @@ def _stages(recipe: Recipe) -> str:
     parts.append(f"shortlists {' and '.join(found)}")
     if recipe.match:
         parts.append(f"scores by {_listed([match.name for match in recipe.match])}")
-    parts += [f"re-ranks{_who(each)} by {each.name} (k1 {each.k1}, k2 {each.k2})" for each in recipe.rerank]
+    parts += [
+        f"re-ranks{_who(each)} by {each.name} of {each.embedding or each.fusion} (k1 {each.k1}, k2 {each.k2})"
+        for each in recipe.rerank
+    ]
     parts += [f"asks the trained {head.kind} {head.name}" for head in recipe.head]
     for fuse in recipe.fuse:
         fitted = {"none": "", "network": ", by a network that is trained"}.get(fuse.fit, ", weights fitted on GeoMean")

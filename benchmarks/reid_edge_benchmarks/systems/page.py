@@ -71,8 +71,8 @@ _GAPS = """## Limits of these figures
 - **AdaLAM** in `hybrid`: if no neighbourhood is large enough to vote, kornia and the runtime fall back to nearest neighbours by their
   ratio. The account's limit of 0 accepts these matches, many of them between different animals, so one keypoint more or less can change
   such a count to 0 or back.
-- **wildfusion-cascade** re-ranks by the cosines of an embedding. The account re-ranks by fused scores, for which all pairs of the gallery
-  must be matched.
+- **wildfusion-cascade** re-ranks lynxes by the fused score, as the account does, once `reid-edge gallery pairs` has scored the pairs of
+  gallery photos. No lynxes are among these photos, and PyTorch was not compared on it.
 - **wildfusion-cascade@open** has the account's gates. Its limits on the dual backbone are probabilities, because the account's limits are
   cosines of an unpublished network; they are fitted.
 - **classifier-fusion** calibrates its two WildFusions on different photos, as the account does, only with
