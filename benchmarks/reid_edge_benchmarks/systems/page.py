@@ -22,7 +22,7 @@ consists of, how closely it agrees with the same system in PyTorch, and how ofte
 `docs/systems`, and the third generates this page from them:
 
     reid-edge bench parity --recipe RECIPE SET --json docs/systems/parity-RECIPE.json
-    reid-edge bench systems measure --recipe RECIPE SET --json docs/systems/measured-RECIPE-SET.json
+    reid-edge bench systems measure --recipe RECIPE SET --keep KEPT --resume --json docs/systems/measured-RECIPE-SET.json
     reid-edge bench systems page docs/systems --out docs/systems.md
 
 A recipe follows its published account. In its `@open` variant, open weights replace restricted and unpublished ones. `hybrid@light` is
