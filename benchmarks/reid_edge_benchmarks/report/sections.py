@@ -208,6 +208,7 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "stages": (_stages, "latency"),
     "batches": (_batches, "latency"),
     "memory": (_memory, "latency"),
+    "openvino": (lambda result: "\n\n".join((_latency(result), _stages(result))), "latency-openvino"),
     "station": (lambda result: "\n\n".join((_latency(result), _stages(result))), "latency-station"),
     "station pairs": (_candidates, "scaling-station"),
     "folder": (_folder, "folder"),
