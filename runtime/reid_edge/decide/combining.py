@@ -26,6 +26,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,6 @@ from numpy.typing import NDArray
 from reid_edge.decide.decision import Decision
 from reid_edge.decide.facts import ReviewFacts
 from reid_edge.decide.reviewed import CERTAIN
-from reid_edge.watch.ledger.records import EventAnimal
 
 _MOST_CASES = 20_000
 _SAME, _SAME_ALONE = 0.5, 1e-6
@@ -50,8 +50,8 @@ class Sight:
     """The answer for one animal of one photo, as far as events need it.
 
     Attributes:
-        animal: row id in the ledger.
-        photo: row id in the ledger.
+        animal: its number, the row id in the ledger of a watch.
+        photo: the number of its photo, likewise.
         verdict, identity: of its decision.
         probabilities: by identity, of its ranking.
         unknown: that it is none of the gallery's.
@@ -67,6 +67,38 @@ class Sight:
     unknown: float
     vector: NDArray[np.float32] | None = None
     review: ReviewFacts | None = None
+
+
+@dataclass(frozen=True)
+class CombinedAnswer:
+    """One animal, from all of its photos; `ranking` is best first, `animals` are the numbers of its sights.
+
+    `review` is what a person said of it (`reid_edge.decide.facts.ReviewFacts` as plain data); None where nobody did.
+    """
+
+    verdict: str
+    identity: str | None
+    probability: float
+    unknown: float
+    ranking: tuple[tuple[str, float], ...]
+    animals: tuple[int, ...]
+    review: Mapping[str, Any] | None = None
+
+    def rounded(self) -> CombinedAnswer:
+        """As a ledger stores it."""
+        ranking = tuple((name, round(value, 6)) for name, value in self.ranking)
+        return replace(self, probability=round(self.probability, 6), unknown=round(self.unknown, 6), ranking=ranking)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as messages hold it, without the numbers of its sights."""
+        return {
+            **({"review": dict(self.review)} if self.review else {}),
+            "verdict": self.verdict,
+            "identity": self.identity,
+            "probability": self.probability,
+            "unknown": self.unknown,
+            "ranking": [{"identity": name, "probability": probability} for name, probability in self.ranking],
+        }
 
 
 def resolve_frame(decisions: Sequence[Decision]) -> list[Decision]:
@@ -257,7 +289,7 @@ def _reviewed_name(group: Sequence[Sight]) -> str | None:
     return next((sight.review.identity for sight in group if sight.review is not None), None)
 
 
-def combine(group: Sequence[Sight]) -> EventAnimal:
+def combine(group: Sequence[Sight]) -> CombinedAnswer:
     """One answer from all sights of one animal; of a single sight it is that photo's own.
 
     Where a person decided who it is, that is the answer. Else it is `known` where a photo knows it as the identity that leads in all of
@@ -275,12 +307,12 @@ def combine(group: Sequence[Sight]) -> EventAnimal:
     ranking = tuple(sorted(pooled.items(), key=lambda item: (-item[1], item[0]))[:_RANKED])
     animals = tuple(sight.animal for sight in group)
     if review is not None:
-        return EventAnimal("known", review.identity, CERTAIN, 0.0, ranking, animals, review.as_json())
+        return CombinedAnswer("known", review.identity, CERTAIN, 0.0, ranking, animals, review.as_json())
     leader = ranking[0][0] if ranking else None
     verdict = _verdict(group, leader, pooled.get(leader, 0.0) if leader is not None else 0.0, unknown)
     if verdict == "new":
-        return EventAnimal(verdict, None, unknown, unknown, ranking, animals)
-    return EventAnimal(verdict, leader, pooled[leader] if leader is not None else 0.0, unknown, ranking, animals)
+        return CombinedAnswer(verdict, None, unknown, unknown, ranking, animals)
+    return CombinedAnswer(verdict, leader, pooled[leader] if leader is not None else 0.0, unknown, ranking, animals)
 
 
 def _verdict(group: Sequence[Sight], leader: str | None, probability: float, unknown: float) -> str:
