@@ -101,8 +101,8 @@ class Session:
 
         Example:
             >>> (decision,) = session.identify("photo.jpg", reid_edge.Query(viewpoint="left", top=2))
-            >>> decision.verdict, decision.identity, decision.ranking[1].identity
-            ('known', 'Chipo', 'Baraka')
+            >>> decision.verdict, decision.identity, len(decision.ranking)
+            ('known', 'Chipo', 2)
         """
         query = query or Query()
         self.candidates.check_viewpoint(query.viewpoint)
