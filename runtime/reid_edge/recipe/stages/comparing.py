@@ -139,19 +139,24 @@ class Rerank(Stage):
 
     Attributes:
         name: what fusion calls the score.
-        embedding: by whose cosines neighbours are found.
+        embedding: by whose cosines neighbours are found; empty where a fusion finds them.
         k1: size of the reciprocal neighbourhood.
         k2: size of the local query expansion, at most k1.
         species: those that are re-ranked, in lower case; all where empty.
+        fusion: by whose fused score neighbours are found, of scores of vectors and matchers alone. Pairs of gallery photos are scored
+            beforehand, with `reid-edge gallery pairs`.
     """
 
     name: Name
-    embedding: str
+    embedding: str = field(default="", kw_only=True)
     k1: Annotated[int, Range(1, 1000)]
     k2: Annotated[int, Range(1, 1000)]
     species: Species = field(default=(), metadata=LATER)
+    fusion: str = field(default="", metadata=LATER)
 
     def __post_init__(self) -> None:
+        if bool(self.embedding) == bool(self.fusion):
+            raise PackError("neighbours are found by an embedding or by a fusion.", "Give one of the two.")
         if self.k2 > self.k1:
             raise PackError(f"k2 must be an integer from 1 to k1, {self.k1}, not {self.k2}.", "Correct it.")
 

@@ -124,18 +124,21 @@ class Gate(Stage):
 Step = Annotated[Agree | Gate, Tagged("do", {"gate": Gate, "agree": Agree})]
 
 
-@dataclass(frozen=True)
-class Decide:
+@dataclass(frozen=True, repr=False)
+class Decide(Stage):
     """Known from which confidence on.
 
     Attributes:
         threshold: for any species not named below; left out, `reid-edge calibrate` fits it on GeoMean.
         species: by species, in lower case. `reid-edge calibrate` writes these thresholds into the pack for the species that are labelled;
             any other one gets `threshold`.
+        pairs: the calibrators are fitted on so many pairs of photos of one individual and as many of two, drawn by the seed, from each
+            species the same number; 0 for all pairs.
     """
 
     threshold: Share | None
     species: Mapping[Lowered, Share] = field(default_factory=dict)
+    pairs: Annotated[int, Range(0, 1_000_000)] = field(default=0, metadata=LATER)
 
 
 def _check_grid(fit: str, grid: tuple[float, ...]) -> None:
