@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.identify import photo_files
+from reid_edge.cli.discover_sources import files_to_group
 from reid_edge.cli.options import device_options, pack_option, time_from_name_option, video_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
 from reid_edge.cli.progress import log_progress, progress
@@ -36,7 +36,7 @@ _SHOWN = 10
 @click.option(
     "--watched",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled.",
+    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled. It may be a SOURCE, too.",
 )
 @click.option(
     "--gallery",
@@ -104,6 +104,9 @@ def discover(
 ) -> int:
     """Group photos and videos (or all of a folder) by individual, without a catalogue or beside one.
 
+    The output folder of a watch stands for its animals that wait for a person. With --gallery and no SOURCE, the animals are grouped that
+    a person looked at and did not decide.
+
     Prints groups with the probability that each is one animal, the photos that are alone and why, and the pairs that a person should look
     at first. Nothing is enrolled without --apply. To continue a stopped run, run the same command again. The exit code is 1 when some
     photos could not be read.
@@ -122,10 +125,7 @@ def discover(
     from reid_edge.name_time import NameTime
     from reid_edge.pack import find_pack, open_pack
 
-    paths = [*photo_files(source, with_videos=True), *(_waiting(watched, gallery_path) if watched else ())]
-    if not paths:
-        problem = f"No animal of {watched} waits for a person." if watched else "There are no photos to group."
-        raise UsageError(problem, "Name photos or folders.")
+    paths = files_to_group(source, watched, gallery_path)
     facts = PhotoFacts(species, viewpoint, NameTime(time_from_name) if time_from_name else None)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     with ExitStack() as stack:
@@ -159,19 +159,6 @@ def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: Exi
 
     session = describe_missing(Session(Gallery.open(path, writable=False), identifier), path, pack_name)
     return stack.enter_context(session).gallery
-
-
-def _waiting(watched: Path, gallery_path: Path | None) -> list[Path]:
-    """The photos of a watch's animals that wait for a person, each once."""
-    from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
-    from reid_edge.watch.listing import listed_events
-
-    gallery = gallery_path if gallery_path is not None and gallery_path.exists() else None
-    with Ledger.read(watched / LEDGER_NAME) as ledger:
-        files = [
-            file for event in listed_events(ledger, True, gallery) for animal in event["animals"] for file in animal["files"]
-        ]
-    return [Path(file) for file in dict.fromkeys(files)]
 
 
 def _notes(collected: Collected) -> list[str]:

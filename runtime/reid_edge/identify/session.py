@@ -230,15 +230,13 @@ class Session:
     ) -> Generator[Answered, None, int]:
         """Answer for each animal of a video: it is followed from frame to frame, and its best frames are combined into one answer.
 
-        An animal is answered when no animal that a frame shows beside it is in view any more: they are different individuals.
+        Gives the frame that says most of an animal (without `with_pictures` its pixels are blank) with the answer, once no animal that
+        a frame shows beside it is in view any more: they are different individuals.
 
         Args:
             path: the video.
             query: what is known beside it.
             options: how it is read.
-
-        Yields:
-            The frame that says most of an animal (without `with_pictures` its pixels are blank), and the answer.
 
         Returns:
             How many frames were looked at.
