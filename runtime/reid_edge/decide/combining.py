@@ -1,13 +1,6 @@
-"""Putting answers together: the animals of one photo, which are different individuals, and the photos of one event, which are not
-independent.
+"""Which animals of the photos of one event are one animal, and one answer for it; its photos are not independent.
 
-One photo. Two animals in one frame are never the same individual. Let p_a(i) be the probability that animal a is identity i, with what is
-left over as "none of these", which several animals may be. The joint distribution is the product of the animals' own, restricted to
-assignments in which no identity occurs twice, and normalised; each animal gets its marginal of that. It is computed exactly by
-enumeration where that is small (four animals with five identities each are 1,296 cases), else animal by animal, the surest first, each
-without the identities that are taken. An animal whose identity another one of the frame claims more surely goes to a person.
-
-One event. Which animals of different photos are one animal is decided photo by photo, in their order: each photo's animals are assigned to
+Which animals of different photos are one animal is decided photo by photo, in their order: each photo's animals are assigned to
 the groups that there are, one to one, so that two animals of one frame never share a group, and the sum of affinities is the largest.
 The affinity of two animals is 1 where both are known as the same individual, 0 where each is more likely than not another one, else
 the larger of the calibrated probability that their vectors show the same individual and of the overlap of their rankings,
@@ -31,7 +24,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.decide.decision import Decision
 from reid_edge.decide.facts import ReviewFacts
 from reid_edge.decide.reviewed import CERTAIN
 
@@ -99,89 +91,6 @@ class CombinedAnswer:
             "unknown": self.unknown,
             "ranking": [{"identity": name, "probability": probability} for name, probability in self.ranking],
         }
-
-
-def resolve_frame(decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions of one photo's animals, so that no individual is in the photo twice."""
-    rankings = [{ranked.identity: ranked.probability for ranked in decision.ranking} for decision in decisions]
-    shared = [
-        identity for identity in {name for ranking in rankings for name in ranking} if sum(identity in r for r in rankings) > 1
-    ]
-    if not shared:
-        return list(decisions)
-    marginals, best = _joint(rankings)
-    return [_resolved(index, decision, rankings[index], marginals[index], best) for index, decision in enumerate(decisions)]
-
-
-def _joint(rankings: Sequence[Mapping[str, float]]) -> tuple[list[dict[str | None, float]], list[str | None]]:
-    """Per animal the marginals, None being none of its ranking, and the most probable assignment."""
-    options = [_options(ranking) for ranking in rankings]
-    if math.prod(len(each) for each in options) > _MOST_CASES:
-        return _one_by_one(options)
-    sums: list[dict[str | None, float]] = [dict.fromkeys(each, 0.0) for each in options]
-    best: list[str | None] = [None] * len(options)
-    best_weight, total = -1.0, 0.0
-    for case in itertools.product(*options):
-        named = [name for name in case if name is not None]
-        if len(set(named)) < len(named):
-            continue
-        weight = math.prod(options[index][name] for index, name in enumerate(case))
-        total += weight
-        for index, name in enumerate(case):
-            sums[index][name] += weight
-        if weight > best_weight:
-            best, best_weight = list(case), weight
-    return [{name: weight / total for name, weight in each.items()} for each in sums], best
-
-
-def _options(ranking: Mapping[str, float]) -> dict[str | None, float]:
-    listed: dict[str | None, float] = {name: max(_CLIP, probability) for name, probability in ranking.items()}
-    listed[None] = max(_CLIP, 1.0 - sum(ranking.values()))
-    return listed
-
-
-def _one_by_one(options: Sequence[Mapping[str | None, float]]) -> tuple[list[dict[str | None, float]], list[str | None]]:
-    taken: set[str] = set()
-    marginals: list[dict[str | None, float]] = [{} for _ in options]
-    best: list[str | None] = [None] * len(options)
-    surest = sorted(range(len(options)), key=lambda index: -max((p for name, p in options[index].items() if name), default=0.0))
-    for index in surest:
-        left = {name: 0.0 if name in taken else value for name, value in options[index].items()}
-        total = sum(left.values())
-        marginals[index] = {name: value / total for name, value in left.items()}
-        best[index] = max(marginals[index], key=lambda name: marginals[index][name])
-        if best[index] is not None:
-            taken.add(str(best[index]))
-    return marginals, best
-
-
-def _resolved(
-    index: int,
-    decision: Decision,
-    ranking: Mapping[str, float],
-    marginal: Mapping[str | None, float],
-    best: Sequence[str | None],
-) -> Decision:
-    rest = 1.0 - sum(ranking.values())
-    unknown = decision.unknown * marginal[None] / rest if rest > _CLIP else decision.unknown
-    ranked = sorted(
-        (replace(each, probability=marginal[each.identity]) for each in decision.ranking), key=lambda each: -each.probability
-    )
-    changed = replace(decision, ranking=tuple(ranked), unknown=min(1.0, unknown))
-    rival = next((other for other, name in enumerate(best) if other != index and name == decision.identity), None)
-    if decision.identity is None:
-        return replace(changed, probability=changed.unknown)
-    first = ranked[0]
-    if rival is None and decision.verdict == "ask":
-        return replace(changed, identity=first.identity, probability=first.probability)
-    if rival is None and marginal[decision.identity] >= _SURE:
-        return replace(changed, probability=marginal[decision.identity])
-    if rival is None:
-        why = f"Another animal of this photo matches {decision.identity} as well, and one individual is not in a photo twice."
-    else:
-        why = f"{decision.identity} is more surely animal {rival + 1} of this photo, and one individual is not in a photo twice."
-    reason = f"{why} A person should look."
-    return replace(changed, verdict="ask", identity=first.identity, probability=first.probability, reason=reason)
 
 
 def group_animals(sights: Sequence[Sight], similarity: Similarity | None) -> list[list[Sight]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.discover.tracks import TrackSpan, meeting_tracks, same_tracks
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Sighting
 from reid_edge.storage.table import read_table
@@ -41,8 +42,8 @@ class Constraints:
     """Of N animals.
 
     Attributes:
-        same: pairs that are one animal: a person said so, or they stand under one name.
-        different: bool [N, N], symmetric: two animals of one photo, two names, or a person said so.
+        same: pairs that are one animal: a person said so, they stand under one name, or it was followed through a video.
+        different: bool [N, N], symmetric: two animals of one photo or of one video at one time, two names, or a person said so.
         comparable: bool [N, N], symmetric: of one species and one side, as far as these are known.
     """
 
@@ -71,9 +72,12 @@ def constraints_of(seen: Sequence[Seen], answers: Sequence[PersonsAnswer] = ()) 
             apart = np.isin(names, sorted(each.rejected))
             different[place] |= apart
             different[:, place] |= apart
+    spans = [None if each.name else TrackSpan.of(each.sighting) for each in seen]
+    different |= meeting_tracks(spans)
     np.fill_diagonal(different, False)
     first_of = {name: int(np.flatnonzero(names == name)[0]) for name in set(names[named])}
     same = [(first_of[name], place) for place, name in enumerate(names) if name and first_of[name] != place]
+    same += same_tracks(spans)
     places = {each.key: place for place, each in enumerate(seen)}
     for answer in answers:
         if answer.first in places and answer.second in places:

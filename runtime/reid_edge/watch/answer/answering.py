@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.decide.combining import Similarity, resolve_frame
+from reid_edge.decide.apart import resolve_frame
+from reid_edge.decide.combining import Similarity
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
