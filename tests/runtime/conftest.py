@@ -6,10 +6,12 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from reid_edge.decide.decision import Decision
 from reid_edge.describe.orientation import Chip
 from reid_edge.describe.query import Query
 from reid_edge.describe.sift import extract_sift
+from reid_edge.discover import Discovery
+from reid_edge.discover.run_record import RunRecord
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
@@ -88,6 +92,25 @@ def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, 
             read_photo(path), candidates, Query(viewpoint="left", top=3, with_evidence=True)
         )
     return found
+
+
+@pytest.fixture(scope="session")
+def compared(sample_gallery: SampleGallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 24 gallery photos of the samples as a working file, as from a bare folder: of no stated species and side."""
+    path = Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("discovery") / "work.sqlite"))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE sighting SET species = '', viewpoint = ''")
+    return path
+
+
+@pytest.fixture(scope="session")
+def discovered(compared: Path, identifier: Identifier) -> Iterator[Discovery]:
+    """Of these, all compared."""
+    with Gallery.open(compared) as work:
+        discovery = Discovery.of(work, work.sightings(), identifier)
+        list(discovery.compare(discovery.remaining))
+        RunRecord.of(discovery, "field", 30, None).write(compared)
+        yield discovery
 
 
 @pytest.fixture(scope="session")

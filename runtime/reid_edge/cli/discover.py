@@ -67,7 +67,9 @@ _SHOWN = 10
     help="km/h that an animal travels at most between two cameras; 0 ignores time and place.",
 )
 @click.option(
-    "--answers", type=_PATH, help="What a person said of pairs: a CSV file with first, second, answer (same or different)."
+    "--answers",
+    type=_PATH,
+    help="What a person said of pairs: a CSV file with first, second, answer (same, different or unsure).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (docs/discovery.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
@@ -117,7 +119,8 @@ def discover(
         raise UsageError("--apply needs a gallery to enrol into.", "Add --gallery; a new file is made where there is none.")
     from reid_edge.discover import Discovery
     from reid_edge.discover.collecting import PhotoFacts, collect, collected_sightings
-    from reid_edge.discover.constraints import read_answers
+    from reid_edge.discover.constraints import read_answers, stored_answers
+    from reid_edge.discover.run_record import RunRecord
     from reid_edge.discover.time_place import TravelPrior
     from reid_edge.gallery import Gallery
     from reid_edge.identify.identifier import Identifier
@@ -137,7 +140,7 @@ def discover(
             say(f"{path}: {error.message}")
         discovery = Discovery.of(file, collected_sightings(file, collected, facts), identifier, known)
         _compare(discovery)
-        said = read_answers(answers, discovery.seen) if answers else []
+        said = [*stored_answers(file), *(read_answers(answers, discovery.seen) if answers else [])]
         report = discovery.report(said, TravelPrior(max_speed), _notes(collected))
         _print(report, as_json, as_csv, curve)
         if html_path:
@@ -145,6 +148,9 @@ def discover(
 
             write_page(html_path, report, file, known)
             say(f"The groups with pictures are in {html_path}.")
+        RunRecord.of(discovery, pack_name, max_speed, gallery_path).write(work)
+        if report.individuals and confidence is None:
+            say(f"To look at pairs and to name groups: reid-edge review --discovery {work}")
         if confidence is not None and gallery_path is not None:
             _apply(report, file, gallery_path, identifier.feature_key, confidence, prefix)
     return 1 if collected.failed else 0
