@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, random_option, time_from_name_option
+from reid_edge.cli.options import (
+    animal_option,
+    device_options,
+    gallery_option,
+    max_speed_option,
+    pack_option,
+    random_option,
+    time_from_name_option,
+)
 from reid_edge.cli.progress import progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     help="Who is on the photos: a metadata.csv, or a folder per individual. Prints beside each answer whether it is right, and a summary.",
 )
 @time_from_name_option
+@max_speed_option("as calibrated")
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
@@ -58,6 +67,7 @@ def identify(
     explain: Path | None,
     truth: Path | None,
     time_from_name: str | None,
+    max_speed: float | None,
     timings: bool,
 ) -> int:
     """Say which individual each photo (or each photo of a folder) shows.
@@ -78,7 +88,7 @@ def identify(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
     paths = photo_files(photos)
-    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal)
+    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal, max_speed=max_speed)
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0
