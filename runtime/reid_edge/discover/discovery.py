@@ -25,14 +25,17 @@ from reid_edge.discover.pair_model import LEAST_PHOTOS, NEAR_COPY, DiscoveryMode
 from reid_edge.discover.reading import Reading
 from reid_edge.discover.report import DiscoveryReport
 from reid_edge.discover.rows_file import RowsFile
-from reid_edge.discover.time_place import DEFAULT_PRIOR, TravelPrior
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.time_place import MAX_SPEED, TimePlaceModel
 from reid_edge.identify.identifier import Identifier
 
 _VERSION = 1  # of what a row holds
 KNOWN_PHOTOS = 8
 """So many photos of each known individual take part, chosen to differ."""
+
+BY_SPEED = TimePlaceModel(MAX_SPEED)
+"""Time and place where no calibration says more: nothing but the speed."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Discovery:
     def report(
         self,
         answers: Sequence[PersonsAnswer] = (),
-        prior: TravelPrior = DEFAULT_PRIOR,
+        prior: TimePlaceModel = BY_SPEED,
         notes: Sequence[str] = (),
     ) -> DiscoveryReport:
         """The groups, by what is compared so far."""
@@ -154,7 +157,7 @@ class Discovery:
     def reading(
         self,
         answers: Sequence[PersonsAnswer] = (),
-        prior: TravelPrior = DEFAULT_PRIOR,
+        prior: TimePlaceModel = BY_SPEED,
     ) -> Reading:
         """The grouping, with all that it goes by."""
         constraints = constraints_of(self.seen, answers)
