@@ -13,10 +13,11 @@ import click
 
 from reid_edge.cli.describing import describe_missing
 from reid_edge.cli.identify import photo_files
-from reid_edge.cli.options import device_options, pack_option, time_from_name_option
+from reid_edge.cli.options import GalleryPlace, device_options, pack_option, time_from_name_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.discover import Discovery, DiscoveryReport
@@ -40,7 +41,7 @@ _SHOWN = 10
 @click.option(
     "--gallery",
     "gallery_path",
-    type=click.Path(path_type=Path, readable=False),
+    type=GalleryPlace(),
     envvar="REID_EDGE_GALLERY",
     show_envvar=True,
     help="A catalogue whose individuals keep their names. With --apply: where groups are enrolled.",
@@ -82,7 +83,7 @@ _SHOWN = 10
 def discover(
     source: tuple[Path, ...],
     watched: Path | None,
-    gallery_path: Path | None,
+    gallery_path: Place | None,
     work: Path,
     pack_name: str,
     device: str,
@@ -148,23 +149,24 @@ def discover(
     return 1 if collected.failed else 0
 
 
-def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
+def _known(path: Place | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
     """The catalogue, described with this pack; None where there is none yet."""
-    if path is None or not path.exists():
-        return None
     from reid_edge.gallery import Gallery
     from reid_edge.identify.session import Session
+
+    if path is None or not Gallery.exists(path):
+        return None
 
     session = describe_missing(Session(Gallery.open(path, writable=False), identifier), path, pack_name)
     return stack.enter_context(session).gallery
 
 
-def _waiting(watched: Path, gallery_path: Path | None) -> list[Path]:
+def _waiting(watched: Path, gallery_path: Place | None) -> list[Path]:
     """The photos of a watch's animals that wait for a person, each once."""
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.listing import listed_events
 
-    gallery = gallery_path if gallery_path is not None and gallery_path.exists() else None
+    gallery = gallery_path if gallery_path is not None and Gallery.exists(gallery_path) else None
     with Ledger.read(watched / LEDGER_NAME) as ledger:
         files = [
             file for event in listed_events(ledger, True, gallery) for animal in event["animals"] for file in animal["files"]
@@ -184,7 +186,7 @@ def _compare(discovery: Discovery) -> None:
             pass
 
 
-def _apply(report: DiscoveryReport, work: Gallery, path: Path, feature_key: str, confidence: float, prefix: str) -> None:
+def _apply(report: DiscoveryReport, work: Gallery, path: Place, feature_key: str, confidence: float, prefix: str) -> None:
     from reid_edge.discover.applying import apply_groups
     from reid_edge.gallery import Gallery
 

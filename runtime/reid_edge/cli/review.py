@@ -12,6 +12,7 @@ import click
 from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.printing import say
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.review.services import Sources
@@ -62,7 +63,7 @@ def review(
     photos: tuple[Path, ...],
     out: Path | None,
     answers: Path | None,
-    gallery_path: Path,
+    gallery_path: Place,
     species: str,
     viewpoint: str,
     open_browser: bool,
@@ -88,14 +89,14 @@ def review(
 @pack_option
 @device_options
 @_address_options
-def serve(gallery_path: Path, **options: Any) -> None:
+def serve(gallery_path: Place, **options: Any) -> None:
     """Serve the HTTP API alone: photos in, answers out; individuals, sightings and decisions as resources. Described at /docs."""
     from reid_edge.review.services import Sources
 
     _serve(gallery_path, Sources(), options, pages=False)
 
 
-def _serve(gallery_path: Path, sources: Sources, options: dict[str, Any], pages: bool, open_browser: bool = False) -> None:
+def _serve(gallery_path: Place, sources: Sources, options: dict[str, Any], pages: bool, open_browser: bool = False) -> None:
     from reid_edge.review.identification import PackChoice
     from reid_edge.review.server import check_address, listen, run
     from reid_edge.review.services import Services

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from reid_edge.identify.describing_again import describe_again
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
+from reid_edge.storage.address import Place
 from reid_edge.timings import Timings
 from reid_edge.watch.answer.combining import Similarity, resolve_frame
 
@@ -56,7 +56,7 @@ class Answerer:
             no vectors.
     """
 
-    def __init__(self, gallery: Path, pack: str, device: str, threads: int | None, species: str) -> None:
+    def __init__(self, gallery: Place, pack: str, device: str, threads: int | None, species: str) -> None:
         """Load the pack and open the gallery.
 
         Raises:
@@ -72,7 +72,6 @@ class Answerer:
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
         self._gallery: Gallery | None = None
-        self._file: tuple[int, int] | None = None
         self.refresh()
         self.candidates.check_species(species)
 
@@ -88,12 +87,10 @@ class Answerer:
         Raises:
             GalleryError, StorageError: it cannot be read now.
         """
-        status = self.path.stat() if self.path.exists() else None
-        file = (status.st_dev, status.st_ino) if status else None
-        if self._gallery is None or file != self._file:  # replaced by a backup, for instance
+        if self._gallery is None or self._gallery.replaced():  # by a backup, for instance
             opened = Gallery.open(self.path, writable=False)
             self.close()
-            self._gallery, self._file, self.revision = opened, file, ""
+            self._gallery, self.revision = opened, ""
         revision = self._gallery.revision()
         if revision == self.revision:
             return False
