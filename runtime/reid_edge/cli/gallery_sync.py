@@ -1,4 +1,4 @@
-"""`reid-edge gallery sync`, `questions` and `roles`: what a catalogue on a server needs beyond one in a file."""
+"""`reid-edge gallery sync`, `questions`, `index` and `roles`: what a catalogue on a server needs beyond one in a file."""
 
 from __future__ import annotations
 
@@ -65,6 +65,27 @@ def questions(closed: tuple[int, ...], as_json: bool, gallery_path: Place) -> No
         return
     rows = [(str(each.number), each.decided_at, each.station[:8], printable(each.sentence)) for each in found]
     print_table(("number", "decided", "station", "question"), rows)
+
+
+@gallery.command()
+@click.option("--least", type=click.IntRange(1), default=None, help="Index from this many vectors on. [default: 100000]")
+@gallery_option
+def index(least: int | None, gallery_path: Place) -> None:
+    """Make the search index of a large gallery on a server, or bring it up to date. Run it after large additions, such as nightly.
+
+    Without an index, and for vectors that it lacks, each machine compares all vectors in its own copy. Needs the extension vector
+    (pgvector) and the owner of the database.
+    """
+    from reid_edge.gallery import Gallery
+    from reid_edge.gallery.server_index import LEAST_VECTORS, update_server_index
+
+    with Gallery.open(gallery_path) as opened:
+        done = update_server_index(opened, LEAST_VECTORS if least is None else least, say)
+    for each in done:
+        outcome = f"indexed, {each.added} of them new" if each.indexed else "too few for an index"
+        say(f"{each.name}: {count_of(each.vectors, 'vector')}, {outcome}.")
+    if not done:
+        say("The gallery has no vectors.")
 
 
 @gallery.command()

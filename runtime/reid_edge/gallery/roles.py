@@ -24,6 +24,7 @@ def role_statements(place: Place) -> list[str]:
         f"GRANT {STATION} TO {CURATOR};",
         f"GRANT USAGE ON SCHEMA {schema} TO {READER};",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER};",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {READER};",
         f"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA {schema} TO {STATION};",
         f"REVOKE INSERT, UPDATE ON {schema}.migration FROM {STATION};",
         # An event that comes back from the hub takes the place of the one that was sent, and features that of earlier ones.

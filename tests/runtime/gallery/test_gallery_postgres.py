@@ -22,6 +22,7 @@ from reid_edge.gallery import DuplicateSighting, Gallery, NewSighting
 from reid_edge.gallery.check import check
 from reid_edge.gallery.history import describe
 from reid_edge.gallery.roles import role_statements
+from reid_edge.gallery.server_index import server_index
 from reid_edge.storage import postgres_errors
 from reid_edge.storage.address import ServerAddress, read_place
 
@@ -41,7 +42,8 @@ def seen(photo, name):
 
 
 def vector(photo):
-    return {"embedding/test": np.random.default_rng(photo).normal(size=8).astype(np.float32)}
+    drawn = np.random.default_rng(photo).normal(size=8).astype(np.float32)
+    return {"embedding/test": drawn / np.linalg.norm(drawn)}
 
 
 def sql(address, statement, user="postgres"):
@@ -380,3 +382,31 @@ def test_a_station_is_synchronised_with_a_server_from_the_command_line(place, ru
     assert "another individual has that name" in run_main("gallery", "questions", "--gallery", str(paths[1])).stdout
     assert "Closed 1 question" in run_main("gallery", "questions", "--close", "1", "--gallery", str(paths[1])).stderr
     assert "no open question" in run_main("gallery", "questions", "--gallery", str(paths[1])).stderr
+
+
+def test_an_index_finds_the_same_as_a_comparison_with_all_and_also_what_was_added_since(place, run_main):
+    name = "embedding/test"
+    with Gallery.create(place) as gallery:
+        with gallery.transaction():
+            for photo in range(300):
+                gallery.add_sighting(seen(photo, f"animal {photo % 5}"), vector(photo), KEY, "batch")
+        queries = [vector(photo)[name] for photo in range(1000, 1005)]
+        exact = [gallery.vector_index(KEY, name).search(query, 5) for query in queries]
+        assert "too few" in run_main("gallery", "index", "--gallery", str(place)).stderr
+        assert server_index(gallery, KEY, name) is None
+        assert "300 of them new" in run_main("gallery", "index", "--least", "10", "--gallery", str(place)).stderr
+        indexed = gallery.vector_index(KEY, name)
+        for query, (ids, cosines) in zip(queries, exact, strict=True):
+            found = indexed.search(query, 5)
+            np.testing.assert_array_equal(found[0], ids)
+            np.testing.assert_array_equal(found[1], cosines)
+        (best, *_), _ = exact[0]
+        gallery.remove_sightings([int(best)])
+        new = gallery.add_sighting(seen(999, "Zoe"), {name: queries[0]}, KEY, "batch")
+        ids, _ = gallery.vector_index(KEY, name).search(queries[0], 5)
+        assert ids[0] == new
+        assert best not in ids
+        allowed = [new, int(exact[0][0][4])]
+        assert gallery.vector_index(KEY, name).search(queries[0], 5, allowed)[0].tolist() == allowed
+        assert "1 of them new" in run_main("gallery", "index", "--least", "10", "--gallery", str(place)).stderr
+        assert len(server_index(gallery, KEY, name).lacking) == 0
