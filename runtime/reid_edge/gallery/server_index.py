@@ -29,7 +29,7 @@ _AT_A_TIME = 2000
 
 @dataclass(frozen=True)
 class IndexedVectors:
-    """What was done for one kind of vector: its feature key and name, how many there are, how many were added, and whether it is indexed."""
+    """What was done for one kind of vector: how many there are and how many were added to its index; `indexed` is whether it has one."""
 
     feature_key: str
     name: str

@@ -205,7 +205,10 @@ def open_server_database(
             raise kind.error(
                 f"The table `migration` at {address} is not that of a {kind.noun}.", "Name another schema: ?schema=NAME"
             )
+        ((is_owner,),) = database.rows("SELECT has_table_privilege('migration', 'INSERT')")
+        database.writable = writable and bool(is_owner)
         check_version(database, migrate=True)
+        database.writable = writable
         if writable:
             apply_migrations(database)
         else:
