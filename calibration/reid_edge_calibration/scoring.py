@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.comparison import Comparer
+from reid_edge.compare.gallery_pairs import pair_score_count, score_gallery_pairs
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import Features
 from reid_edge.describe.quality import QUALITY
@@ -20,6 +21,7 @@ from reid_edge.describe.viewpoint import completed
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment
+from reid_edge.gallery.pair_scores import PairScoreFile
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
@@ -71,6 +73,9 @@ def score_labelled_set(
         result = enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
         refuse_incomplete(labelled, result)
         candidates = identifier.candidates(gallery)
+        if any(stage.fusion for stage in identifier.recipe.rerank):
+            file = PairScoreFile(gallery_path, identifier.pair_key, pair_score_count(identifier.recipe))
+            score_gallery_pairs(identifier.recipe, identifier.networks, candidates, file, progress)
         return _score(labelled, identifier, gallery, candidates, progress, open_set_trials)
 
 
@@ -119,7 +124,22 @@ def _score(
         np.array(raw_without, np.float32).reshape(shape),
         np.array(quality, np.float32).reshape(-1, len(QUALITY)),
         np.array(photo, np.int32),
+        *_gallery_pairs(identifier, candidates, column_of),
     )
+
+
+def _gallery_pairs(
+    identifier: Identifier, candidates: GalleryCandidates, column_of: Mapping[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """The pairs of gallery photos that re-ranking by a fusion needs, as a `ScoreTable` has them."""
+    count = pair_score_count(identifier.recipe)
+    needed = any(stage.fusion for stage in identifier.recipe.rerank)
+    scored = candidates.pair_scores(identifier.pair_key, count) if needed else {}
+    pairs = [(column_of[one], pairs) for one, pairs in scored.items() if one in column_of]
+    query = [column for column, record in pairs for _ in record.candidates]
+    candidate = [column_of[int(other)] for _, record in pairs for other in record.candidates]
+    raw = np.concatenate([np.empty((0, count), np.float32), *(record.raw for _, record in pairs)])
+    return np.array(query, np.int32), np.array(candidate, np.int32), raw
 
 
 def refuse_incomplete(labelled: LabelledSet, result: EnrolmentResult) -> None:

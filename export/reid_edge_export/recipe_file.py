@@ -21,15 +21,55 @@ else:
 
 HeadKind = Literal["classifier", "boosting", "projection"]
 
-TRAINING = ("epochs", "scale", "margin")
-"""The numbers that a head's table `training` may give: epochs or rounds of boosting at most, and s and m of ArcFace, for a projection."""
+Row = tuple[str, str, str, str]
+"""A key of a recipe file in words: its name, its values, its default, and what it says."""
 
-_REQUIRED = ("name", "version", "description", "licence", "networks", "recipe")
-_KEYS = (*_REQUIRED, "heads")
+FILE_KEYS: tuple[Row, ...] = (
+    ("name", "lower-case letters, digits, `-`", "required", "the pack's name."),
+    ("version", "text", "required", "the pack's version."),
+    ("description", "text", "required", "one sentence for `reid-edge pack list`."),
+    ("licence", "SPDX expression", "required", "of the pack; it names the licence of every network's weights."),
+    ("networks", "tables", "required", "`[networks.NAME]`, see there."),
+    ("recipe", "tables", "required", "the stages, see there."),
+    ("heads", "tables", "none", "`[heads.NAME]`, see there."),
+)
+NETWORK_KEYS: tuple[Row, ...] = (
+    ("network", "name of a network", "NAME", "which one; with it, one network can be used twice with other parameters."),
+    (
+        "storage",
+        '`"fp32"`, `"fp16"`',
+        "fp32",
+        'how the weights of `precision = "fp32"` are stored; they compute in single precision.',
+    ),
+    ("precision", "see `reid-edge export --precision`", "fp32", "how it computes."),
+    ("gpu_precision", '`"fp16"`', "none", "a second file in half precision, for NVIDIA GPUs alone."),
+)
+HEAD_KEYS: tuple[Row, ...] = (
+    (
+        "kind",
+        '`"classifier"`, `"boosting"`, `"projection"`',
+        "required",
+        "a classifier and boosting name individuals; a projection makes a vector of a vector.",
+    ),
+    ("input_dimension", "whole number", "that of the vectors it is given", "width of the vectors that it takes."),
+    ("dimension", "whole number", "required of a projection", "width of the vectors that a projection makes."),
+    ("training", "table", "none", "`[heads.NAME.training]`, see there."),
+)
+TRAINING_KEYS: tuple[Row, ...] = (
+    ("epochs", "whole number", "chosen by the command", "passes over the photos, or rounds of boosting, at most."),
+    ("scale", "number above 0", "chosen by the command", "s of ArcFace; of a projection."),
+    ("margin", "number above 0", "chosen by the command", "m of ArcFace, in radians; of a projection."),
+)
+
+TRAINING = tuple(row[0] for row in TRAINING_KEYS)
+"""The numbers that a head's table `training` may give."""
+
+_KEYS = tuple(row[0] for row in FILE_KEYS)
+_REQUIRED = tuple(row[0] for row in FILE_KEYS if row[2] == "required")
 _HEAD_KINDS = ("classifier", "boosting", "projection")
-_HEAD_KEYS = ("kind", "input_dimension", "dimension", "training")
+_HEAD_KEYS = tuple(row[0] for row in HEAD_KEYS)
 _STORAGES = ("fp32", "fp16")
-_OWN_KEYS = ("network", "storage", "precision", "gpu_precision")
+_OWN_KEYS = tuple(row[0] for row in NETWORK_KEYS)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,18 @@ def time_from_name_option(command: F) -> F:
     )(command)
 
 
+def video_option(command: F) -> F:
+    """``--video-seconds S``."""
+    return click.option(
+        "--video-seconds",
+        type=click.FloatRange(0, min_open=True),
+        default=0.5,  # as `reid_edge.identify.video.EVERY_SECONDS`, which is not imported for --help
+        show_default=True,
+        metavar="S",
+        help="Look for the animals of a video in a frame every S seconds.",
+    )(command)
+
+
 def pack_option(command: F) -> F:
     """``--pack NAME|PATH``."""
     return click.option(

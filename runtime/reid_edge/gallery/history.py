@@ -220,6 +220,7 @@ _SENTENCES = {
     "reassign": "reassign sightings {sightings} to {identity}",
     "annotate": "note of {identity}: {what}",
     "viewpoint": "set the viewpoint of sightings {sightings} to {viewpoint}",
+    "pair": "{person} said {answer} of {shown}",
     "relink": "relink photos {sightings} to {path}",
     "close": "close question {question}: {decision}",
     "undo": "undo {events} events",

@@ -11,16 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from reid_edge.gallery.catalogue import stored_facts
-from reid_edge.gallery.decisions import Decisions
 from reid_edge.gallery.features import StoredFeatures
 from reid_edge.gallery.history import Recording, recording
+from reid_edge.gallery.pair_answers import PairAnswers
 from reid_edge.gallery.records import Box, checked
 from reid_edge.gallery.review_records import FINAL, NewReview, Review, ReviewConflict, ReviewKind, SightingToEnrol, checked_review
 
 _SAME_ANIMAL, _SAME_BOX = 0.5, 0.8  # overlap from which on two boxes are around one animal, and from which on a box was not moved
 
 
-class Reviews(StoredFeatures, Decisions):
+class Reviews(StoredFeatures, PairAnswers):
     """Stores and reads reviews."""
 
     def review(

@@ -84,6 +84,11 @@ def absolute_place(place: Place) -> Place:
     return place.absolute() if isinstance(place, Path) else place
 
 
+def resolved_place(place: Place) -> Place:
+    """The same place, by the one name that it has after all links."""
+    return place.resolve() if isinstance(place, Path) else place
+
+
 def need_file(place: Place, action: str, instead: str) -> Path:
     """The path of what has to be a file; UsageError with what to do instead where it is on a server."""
     if isinstance(place, Path):
