@@ -14,10 +14,11 @@ import click
 
 from reid_edge.cli.describing import describe_missing
 from reid_edge.cli.discover_sources import files_to_group
-from reid_edge.cli.options import device_options, max_speed_option, pack_option, time_from_name_option, video_option
+from reid_edge.cli.options import GalleryPlace, device_options, max_speed_option, pack_option, time_from_name_option, video_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
 from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.discover import Discovery, DiscoveryReport
@@ -42,7 +43,7 @@ _SHOWN = 10
 @click.option(
     "--gallery",
     "gallery_path",
-    type=click.Path(path_type=Path, readable=False),
+    type=GalleryPlace(),
     envvar="REID_EDGE_GALLERY",
     show_envvar=True,
     help="A catalogue whose individuals keep their names. With --apply: where groups are enrolled.",
@@ -81,7 +82,7 @@ _SHOWN = 10
 def discover(
     source: tuple[Path, ...],
     watched: Path | None,
-    gallery_path: Path | None,
+    gallery_path: Place | None,
     work: Path,
     pack_name: str,
     device: str,
@@ -163,12 +164,13 @@ def _time_place(identifier: Identifier, species: str, max_speed: float | None) -
     return BY_SPEED if max_speed is None else replace(BY_SPEED, max_speed=max_speed)
 
 
-def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
+def _known(path: Place | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
     """The catalogue, described with this pack; None where there is none yet."""
-    if path is None or not path.exists():
-        return None
     from reid_edge.gallery import Gallery
     from reid_edge.identify.session import Session
+
+    if path is None or not Gallery.exists(path):
+        return None
 
     session = describe_missing(Session(Gallery.open(path, writable=False), identifier), path, pack_name)
     return stack.enter_context(session).gallery
@@ -197,7 +199,7 @@ def _compare(discovery: Discovery) -> None:
             pass
 
 
-def _apply(report: DiscoveryReport, work: Gallery, path: Path, feature_key: str, confidence: float, prefix: str) -> None:
+def _apply(report: DiscoveryReport, work: Gallery, path: Place, feature_key: str, confidence: float, prefix: str) -> None:
     from reid_edge.discover.applying import apply_groups
     from reid_edge.gallery import Gallery
 

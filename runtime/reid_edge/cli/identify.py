@@ -24,6 +24,7 @@ from reid_edge.cli.options import (
 from reid_edge.cli.printing import say
 from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.cli.truth import Truth
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
-    gallery_path: Path,
+    gallery_path: Place,
     pack_name: str,
     allow_random: bool,
     device: str,
@@ -138,7 +139,7 @@ def _truth(source: Path, session: Session) -> Truth:
     return Truth(source, {sighting.identity for sighting in session.gallery.sightings()})
 
 
-def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None, allow_random: bool) -> Session:
+def _open(gallery_path: Place, pack_name: str, device: str, threads: int | None, allow_random: bool) -> Session:
     """Open the gallery and the pack; gallery photos that another pack described are described anew first."""
     from reid_edge.identify.session import Session
 

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.printing import say
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place, read_place
 
 if TYPE_CHECKING:
     from reid_edge.review.services import Sources
@@ -70,7 +71,7 @@ def review(
     out: Path | None,
     answers: Path | None,
     discovery: Path | None,
-    gallery_path: Path,
+    gallery_path: Place,
     species: str,
     viewpoint: str,
     open_browser: bool,
@@ -86,7 +87,8 @@ def review(
 
     given = bool(photos) + (out is not None) + (answers is not None)
     if not given and discovery is None:
-        discovery = next((each for each in (gallery_path.with_name(_WORK), Path(_WORK)) if each.exists()), None)
+        beside = gallery_path.with_name(_WORK) if isinstance(gallery_path, Path) else Path(_WORK)
+        discovery = next((each for each in (beside, Path(_WORK)) if each.exists()), None)
     if given > 1 or (not given and discovery is None):
         hint = "Give PHOTOS, or --out OUT, or --answers FILE, or --discovery FILE."
         raise UsageError("Nothing, or too much, was given to review.", hint)
@@ -102,14 +104,14 @@ def review(
 @pack_option
 @device_options
 @_address_options
-def serve(gallery_path: Path, **options: Any) -> None:
+def serve(gallery_path: Place, **options: Any) -> None:
     """Serve the HTTP API alone: photos in, answers out; individuals, sightings and decisions as resources. Described at /docs."""
     from reid_edge.review.services import Sources
 
     _serve(gallery_path, Sources(), options, pages=False)
 
 
-def _serve(gallery_path: Path, sources: Sources, options: dict[str, Any], pages: bool, open_browser: bool = False) -> None:
+def _serve(gallery_path: Place, sources: Sources, options: dict[str, Any], pages: bool, open_browser: bool = False) -> None:
     from reid_edge.review.identification import PackChoice
     from reid_edge.review.server import check_address, listen, run
     from reid_edge.review.services import Services
@@ -133,13 +135,13 @@ def _serve(gallery_path: Path, sources: Sources, options: dict[str, Any], pages:
         run(services, server, pages)
 
 
-def _gallery_of(discovery: Path, gallery: Path) -> Path:
+def _gallery_of(discovery: Path, gallery: Place) -> Place:
     """The catalogue that a discovery was made beside, where no other one was named."""
     from reid_edge.discover.run_record import RunRecord
 
     recorded = RunRecord.read(discovery).gallery
     named = click.get_current_context().get_parameter_source("gallery_path") is not ParameterSource.DEFAULT
-    return gallery if named or not recorded else Path(recorded)
+    return gallery if named or not recorded else read_place(recorded)
 
 
 def _files(photos: tuple[Path, ...]) -> list[Path]:

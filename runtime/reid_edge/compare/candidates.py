@@ -175,7 +175,7 @@ class GalleryCandidates:
     def pair_scores(self, key: str, scores: int) -> Mapping[int, PhotoPairs]:
         """What `reid-edge gallery pairs` found, read once; see `reid_edge.gallery.pair_scores`."""
         if key not in self._pairs:
-            self._pairs[key] = PairScoreFile(self._gallery.path, key, scores).read()
+            self._pairs[key] = PairScoreFile(self._gallery.cache, key, scores).read()
         return self._pairs[key]
 
     def sighting_ids(self) -> list[int]:

@@ -29,6 +29,7 @@ from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.time_place import MAX_SPEED, TimePlaceModel
 from reid_edge.identify.identifier import Identifier
+from reid_edge.storage.address import need_file
 
 _VERSION = 1  # of what a row holds
 KNOWN_PHOTOS = 8
@@ -108,7 +109,7 @@ class Discovery:
             beside = GalleryCandidates(known, identifier.feature_key)
             embedding = identifier.recipe.retrieve.embedding
             taking += [Taking(each, beside) for each in _anchors(known, beside, embedding, identifier.feature_key)]
-        return cls(taking, identifier, Path(work.path))
+        return cls(taking, identifier, need_file(work.path, "keep its work in", "Name a file with --work."))
 
     def with_seen(self, seen: Sequence[Seen]) -> Discovery:
         """The same animals in the same order, with other names: what was compared serves again."""

@@ -14,6 +14,7 @@ from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.time_place import TimePlaceModel
 from reid_edge.identify.identifier import Identifier
+from reid_edge.storage.address import Place, need_file, resolved_place
 from reid_edge.storage.durable import replacing
 from reid_edge.storage.errors import storage_errors
 
@@ -47,7 +48,7 @@ class RunRecord:
         feature_key: of it.
         time_place: what time and place said.
         animals: in the order of `Discovery.seen`.
-        gallery: the catalogue's path; '' where there was none.
+        gallery: the catalogue's path or address; '' where there was none.
     """
 
     pack: str
@@ -57,10 +58,10 @@ class RunRecord:
     gallery: str = ""
 
     @classmethod
-    def of(cls, discovery: Discovery, pack: str, time_place: TimePlaceModel, gallery: Path | None) -> RunRecord:
+    def of(cls, discovery: Discovery, pack: str, time_place: TimePlaceModel, gallery: Place | None) -> RunRecord:
         """Of a discovery."""
         animals = tuple(_recorded(each) for each in discovery.seen)
-        return cls(pack, discovery.identifier.feature_key, time_place, animals, str(gallery.resolve()) if gallery else "")
+        return cls(pack, discovery.identifier.feature_key, time_place, animals, str(resolved_place(gallery)) if gallery else "")
 
     def write(self, work: Path) -> None:
         """Beside the working file, as a whole or not at all; StorageError where it cannot be written."""
@@ -112,7 +113,7 @@ class RunRecord:
                 whose = f"A photo of {each.known}" if each.known else "A photo"
                 raise UsageError(f"{whose} that took part in the discovery is gone.", "Run the same reid-edge discover again.")
             taking.append(Taking(Seen(_as_stated(sighting, each), each.known), beside if each.known else source))
-        return Discovery(taking, identifier, Path(work.path))
+        return Discovery(taking, identifier, need_file(work.path, "keep a discovery in", "Name a file."))
 
 
 def record_path(work: Path) -> Path:

@@ -133,8 +133,8 @@ class Reviews(StoredFeatures, PairAnswers):
 
     def reviews_of_photos(self, photos: Collection[str]) -> list[Review]:
         """The reviews of several photos, oldest first."""
-        where = "r.live = 1 AND r.photo_sha256 IN (SELECT value FROM json_each(?))"
-        return self._reviews(where, json.dumps(list(photos)))
+        where = "r.live = 1 AND r.photo_sha256 IN (?)"
+        return self._reviews(where, list(photos))
 
     def reviews(self, after: int = 0) -> list[Review]:
         """All reviews with a sequence above `after`, oldest first; without those that were undone or replaced."""
@@ -147,8 +147,8 @@ class Reviews(StoredFeatures, PairAnswers):
     def rejected_identities(self, photos: Collection[str]) -> dict[tuple[str, int], frozenset[str]]:
         """By photo hash and animal, the individuals that a person said it is not."""
         found: dict[tuple[str, int], set[str]] = {}
-        where = "r.live = 1 AND r.kind = 'rejected' AND r.photo_sha256 IN (SELECT value FROM json_each(?))"
-        for each in self._reviews(where, json.dumps(list(photos))):
+        where = "r.live = 1 AND r.kind = 'rejected' AND r.photo_sha256 IN (?)"
+        for each in self._reviews(where, list(photos)):
             found.setdefault((each.photo_sha256, each.animal_index), set()).add(each.identity or "")
         return {animal: frozenset(names) for animal, names in found.items()}
 

@@ -28,6 +28,7 @@ from reid_edge.review.pictures import Pictures
 from reid_edge.review.queue import Queue
 from reid_edge.review.reading import PhotoReader
 from reid_edge.review.web.security import Access
+from reid_edge.storage.address import Place
 
 PERSON_COOKIE = "reid_edge_person"
 
@@ -85,7 +86,7 @@ class Services:
         GalleryError, StorageError, UsageError: the gallery or the answers cannot be opened.
     """
 
-    def __init__(self, gallery: Path, pack: PackChoice, sources: Sources, access: Access) -> None:
+    def __init__(self, gallery: Place, pack: PackChoice, sources: Sources, access: Access) -> None:
         self.access = access
         self._folder: FolderAnswers | None = None
         self.has_queue = sources.has_queue

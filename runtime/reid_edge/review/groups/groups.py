@@ -27,6 +27,7 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.review.groups.cards import Card, GroupsState, state_of
 from reid_edge.review.identification import PackChoice
+from reid_edge.storage.address import resolved_place
 
 
 class GroupsChanged(GalleryError):
@@ -51,7 +52,7 @@ class Groups:
 
     def __init__(self, path: Path, gallery: Gallery, pack: PackChoice) -> None:
         record = RunRecord.read(path)
-        if record.gallery and Path(record.gallery) != Path(gallery.path).resolve():
+        if record.gallery and record.gallery != str(resolved_place(gallery.path)):
             raise UsageError(
                 f"The discovery was made beside the catalogue {record.gallery}.", f"Give --gallery {record.gallery}."
             )

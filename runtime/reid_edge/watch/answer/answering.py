@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from reid_edge.identify.describing_again import describe_again
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
+from reid_edge.storage.address import Place
 from reid_edge.timings import Timings
 
 EMPTY = "empty"
@@ -57,11 +57,11 @@ class Answerer:
             no vectors.
     """
 
-    def __init__(self, gallery: Path, pack: str, device: str, threads: int | None, stated: Query) -> None:
+    def __init__(self, gallery: Place, pack: str, device: str, threads: int | None, stated: Query) -> None:
         """Load the pack and open the gallery.
 
         Args:
-            gallery: its path.
+            gallery: its path or address.
             pack: a name, folder or zip.
             device, threads: see `Identifier`.
             stated: what is known of all photos.
@@ -80,7 +80,6 @@ class Answerer:
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
         self._gallery: Gallery | None = None
-        self._file: tuple[int, int] | None = None
         self.refresh()
         self.candidates.check_species(stated.species)
 
@@ -96,12 +95,10 @@ class Answerer:
         Raises:
             GalleryError, StorageError: it cannot be read now.
         """
-        status = self.path.stat() if self.path.exists() else None
-        file = (status.st_dev, status.st_ino) if status else None
-        if self._gallery is None or file != self._file:  # replaced by a backup, for instance
+        if self._gallery is None or self._gallery.replaced():  # by a backup, for instance
             opened = Gallery.open(self.path, writable=False)
             self.close()
-            self._gallery, self._file, self.revision = opened, file, ""
+            self._gallery, self.revision = opened, ""
         revision = self._gallery.revision()
         if revision == self.revision:
             return False
