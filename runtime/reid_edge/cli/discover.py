@@ -5,28 +5,31 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.identify import photo_files
-from reid_edge.cli.options import device_options, pack_option, time_from_name_option
+from reid_edge.cli.discover_sources import files_to_group
+from reid_edge.cli.options import GalleryPlace, device_options, max_speed_option, pack_option, time_from_name_option, video_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
-from reid_edge.cli.progress import progress
+from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.discover import Discovery, DiscoveryReport
+    from reid_edge.discover.collecting import Collected
     from reid_edge.discover.constraints import Seen
     from reid_edge.discover.report import Pair
     from reid_edge.gallery import Gallery
+    from reid_edge.gallery.time_place import TimePlaceModel
     from reid_edge.identify.identifier import Identifier
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_MAX_SPEED = 30.0  # as `reid_edge.discover.time_place.MAX_SPEED`, which is not imported for --help
 _SHOWN = 10
 
 
@@ -35,12 +38,12 @@ _SHOWN = 10
 @click.option(
     "--watched",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled.",
+    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled. It may be a SOURCE, too.",
 )
 @click.option(
     "--gallery",
     "gallery_path",
-    type=click.Path(path_type=Path, readable=False),
+    type=GalleryPlace(),
     envvar="REID_EDGE_GALLERY",
     show_envvar=True,
     help="A catalogue whose individuals keep their names. With --apply: where groups are enrolled.",
@@ -57,15 +60,12 @@ _SHOWN = 10
 @click.option("--species", default="", help="The species of all animals.")
 @click.option("--viewpoint", default="", help="The side that all photos show, such as left.")
 @time_from_name_option
+@video_option
+@max_speed_option("as calibrated, else 30")
 @click.option(
-    "--max-speed",
-    type=click.FloatRange(0),
-    default=_MAX_SPEED,
-    show_default=True,
-    help="km/h that an animal travels at most between two cameras; 0 ignores time and place.",
-)
-@click.option(
-    "--answers", type=_PATH, help="What a person said of pairs: a CSV file with first, second, answer (same or different)."
+    "--answers",
+    type=_PATH,
+    help="What a person said of pairs: a CSV file with first, second, answer (same, different or unsure).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (docs/discovery.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
@@ -82,7 +82,7 @@ _SHOWN = 10
 def discover(
     source: tuple[Path, ...],
     watched: Path | None,
-    gallery_path: Path | None,
+    gallery_path: Place | None,
     work: Path,
     pack_name: str,
     device: str,
@@ -90,7 +90,8 @@ def discover(
     species: str,
     viewpoint: str,
     time_from_name: str | None,
-    max_speed: float,
+    video_seconds: float,
+    max_speed: float | None,
     answers: Path | None,
     as_json: bool,
     as_csv: bool,
@@ -99,7 +100,10 @@ def discover(
     confidence: float | None,
     prefix: str,
 ) -> int:
-    """Group photos (or all photos of a folder) by individual, without a catalogue or beside one.
+    """Group photos and videos (or all of a folder) by individual, without a catalogue or beside one.
+
+    The output folder of a watch stands for its animals that wait for a person. With --gallery and no SOURCE, the animals are grouped that
+    a person looked at and did not decide.
 
     Prints groups with the probability that each is one animal, the photos that are alone and why, and the pairs that a person should look
     at first. Nothing is enrolled without --apply. To continue a stopped run, run the same command again. The exit code is 1 when some
@@ -111,65 +115,76 @@ def discover(
         raise UsageError("--apply needs a gallery to enrol into.", "Add --gallery; a new file is made where there is none.")
     from reid_edge.discover import Discovery
     from reid_edge.discover.collecting import PhotoFacts, collect, collected_sightings
-    from reid_edge.discover.constraints import read_answers
-    from reid_edge.discover.time_place import TravelPrior
+    from reid_edge.discover.constraints import read_answers, stored_answers
+    from reid_edge.discover.run_record import RunRecord
     from reid_edge.gallery import Gallery
     from reid_edge.identify.identifier import Identifier
+    from reid_edge.identify.video import VideoOptions
     from reid_edge.name_time import NameTime
     from reid_edge.pack import find_pack, open_pack
 
-    paths = [*photo_files(source), *(_waiting(watched, gallery_path) if watched else ())]
-    if not paths:
-        problem = f"No animal of {watched} waits for a person." if watched else "There are no photos to group."
-        raise UsageError(problem, "Name photos or folders.")
+    paths = files_to_group(source, watched, gallery_path)
     facts = PhotoFacts(species, viewpoint, NameTime(time_from_name) if time_from_name else None)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     with ExitStack() as stack:
         known = _known(gallery_path, pack_name, identifier, stack)
         file = stack.enter_context(Gallery.open_or_create(work))
         remaining = stack.enter_context(closing(progress(paths, "Describing")))
-        collected = collect(remaining, file, identifier, facts)
+        collected = collect(remaining, file, identifier, facts, VideoOptions(video_seconds, watch=log_progress))
         for path, error in collected.failed:
             say(f"{path}: {error.message}")
         discovery = Discovery.of(file, collected_sightings(file, collected, facts), identifier, known)
         _compare(discovery)
-        said = read_answers(answers, discovery.seen) if answers else []
-        copies = len(collected.copies)
-        notes = [f"{count_of(copies, 'file')} with the same bytes as another photo took no part."] if copies else []
-        report = discovery.report(said, TravelPrior(max_speed), notes)
+        time_place = _time_place(identifier, species, max_speed)
+        said = [*stored_answers(file), *(read_answers(answers, discovery.seen) if answers else [])]
+        report = discovery.report(said, time_place, _notes(collected))
         _print(report, as_json, as_csv, curve)
         if html_path:
             from reid_edge.discover.page import write_page
 
             write_page(html_path, report, file, known)
             say(f"The groups with pictures are in {html_path}.")
+        RunRecord.of(discovery, pack_name, time_place, gallery_path).write(work)
+        if report.individuals and confidence is None:
+            say(f"To look at pairs and to name groups: reid-edge review --discovery {work}")
         if confidence is not None and gallery_path is not None:
             _apply(report, file, gallery_path, identifier.feature_key, confidence, prefix)
     return 1 if collected.failed else 0
 
 
-def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
+def _time_place(identifier: Identifier, species: str, max_speed: float | None) -> TimePlaceModel:
+    """By the pack's calibration where that says something; what is stated counts more."""
+    from reid_edge.discover.discovery import BY_SPEED
+    from reid_edge.errors import PackError
+
+    with suppress(PackError):  # discovery needs no calibration
+        fitted = identifier.calibration.entry(species)[0].time_place
+        if fitted is not None:
+            return fitted if max_speed is None else replace(fitted, max_speed=max_speed)
+    return BY_SPEED if max_speed is None else replace(BY_SPEED, max_speed=max_speed)
+
+
+def _known(path: Place | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
     """The catalogue, described with this pack; None where there is none yet."""
-    if path is None or not path.exists():
-        return None
     from reid_edge.gallery import Gallery
     from reid_edge.identify.session import Session
+
+    if path is None or not Gallery.exists(path):
+        return None
 
     session = describe_missing(Session(Gallery.open(path, writable=False), identifier), path, pack_name)
     return stack.enter_context(session).gallery
 
 
-def _waiting(watched: Path, gallery_path: Path | None) -> list[Path]:
-    """The photos of a watch's animals that wait for a person, each once."""
-    from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
-    from reid_edge.watch.listing import listed_events
-
-    gallery = gallery_path if gallery_path is not None and gallery_path.exists() else None
-    with Ledger.read(watched / LEDGER_NAME) as ledger:
-        files = [
-            file for event in listed_events(ledger, True, gallery) for animal in event["animals"] for file in animal["files"]
-        ]
-    return [Path(file) for file in dict.fromkeys(files)]
+def _notes(collected: Collected) -> list[str]:
+    copies, videos = len(collected.copies), collected.videos.values()
+    empty, merged = sum(not each.sightings for each in videos), sum(each.merged for each in videos)
+    notes = {
+        f"{count_of(copies, 'file')} with the same bytes as another one took no part.": copies,
+        f"No animal stands out in {count_of(empty, 'video')}.": empty,
+        f"Left out {count_of(merged, 'track')} of videos in which two animals met and could not be told apart.": merged,
+    }
+    return [note for note, count in notes.items() if count]
 
 
 def _compare(discovery: Discovery) -> None:
@@ -184,7 +199,7 @@ def _compare(discovery: Discovery) -> None:
             pass
 
 
-def _apply(report: DiscoveryReport, work: Gallery, path: Path, feature_key: str, confidence: float, prefix: str) -> None:
+def _apply(report: DiscoveryReport, work: Gallery, path: Place, feature_key: str, confidence: float, prefix: str) -> None:
     from reid_edge.discover.applying import apply_groups
     from reid_edge.gallery import Gallery
 

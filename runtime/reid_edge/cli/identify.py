@@ -1,4 +1,4 @@
-"""``reid-edge identify``: answers for photos or folders, as text, JSON Lines or CSV, with an optional report."""
+"""``reid-edge identify``: answers for photos, videos or folders, as text, JSON Lines or CSV, with an optional report."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option, random_option, time_from_name_option
-from reid_edge.cli.progress import progress
+from reid_edge.cli.options import (
+    animal_option,
+    device_options,
+    gallery_option,
+    max_speed_option,
+    pack_option,
+    random_option,
+    time_from_name_option,
+    video_option,
+)
+from reid_edge.cli.printing import say
+from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.cli.truth import Truth
@@ -41,10 +52,12 @@ if TYPE_CHECKING:
     help="Who is on the photos: a metadata.csv, or a folder per individual. Prints beside each answer whether it is right, and a summary.",
 )
 @time_from_name_option
+@video_option
+@max_speed_option("as calibrated")
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
-    gallery_path: Path,
+    gallery_path: Place,
     pack_name: str,
     allow_random: bool,
     device: str,
@@ -58,11 +71,14 @@ def identify(
     explain: Path | None,
     truth: Path | None,
     time_from_name: str | None,
+    video_seconds: float,
+    max_speed: float | None,
     timings: bool,
 ) -> int:
-    """Say which individual each photo (or each photo of a folder) shows.
+    """Say which individual each photo or video (or each of a folder) shows.
 
-    An unknown individual is an answer, not a failure: the exit code is 0 when every photo was answered, 1 when some could not be read.
+    In a video each animal is followed, and gets one answer. An unknown individual is an answer, not a failure: the exit code is 0 when
+    every file was answered, 1 when some could not be read.
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other.", "Give one of them.")
@@ -70,6 +86,7 @@ def identify(
         raise UsageError("--json has no place for the truth.", "Leave --truth out, or give --csv.")
     from reid_edge.cli.answers import answers_for
     from reid_edge.describe.query import Query
+    from reid_edge.identify.video import EmptyVideoError, VideoOptions
     from reid_edge.name_time import NameTime
     from reid_edge.report import Report
 
@@ -77,8 +94,9 @@ def identify(
         raise StorageError(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
-    paths = photo_files(photos)
-    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal)
+    paths = photo_files(photos, with_videos=True)
+    video = VideoOptions(video_seconds, with_pictures=explain is not None, watch=log_progress)
+    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal, max_speed=max_speed)
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0
@@ -91,9 +109,12 @@ def identify(
         # On a terminal the answers themselves show how far it is.
         with (
             nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining,
-            closing(session.identify_each(remaining, query)) as answered,
+            closing(session.identify_each(remaining, query, video)) as answered,
         ):
             for path, answer in answered:
+                if isinstance(answer, EmptyVideoError):
+                    say(answer.message)
+                    continue
                 if isinstance(answer, PhotoError):
                     answers.failure(path, answer)
                     failed += 1
@@ -118,7 +139,7 @@ def _truth(source: Path, session: Session) -> Truth:
     return Truth(source, {sighting.identity for sighting in session.gallery.sightings()})
 
 
-def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None, allow_random: bool) -> Session:
+def _open(gallery_path: Place, pack_name: str, device: str, threads: int | None, allow_random: bool) -> Session:
     """Open the gallery and the pack; gallery photos that another pack described are described anew first."""
     from reid_edge.identify.session import Session
 
@@ -127,19 +148,19 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None, 
     return describe_missing(session, gallery_path, pack_name)
 
 
-def photo_files(arguments: tuple[Path, ...]) -> list[Path]:
-    """The photos that the arguments name; a folder stands for the photos in it.
+def photo_files(arguments: tuple[Path, ...], with_videos: bool = False) -> list[Path]:
+    """The photos that the arguments name; a folder stands for the photos, and with `with_videos` the videos, in it.
 
     Raises:
         UsageError: a folder without photos.
     """
     from reid_edge.cli.gallery_add import say_photos_to_convert
-    from reid_edge.photo import list_photos
+    from reid_edge.photo import list_photos, list_videos
 
     paths: list[Path] = []
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises where a folder on the way may not be entered)
-            found = list_photos(argument)
+            found = sorted([*list_photos(argument), *(list_videos(argument) if with_videos else ())])
             say_photos_to_convert(argument)
             if not found:
                 raise UsageError(f"{argument} holds no photos.", "Give a folder with JPEG, PNG, TIFF, BMP or WebP files.")

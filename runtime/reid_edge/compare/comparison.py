@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ from reid_edge.engines.networks import Networks
 from reid_edge.recipe import EarlyExit, Match, Recipe, Rerank
 from reid_edge.recipe.species import applies_to
 from reid_edge.recipe.stages import Head
+from reid_edge.threads import in_shares
 from reid_edge.timings import Timings
 
 MatchKey: TypeAlias = tuple[str, str, str, float, int, int]
@@ -190,7 +192,8 @@ class Comparer:
         kept = self.kept if self.kept is not None else {}
         missing = self._not_kept(match, rows, stored)
         if missing and match.is_first_look and isinstance(query, Keypoints):
-            found = match_first_look(query.first(match.points).descriptors, stored.first(match, missing), match.min_score)
+            look = partial(match_first_look, query.first(match.points).descriptors, min_score=match.min_score)
+            found = in_shares(look, stored.first(match, missing), self.networks.device.threads)
         elif missing:
             some = [_best_points(candidate, match.points) for candidate in stored.candidates(match, missing)]
             found = match_pairs(match, _best_points(query, match.points), some, self.recipe, self.networks)

@@ -13,7 +13,8 @@ from reid_edge.discover.constraints import Constraints, Seen
 from reid_edge.discover.grouping import Grouping, Join, labels_of
 from reid_edge.discover.pair_model import LEAST_PHOTOS, DiscoveryModel, sigmoid
 from reid_edge.discover.report import Alone, DiscoveryReport, Group, Occasion, Pair, Question, WhyAlone
-from reid_edge.discover.time_place import TravelPrior
+from reid_edge.discover.tracks import TrackSpan
+from reid_edge.gallery.time_place import TimePlaceModel
 
 _SURE, _UNSURE = 0.9, 0.1
 _WRONG_JOIN = 3.0
@@ -35,7 +36,7 @@ class Reading:
     constraints: Constraints
     grouping: Grouping
     model: DiscoveryModel
-    prior: TravelPrior
+    prior: TimePlaceModel
 
     def report(self, notes: Sequence[str] = ()) -> DiscoveryReport:
         """All of it."""
@@ -43,10 +44,10 @@ class Reading:
         names = self._names(groups)
         found, alone = [], []
         for members in groups:
-            new = [place for place in members if not self.seen[place].name]
+            new = [place for place in members if self.seen[place].is_new]
             if not new:
                 continue
-            if len(members) == 1:
+            if self._is_single(members):
                 alone.append(self._alone(names[members], members[0]))
             else:
                 found.append(self._group(names, members, new))
@@ -69,10 +70,15 @@ class Reading:
         counts = {"group": 0, "alone": 0}
         for members in sorted(groups, key=lambda each: (-len(each), self.seen[each[0]].key)):
             known = next((self.seen[place].name for place in members if self.seen[place].name), "")
-            kind = "group" if len(members) > 1 else "alone"
+            kind = "alone" if self._is_single(members) else "group"
             counts[kind] += not known
             names[members] = known or f"{kind} {counts[kind]}"
         return names
+
+    def _is_single(self, members: tuple[int, ...]) -> bool:
+        """Whether it is one photo, or one animal that was followed once through a video."""
+        spans = {TrackSpan.of(self.seen[place].sighting) for place in members if not self.seen[place].name}
+        return len(members) == 1 or (spans != {None} and len(spans) == 1 and not any(self.seen[place].name for place in members))
 
     def _groups_at(self, probability: float) -> list[tuple[int, ...]]:
         made = next(
@@ -82,7 +88,7 @@ class Reading:
         return self.grouping.groups(made)
 
     def _with_new(self, groups: Sequence[tuple[int, ...]]) -> int:
-        return sum(any(not self.seen[place].name for place in members) for members in groups)
+        return sum(any(self.seen[place].is_new for place in members) for members in groups)
 
     def _probability(self, join: Join) -> float:
         return 1.0 if np.isinf(join.log_odds) else self.model.join_probability(join.log_odds)
@@ -133,14 +139,24 @@ class Reading:
         return Pair(first, second, probability, self.prior.remark(first.sighting, second.sighting))
 
     def _strongest(self, some: Sequence[int], others: Sequence[int]) -> tuple[int, int] | None:
+        """The pair with the highest log odds; none that a person could not answer."""
         between = self.log_odds[np.ix_(some, others)]
+        for place, other in self.constraints.unsure:
+            for one, two in ((place, other), (other, place)):
+                if one in some and two in others:
+                    between[some.index(one), others.index(two)] = np.nan
         if np.isnan(between).all():
             return None
         row, column = np.unravel_index(np.nanargmax(between), between.shape)
         return some[int(row)], others[int(column)]
 
     def _alone(self, name: str, place: int) -> Alone:
-        others = [each for each in range(len(self.seen)) if each != place]
+        span = TrackSpan.of(self.seen[place].sighting)
+        others = [
+            each
+            for each, other in enumerate(self.seen)
+            if each != place and (span is None or TrackSpan.of(other.sighting) != span)
+        ]
         strongest = self._strongest([place], others) if others else None
         why: WhyAlone = "resembles-none"
         if self.seen[place].sighting.box is None:
@@ -173,7 +189,7 @@ class Reading:
     def _occasions(
         self, groups: Sequence[tuple[int, ...]], unsure: Sequence[tuple[int, ...]], sure: Sequence[tuple[int, ...]]
     ) -> list[Occasion]:
-        new = [place for place in range(len(self.seen)) if not self.seen[place].name]
+        new = [place for place in range(len(self.seen)) if self.seen[place].is_new]
         days = {place: self.seen[place].sighting.taken_at.strip()[:10].replace(":", "-") for place in new}
         labels = [labels_of(each, len(self.seen)) for each in (groups, unsure, sure)]
         occasions: list[Occasion] = []

@@ -38,15 +38,15 @@ class PhotoPairs:
 class PairScoreFile:
     """The records of one gallery, for one set of networks and settings."""
 
-    def __init__(self, gallery: Path, key: str, scores: int) -> None:
+    def __init__(self, folder: Path, key: str, scores: int) -> None:
         """Nothing is read yet.
 
         Args:
-            gallery: its file.
+            folder: the gallery's cache.
             key: 64 hexadecimal digits, of the networks and settings that the scores depend on.
             scores: S.
         """
-        self.path = gallery.with_name(gallery.name + ".cache") / f"{check_feature_key(key)[:16]}-pairs.bin"
+        self.path = folder / f"{check_feature_key(key)[:16]}-pairs.bin"
         self._scores = scores
 
     def read(self) -> Mapping[int, PhotoPairs]:
@@ -84,7 +84,7 @@ class PairScoreFile:
         """
         whole = max((end for _, _, end in self._records()), default=0)
         try:
-            self.path.parent.mkdir(exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch()
             os.truncate(self.path, whole)
         except OSError as error:

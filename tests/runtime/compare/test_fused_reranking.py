@@ -63,7 +63,7 @@ def gallery(tmp_path: Path) -> Gallery:
 
 
 def scored(gallery: Gallery, recipe: Recipe, identifier: Identifier, stop_after: int = 100) -> PairScoreFile:
-    file = PairScoreFile(gallery.path, KEY, pair_score_count(recipe))
+    file = PairScoreFile(gallery.cache, KEY, pair_score_count(recipe))
     score_gallery_pairs(
         recipe, identifier.networks, GalleryCandidates(gallery, KEY), file, lambda photos, _: iter(photos[:stop_after])
     )
