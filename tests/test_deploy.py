@@ -61,9 +61,12 @@ def test_the_extras_of_an_image_are_extras_of_the_package(file: Path) -> None:
     assert all(re.search(rf"^{extra} = \[", known, re.MULTILINE) for extra in extras)
 
 
-def test_the_services_of_compose_run_commands_of_reid_edge_and_mount_files_that_exist() -> None:
-    services = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
-    assert {"watch", "broker", "prometheus"} <= services.keys()
+@pytest.mark.parametrize(
+    ("file", "names"), [("compose.yaml", {"watch", "broker", "prometheus"}), ("compose.shared.yaml", {"db", "review", "watch"})]
+)
+def test_the_services_of_compose_run_commands_of_reid_edge_and_mount_files_that_exist(file: str, names: set[str]) -> None:
+    services = yaml.safe_load((ROOT / "deploy" / file).read_text())["services"]
+    assert names == services.keys()
     for service in services.values():
         if service.get("image") == "reid-edge":
             parse(shlex.split(service["command"]))

@@ -30,6 +30,7 @@ from reid_edge_benchmarks.report.cli import report
 from reid_edge_benchmarks.results import ResultFile, kept_folder, refuse_missing_folders
 from reid_edge_benchmarks.review.cli import review
 from reid_edge_benchmarks.season import season
+from reid_edge_benchmarks.shared_catalogue import catalogue
 from reid_edge_benchmarks.systems.cli import systems
 from reid_edge_benchmarks.trust.cli import trust
 from reid_edge_calibration.labels.options import label_options
@@ -49,7 +50,22 @@ def bench() -> None:
     """
 
 
-for command in (latency, gpu, scaling, folder, steps, parity, systems, report, reliability, review, season, trust, discovery):
+for command in (
+    latency,
+    gpu,
+    scaling,
+    folder,
+    steps,
+    parity,
+    systems,
+    report,
+    reliability,
+    review,
+    season,
+    trust,
+    discovery,
+    catalogue,
+):
     bench.add_command(command)
 
 

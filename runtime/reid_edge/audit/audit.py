@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from reid_edge.audit.comparing import PhotoComparer, pair_of
 from reid_edge.audit.findings import Finding, Findings
@@ -65,7 +64,7 @@ class Audit:
         files = {file.path for file in identifier.pack.manifest.files}
         self._model = identifier.calibration if CALIBRATION in files else None
         self._comparer = PhotoComparer(gallery, identifier.feature_key, identifier.recipe, identifier.networks)
-        self._results = ResultsFile(Path(gallery.path), self._key())
+        self._results = ResultsFile(gallery.cache, self._key())
         self._done = set(scores_by_pair(self._results.scores))
 
     @property
@@ -98,7 +97,7 @@ class Audit:
         """The findings of what is compared so far, of this probability or more."""
         sightings, evidence = self._sightings, self._comparer.score
         table = PairTable.of(sightings, scores_by_pair(self._results.scores), calibrated(self._model, evidence.name))
-        findings = Findings(table, Margins(table, evidence.strength), Path(self._gallery.path))
+        findings = Findings(table, Margins(table, evidence.strength), self._gallery.path)
         return AuditReport(
             tuple(findings.all(min_probability)),
             evidence.name,

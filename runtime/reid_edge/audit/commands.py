@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from reid_edge.gallery import Sighting
+from reid_edge.storage.address import Place
 
 
-def merge_command(source: str, into: str, gallery: Path) -> str:
+def merge_command(source: str, into: str, gallery: Place) -> str:
     """Moves all sightings of one individual to another."""
     return _typed("merge", [source], into, gallery)
 
 
-def split_command(sightings: Sequence[Sighting], into: str, gallery: Path) -> str:
+def split_command(sightings: Sequence[Sighting], into: str, gallery: Place) -> str:
     """Moves sightings of one individual to a new one."""
     return _typed("split", [sightings[0].identity, *(str(each.id) for each in sightings)], into, gallery)
 
@@ -27,7 +27,7 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return f"{name} ({number})"
 
 
-def _typed(command: str, arguments: list[str], into: str, gallery: Path) -> str:
+def _typed(command: str, arguments: list[str], into: str, gallery: Place) -> str:
     options = ["--into", into, "--gallery", str(gallery)]
     # A name that begins with a dash would be read as an option.
     with_dash = any(argument.startswith("-") for argument in arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from reid_edge.audit.commands import free_name, merge_command, split_command
@@ -14,6 +13,7 @@ from reid_edge.audit.margins import Margins, halves
 from reid_edge.audit.pairs import PairTable, PhotoPair
 from reid_edge.audit.probability import DOUBLE_SHARE, MISFIT_SHARE, MarginOdds, posterior
 from reid_edge.gallery import Sighting
+from reid_edge.storage.address import Place
 
 Kind = Literal["may-be-one", "may-be-two", "does-not-fit"]
 
@@ -49,7 +49,7 @@ class Finding:
 class Findings:
     """Reads a table of pairs."""
 
-    def __init__(self, table: PairTable, margins: Margins, gallery: Path) -> None:
+    def __init__(self, table: PairTable, margins: Margins, gallery: Place) -> None:
         """Learn what is usual in this catalogue.
 
         Args:

@@ -18,19 +18,18 @@ class ResultsFile:
         kept: whether they reach the disk; where the folder of the gallery cannot be written, they are in memory only.
     """
 
-    def __init__(self, gallery: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str) -> None:
         """Read what an earlier run with this key left; what runs with other keys left is deleted.
 
         Args:
-            gallery: the gallery's file.
+            folder: the gallery's cache.
             key: of all that scores depend on, hex digits.
         """
-        folder = gallery.with_name(gallery.name + ".cache")
         self._path = folder / f"{_PREFIX}{key[:32]}.jsonl"
         self.scores: dict[int, Mapping[int, float]] = {}
         self.kept = True
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             self._read()
             for stale in folder.glob(f"{_PREFIX}*.jsonl"):
                 if stale != self._path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import click
 from reid_edge.cli.printing import printable
 from reid_edge.cli.progress import progress
 from reid_edge.errors import StorageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.identify.session import Session
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def describe_missing(session: Session, gallery_path: Path, pack_name: str) -> Session:
+def describe_missing(session: Session, gallery_path: Place, pack_name: str) -> Session:
     """The session, or, where photos had to be described first, another one that knows them."""
     from reid_edge.gallery import Gallery
     from reid_edge.identify.describing_again import describe_again

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ import click
 
 from reid_edge.cli.describing import describe_missing
 from reid_edge.cli.discover_sources import files_to_group
-from reid_edge.cli.options import device_options, pack_option, time_from_name_option, video_option
+from reid_edge.cli.options import GalleryPlace, device_options, max_speed_option, pack_option, time_from_name_option, video_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
 from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.discover import Discovery, DiscoveryReport
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     from reid_edge.discover.constraints import Seen
     from reid_edge.discover.report import Pair
     from reid_edge.gallery import Gallery
+    from reid_edge.gallery.time_place import TimePlaceModel
     from reid_edge.identify.identifier import Identifier
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_MAX_SPEED = 30.0  # as `reid_edge.discover.time_place.MAX_SPEED`, which is not imported for --help
 _SHOWN = 10
 
 
@@ -41,7 +43,7 @@ _SHOWN = 10
 @click.option(
     "--gallery",
     "gallery_path",
-    type=click.Path(path_type=Path, readable=False),
+    type=GalleryPlace(),
     envvar="REID_EDGE_GALLERY",
     show_envvar=True,
     help="A catalogue whose individuals keep their names. With --apply: where groups are enrolled.",
@@ -59,15 +61,11 @@ _SHOWN = 10
 @click.option("--viewpoint", default="", help="The side that all photos show, such as left.")
 @time_from_name_option
 @video_option
+@max_speed_option("as calibrated, else 30")
 @click.option(
-    "--max-speed",
-    type=click.FloatRange(0),
-    default=_MAX_SPEED,
-    show_default=True,
-    help="km/h that an animal travels at most between two cameras; 0 ignores time and place.",
-)
-@click.option(
-    "--answers", type=_PATH, help="What a person said of pairs: a CSV file with first, second, answer (same or different)."
+    "--answers",
+    type=_PATH,
+    help="What a person said of pairs: a CSV file with first, second, answer (same, different or unsure).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (docs/discovery.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
@@ -84,7 +82,7 @@ _SHOWN = 10
 def discover(
     source: tuple[Path, ...],
     watched: Path | None,
-    gallery_path: Path | None,
+    gallery_path: Place | None,
     work: Path,
     pack_name: str,
     device: str,
@@ -93,7 +91,7 @@ def discover(
     viewpoint: str,
     time_from_name: str | None,
     video_seconds: float,
-    max_speed: float,
+    max_speed: float | None,
     answers: Path | None,
     as_json: bool,
     as_csv: bool,
@@ -117,8 +115,8 @@ def discover(
         raise UsageError("--apply needs a gallery to enrol into.", "Add --gallery; a new file is made where there is none.")
     from reid_edge.discover import Discovery
     from reid_edge.discover.collecting import PhotoFacts, collect, collected_sightings
-    from reid_edge.discover.constraints import read_answers
-    from reid_edge.discover.time_place import TravelPrior
+    from reid_edge.discover.constraints import read_answers, stored_answers
+    from reid_edge.discover.run_record import RunRecord
     from reid_edge.gallery import Gallery
     from reid_edge.identify.identifier import Identifier
     from reid_edge.identify.video import VideoOptions
@@ -137,25 +135,42 @@ def discover(
             say(f"{path}: {error.message}")
         discovery = Discovery.of(file, collected_sightings(file, collected, facts), identifier, known)
         _compare(discovery)
-        said = read_answers(answers, discovery.seen) if answers else []
-        report = discovery.report(said, TravelPrior(max_speed), _notes(collected))
+        time_place = _time_place(identifier, species, max_speed)
+        said = [*stored_answers(file), *(read_answers(answers, discovery.seen) if answers else [])]
+        report = discovery.report(said, time_place, _notes(collected))
         _print(report, as_json, as_csv, curve)
         if html_path:
             from reid_edge.discover.page import write_page
 
             write_page(html_path, report, file, known)
             say(f"The groups with pictures are in {html_path}.")
+        RunRecord.of(discovery, pack_name, time_place, gallery_path).write(work)
+        if report.individuals and confidence is None:
+            say(f"To look at pairs and to name groups: reid-edge review --discovery {work}")
         if confidence is not None and gallery_path is not None:
             _apply(report, file, gallery_path, identifier.feature_key, confidence, prefix)
     return 1 if collected.failed else 0
 
 
-def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
+def _time_place(identifier: Identifier, species: str, max_speed: float | None) -> TimePlaceModel:
+    """By the pack's calibration where that says something; what is stated counts more."""
+    from reid_edge.discover.discovery import BY_SPEED
+    from reid_edge.errors import PackError
+
+    with suppress(PackError):  # discovery needs no calibration
+        fitted = identifier.calibration.entry(species)[0].time_place
+        if fitted is not None:
+            return fitted if max_speed is None else replace(fitted, max_speed=max_speed)
+    return BY_SPEED if max_speed is None else replace(BY_SPEED, max_speed=max_speed)
+
+
+def _known(path: Place | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:
     """The catalogue, described with this pack; None where there is none yet."""
-    if path is None or not path.exists():
-        return None
     from reid_edge.gallery import Gallery
     from reid_edge.identify.session import Session
+
+    if path is None or not Gallery.exists(path):
+        return None
 
     session = describe_missing(Session(Gallery.open(path, writable=False), identifier), path, pack_name)
     return stack.enter_context(session).gallery
@@ -184,7 +199,7 @@ def _compare(discovery: Discovery) -> None:
             pass
 
 
-def _apply(report: DiscoveryReport, work: Gallery, path: Path, feature_key: str, confidence: float, prefix: str) -> None:
+def _apply(report: DiscoveryReport, work: Gallery, path: Place, feature_key: str, confidence: float, prefix: str) -> None:
     from reid_edge.discover.applying import apply_groups
     from reid_edge.gallery import Gallery
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from reid_edge.cli.identify import photo_files
 from reid_edge.cli.printing import count_of, say
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 
-def files_to_group(source: Sequence[Path], watched: Path | None, gallery: Path | None) -> list[Path]:
+def files_to_group(source: Sequence[Path], watched: Path | None, gallery: Place | None) -> list[Path]:
     """All files, each once.
 
     Args:
@@ -22,9 +23,10 @@ def files_to_group(source: Sequence[Path], watched: Path | None, gallery: Path |
         UsageError: there is nothing to group.
         GalleryError: the catalogue or the ledger of a watch cannot be read.
     """
+    from reid_edge.gallery import Gallery
     from reid_edge.watch.ledger.ledger import LEDGER_NAME
 
-    gallery = gallery if gallery is not None and gallery.exists() else None
+    gallery = gallery if gallery is not None and Gallery.exists(gallery) else None
     watches = [each for each in source if (each / LEDGER_NAME).is_file()]
     folders = [*watches, *([watched] if watched else [])]
     files = photo_files(tuple(each for each in source if each not in watches), with_videos=True)
@@ -43,7 +45,7 @@ def files_to_group(source: Sequence[Path], watched: Path | None, gallery: Path |
     return files
 
 
-def _waiting(watched: Path, gallery: Path | None) -> Iterator[Path]:
+def _waiting(watched: Path, gallery: Place | None) -> Iterator[Path]:
     """The photos and videos of a watch's animals that wait for a person."""
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.listing import listed_events
@@ -54,7 +56,7 @@ def _waiting(watched: Path, gallery: Path | None) -> Iterator[Path]:
                 yield from map(Path, animal["files"])
 
 
-def _undecided(path: Path) -> list[Path]:
+def _undecided(path: Place) -> list[Path]:
     """The photos of animals that a person skipped, or only said of whom they do not show."""
     from reid_edge.gallery import Gallery
 

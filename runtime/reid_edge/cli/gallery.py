@@ -10,6 +10,7 @@ import click
 
 from reid_edge.cli.options import gallery_option
 from reid_edge.cli.printing import count_of, print_json, print_table, printable, say
+from reid_edge.storage.address import Place, need_file
 
 if TYPE_CHECKING:
     from reid_edge.gallery import Gallery, Individual, Sighting
@@ -26,7 +27,7 @@ def gallery() -> None:
 
 @gallery.command()
 @gallery_option
-def init(gallery_path: Path) -> None:
+def init(gallery_path: Place) -> None:
     """Create an empty gallery."""
     from reid_edge.gallery import Gallery
 
@@ -38,7 +39,7 @@ def init(gallery_path: Path) -> None:
 @gallery_option
 @click.option("--species", help="Only individuals of this species.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def list_individuals(gallery_path: Path, species: str | None, as_json: bool) -> None:
+def list_individuals(gallery_path: Place, species: str | None, as_json: bool) -> None:
     """List the individuals."""
     from dataclasses import asdict
 
@@ -60,7 +61,7 @@ def list_individuals(gallery_path: Path, species: str | None, as_json: bool) -> 
 @click.argument("name")
 @gallery_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the individual and its sightings.")
-def show(name: str, gallery_path: Path, as_json: bool) -> None:
+def show(name: str, gallery_path: Place, as_json: bool) -> None:
     """Show the individual NAME and its sightings, with the numbers that `split` and `remove` take."""
     from dataclasses import asdict
 
@@ -83,7 +84,7 @@ def show(name: str, gallery_path: Path, as_json: bool) -> None:
 @click.argument("old")
 @click.argument("new")
 @gallery_option
-def rename(old: str, new: str, gallery_path: Path) -> None:
+def rename(old: str, new: str, gallery_path: Place) -> None:
     """Rename the individual OLD to NEW."""
     from reid_edge.gallery import Gallery
 
@@ -96,7 +97,7 @@ def rename(old: str, new: str, gallery_path: Path) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--into", required=True, metavar="NAME", help="The individual that keeps its name and gets all sightings.")
 @gallery_option
-def merge(names: tuple[str, ...], into: str, gallery_path: Path) -> None:
+def merge(names: tuple[str, ...], into: str, gallery_path: Place) -> None:
     """Merge individuals that are the same animal: move all sightings of NAMES to one individual."""
     from reid_edge.gallery import Gallery
 
@@ -111,7 +112,7 @@ def merge(names: tuple[str, ...], into: str, gallery_path: Path) -> None:
 @click.argument("sightings", nargs=-1, required=True, type=int)
 @click.option("--into", required=True, metavar="NAME", help="The name of the new individual.")
 @gallery_option
-def split(name: str, sightings: tuple[int, ...], into: str, gallery_path: Path) -> None:
+def split(name: str, sightings: tuple[int, ...], into: str, gallery_path: Place) -> None:
     """Move SIGHTINGS of the individual NAME to a new individual. `gallery show NAME` lists their numbers."""
     from reid_edge.gallery import Gallery
 
@@ -128,7 +129,7 @@ def split(name: str, sightings: tuple[int, ...], into: str, gallery_path: Path) 
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @gallery_option
-def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path: Path) -> None:
+def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path: Place) -> None:
     """Remove the individual NAME with all its sightings, or single sightings."""
     from reid_edge.errors import UsageError
     from reid_edge.gallery import Gallery
@@ -154,7 +155,7 @@ def remove(name: str | None, sightings: tuple[int, ...], yes: bool, gallery_path
     "--count", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Number of commands to undo, newest first."
 )
 @gallery_option
-def undo(count: int, gallery_path: Path) -> None:
+def undo(count: int, gallery_path: Place) -> None:
     """Undo the newest command that changed the gallery and is not undone yet. One run of `gallery add` is one command."""
     from reid_edge.gallery import Gallery
 
@@ -172,7 +173,7 @@ def undo(count: int, gallery_path: Path) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @gallery_option
-def history(limit: int, as_json: bool, gallery_path: Path) -> None:
+def history(limit: int, as_json: bool, gallery_path: Place) -> None:
     """List the newest decisions."""
     from dataclasses import asdict
 
@@ -191,7 +192,7 @@ def history(limit: int, as_json: bool, gallery_path: Path) -> None:
 @click.argument("old")
 @click.argument("new", type=click.Path(path_type=Path))
 @gallery_option
-def relink(old: str, new: Path, gallery_path: Path) -> int:
+def relink(old: str, new: Path, gallery_path: Place) -> int:
     """Tell the gallery that the photos of the folder OLD are in the folder NEW now.
 
     OLD need not exist any more. A photo is found below NEW at the same place or by its name, and only if its content is the same.
@@ -234,7 +235,7 @@ def export(
     species: str | None,
     surveys: Path | None,
     deployments: Path | None,
-    gallery_path: Path,
+    gallery_path: Place,
 ) -> None:
     """Export the gallery to OUT: a .csv (table of sightings), an .xlsx (with thumbnails) or a .zip (everything, for `gallery import`).
 
@@ -259,7 +260,7 @@ def export(
     "--same-names", is_flag=True, help="Equal names are the same animal, also where the two sides share no photo of it."
 )
 @gallery_option
-def import_archive(archive: Path, same_names: bool, gallery_path: Path) -> None:
+def import_archive(archive: Path, same_names: bool, gallery_path: Place) -> None:
     """Import an ARCHIVE, a .zip written by `gallery export`.
 
     A gallery that does not exist is created. Where the archive names another individual for a photo, the gallery keeps its own name.
@@ -294,7 +295,7 @@ def import_archive(archive: Path, same_names: bool, gallery_path: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @gallery_option
 @click.pass_context
-def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gallery_path: Path) -> None:
+def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gallery_path: Place) -> None:
     """Check the gallery for damage. Exits 4 if it is damaged.
 
     --repair first lists what a repair can and cannot do. The damaged file is kept under another name.
@@ -310,7 +311,7 @@ def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gal
             findings = find(opened)
             gone = missing_photos(opened) if missing else []
     except GalleryError as error:
-        if not repairing or not gallery_path.is_file():
+        if not repairing or not (isinstance(gallery_path, Path) and gallery_path.is_file()):
             raise
         findings = [Finding("damage", error.message, error.hint)]
     for finding in findings:
@@ -320,7 +321,7 @@ def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gal
     if not any(finding.severity == "damage" for finding in findings):
         say(f"The gallery {gallery_path} is not damaged." + (" There is nothing to repair." if repairing else ""))
     elif repairing:
-        _repair(gallery_path, yes)
+        _repair(need_file(gallery_path, "repair", "Restore a dump: pg_restore."), yes)
     else:
         say(f"To copy what can be read to a new file: reid-edge gallery check --repair --gallery {gallery_path}")
         context.exit(_EXIT_DAMAGED)
@@ -378,7 +379,7 @@ def _keep_option(name: str, default: int, text: str) -> Callable[[_Function], _F
 @_keep_option("--daily", 7, "Keep one backup per day, for so many days.")
 @_keep_option("--weekly", 8, "Keep one backup per week, for so many weeks.")
 @gallery_option
-def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, gallery_path: Path) -> None:
+def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, gallery_path: Place) -> None:
     """Back up the gallery to FOLDER, also while it is in use, and delete the backups that need not be kept.
 
     Each backup is checked. No backup is made if nothing changed since the newest one. To restore a backup, replace the gallery's file
@@ -386,8 +387,11 @@ def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, galler
     """
     from reid_edge.gallery.backup import RetentionPolicy, back_up, backups
 
-    made = back_up(gallery_path, folder, RetentionPolicy(last, hourly, daily, weekly))
-    total = len(backups(folder, gallery_path.stem))
+    file = need_file(
+        gallery_path, "back up", f"Use the server's own: pg_dump --format=custom --file=GALLERY.dump '{gallery_path}'"
+    )
+    made = back_up(file, folder, RetentionPolicy(last, hourly, daily, weekly))
+    total = len(backups(folder, file.stem))
     if made is None:
         say(f"Nothing changed since the newest of {count_of(total, 'backup')} in {folder}.")
     else:

@@ -16,6 +16,7 @@ from reid_edge.cli.printing import count_of, say
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
 from reid_edge.installation import install_command
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.identify.enrolment import EnrolmentResult
@@ -51,7 +52,7 @@ def add(
     split: str | None,
     fold: str | None,
     time_from_name: str | None,
-    gallery_path: Path,
+    gallery_path: Place,
     pack_name: str,
     allow_random: bool,
     device: str,
@@ -119,7 +120,7 @@ def _note_doubts(held: Sequence[str], given: Collection[str]) -> None:
         say(f"note: {name} and {', '.join(sorted(others))} are different individuals; if not: reid-edge gallery merge.")
 
 
-def _report(result: EnrolmentResult, gallery_path: Path) -> None:
+def _report(result: EnrolmentResult, gallery_path: Place) -> None:
     for path, error in result.failed[:_SHOWN]:
         where = "" if str(path) in error.message else f" ({path})"
         say(f"failed: {error.message} {error.hint}{where}")

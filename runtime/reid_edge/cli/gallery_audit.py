@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,7 @@ from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.audit import AuditReport, Finding, PhotoPair
@@ -51,7 +51,7 @@ _KINDS = ("may-be-one", "may-be-two", "does-not-fit")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line (docs/audit.schema.json).")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per finding.")
 def audit(
-    gallery_path: Path,
+    gallery_path: Place,
     pack_name: str,
     device: str,
     threads: int | None,

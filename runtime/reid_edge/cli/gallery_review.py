@@ -12,6 +12,7 @@ import click
 from reid_edge.cli.gallery import gallery
 from reid_edge.cli.options import animal_option, device_options, gallery_option, pack_option
 from reid_edge.cli.printing import print_json, print_table, say
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.gallery import Review
@@ -40,7 +41,7 @@ def confirm(
     viewpoint: str,
     place: str,
     person: str | None,
-    gallery_path: Path,
+    gallery_path: Place,
     pack_name: str,
     device: str,
     threads: int | None,
@@ -80,7 +81,7 @@ def confirm(
 @_ANIMAL
 @_PERSON
 @gallery_option
-def reject(photo: Path, name: str, animal: int | None, person: str | None, gallery_path: Path) -> None:
+def reject(photo: Path, name: str, animal: int | None, person: str | None, gallery_path: Place) -> None:
     """Say that PHOTO does not show the individual NAME: later answers do not offer it for this animal.
 
     Where the gallery has the photo as NAME, it is removed from NAME. To take it back: reid-edge gallery undo.
@@ -93,7 +94,7 @@ def reject(photo: Path, name: str, animal: int | None, person: str | None, galle
 @_ANIMAL
 @_PERSON
 @gallery_option
-def not_an_animal(photo: Path, animal: int | None, person: str | None, gallery_path: Path) -> None:
+def not_an_animal(photo: Path, animal: int | None, person: str | None, gallery_path: Place) -> None:
     """Say that what was found in PHOTO is not an animal.
 
     Where the gallery has it, it is removed. To take it back: reid-edge gallery undo.
@@ -104,7 +105,7 @@ def not_an_animal(photo: Path, animal: int | None, person: str | None, gallery_p
 @gallery.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @gallery_option
-def reviews(as_json: bool, gallery_path: Path) -> None:
+def reviews(as_json: bool, gallery_path: Place) -> None:
     """List what people said of photos, oldest first."""
     from dataclasses import asdict
 
@@ -120,7 +121,7 @@ def reviews(as_json: bool, gallery_path: Path) -> None:
         say("Nobody said anything of a photo yet.")
 
 
-def _review(photo: Path, kind: str, name: str | None, animal: int | None, person: str | None, gallery_path: Path) -> None:
+def _review(photo: Path, kind: str, name: str | None, animal: int | None, person: str | None, gallery_path: Place) -> None:
     """Store a review that needs no pack."""
     import hashlib
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reid_edge.storage.address import Place, read_place
 from reid_edge.threads import MOST_THREADS, bound_blas_threads
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,17 +16,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_PACK = "field"
 
 
+class GalleryPlace(click.ParamType[Place]):
+    """The path of a gallery, or its address on a server."""
+
+    name = "place"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """As --help shows it."""
+        return "PATH|URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """See `read_place`."""
+        return read_place(value)
+
+
 def gallery_option(command: F) -> F:
-    """``--gallery PATH``."""
+    """``--gallery PATH|URL``."""
     return click.option(
         "--gallery",
         "gallery_path",
-        type=click.Path(path_type=Path, readable=False),
+        type=GalleryPlace(),
         default=Path("gallery.sqlite"),
         envvar="REID_EDGE_GALLERY",
         show_default=True,
         show_envvar=True,
-        help="The catalogue of known individuals.",
+        help="The catalogue of known individuals: a file, or postgresql://USER@HOST/DATABASE.",
     )(command)
 
 
@@ -48,6 +63,16 @@ def video_option(command: F) -> F:
         metavar="S",
         help="Look for the animals of a video in a frame every S seconds.",
     )(command)
+
+
+def max_speed_option(unset: str) -> Callable[[F], F]:
+    """``--max-speed KM/H``; `unset` says what holds without it."""
+    return click.option(
+        "--max-speed",
+        type=click.FloatRange(0, 1000),
+        metavar="KM/H",
+        help=f"Speed that the animals do not exceed between two cameras; 0 leaves the distance out of account.  [default: {unset}]",
+    )
 
 
 def pack_option(command: F) -> F:

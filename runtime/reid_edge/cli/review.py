@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from reid_edge.cli.options import device_options, gallery_option, pack_option
 from reid_edge.cli.printing import say
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place, read_place
 
 if TYPE_CHECKING:
     from reid_edge.review.services import Sources
 
+_WORK = "discovery.sqlite"  # as `reid-edge discover --work` has it
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -51,6 +54,11 @@ def _address_options(command: F) -> F:
 @click.option(
     "--answers", type=click.Path(path_type=Path, dir_okay=False), help="Review the answers of `reid-edge identify --json > FILE`."
 )
+@click.option(
+    "--discovery",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Name the groups of `reid-edge discover` with this --work.  [default, with nothing else to review: discovery.sqlite]",
+)
 @gallery_option
 @pack_option
 @device_options
@@ -62,7 +70,8 @@ def review(
     photos: tuple[Path, ...],
     out: Path | None,
     answers: Path | None,
-    gallery_path: Path,
+    discovery: Path | None,
+    gallery_path: Place,
     species: str,
     viewpoint: str,
     open_browser: bool,
@@ -71,15 +80,22 @@ def review(
     """Open a local page where a person answers what the program asks.
 
     PHOTOS (files or folders) are answered now, while the first ones are already shown. Instead of them the stored answers of a watch or of
-    identify can be reviewed. Decisions are kept in the gallery and can be undone.
+    identify can be reviewed, and the groups of a discovery can be named. Decisions are kept in the gallery and can be undone.
     """
     from reid_edge.describe.query import Query
     from reid_edge.review.services import Sources
 
-    if bool(photos) + (out is not None) + (answers is not None) != 1:
-        raise UsageError("Nothing, or too much, was given to review.", "Give PHOTOS, or --out OUT, or --answers FILE.")
+    given = bool(photos) + (out is not None) + (answers is not None)
+    if not given and discovery is None:
+        beside = gallery_path.with_name(_WORK) if isinstance(gallery_path, Path) else Path(_WORK)
+        discovery = next((each for each in (beside, Path(_WORK)) if each.exists()), None)
+    if given > 1 or (not given and discovery is None):
+        hint = "Give PHOTOS, or --out OUT, or --answers FILE, or --discovery FILE."
+        raise UsageError("Nothing, or too much, was given to review.", hint)
+    if discovery is not None:
+        gallery_path = _gallery_of(discovery, gallery_path)
     query = Query(species, viewpoint, with_evidence=True)
-    sources = Sources(tuple(_files(photos)), out, answers, query)
+    sources = Sources(tuple(_files(photos)), out, answers, query, discovery)
     _serve(gallery_path, sources, options, pages=True, open_browser=open_browser)
 
 
@@ -88,14 +104,14 @@ def review(
 @pack_option
 @device_options
 @_address_options
-def serve(gallery_path: Path, **options: Any) -> None:
+def serve(gallery_path: Place, **options: Any) -> None:
     """Serve the HTTP API alone: photos in, answers out; individuals, sightings and decisions as resources. Described at /docs."""
     from reid_edge.review.services import Sources
 
     _serve(gallery_path, Sources(), options, pages=False)
 
 
-def _serve(gallery_path: Path, sources: Sources, options: dict[str, Any], pages: bool, open_browser: bool = False) -> None:
+def _serve(gallery_path: Place, sources: Sources, options: dict[str, Any], pages: bool, open_browser: bool = False) -> None:
     from reid_edge.review.identification import PackChoice
     from reid_edge.review.server import check_address, listen, run
     from reid_edge.review.services import Services
@@ -117,6 +133,15 @@ def _serve(gallery_path: Path, sources: Sources, options: dict[str, Any], pages:
         if open_browser:
             webbrowser.open(address)
         run(services, server, pages)
+
+
+def _gallery_of(discovery: Path, gallery: Place) -> Place:
+    """The catalogue that a discovery was made beside, where no other one was named."""
+    from reid_edge.discover.run_record import RunRecord
+
+    recorded = RunRecord.read(discovery).gallery
+    named = click.get_current_context().get_parameter_source("gallery_path") is not ParameterSource.DEFAULT
+    return gallery if named or not recorded else read_place(recorded)
 
 
 def _files(photos: tuple[Path, ...]) -> list[Path]:

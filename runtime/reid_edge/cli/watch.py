@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from reid_edge.cli.options import GalleryPlace
 from reid_edge.cli.printing import count_of, printable
 from reid_edge.cli.watch_service import install_service
 from reid_edge.cli.watch_settings import setting_options
 from reid_edge.cli.watch_status import status
 from reid_edge.errors import UsageError
+from reid_edge.storage.address import Place
 from reid_edge.suggestions import similar
 from reid_edge.threads import bound_blas_threads
 from reid_edge.watch.configuration import Configuration, read_configuration, reconfigured
@@ -135,11 +137,15 @@ def _signals(holder: list[Daemon], code: int) -> Iterator[None]:
 @watch.command("list")
 @_OUT
 @click.option(
-    "--gallery", type=_PATH, envvar="REID_EDGE_GALLERY", show_envvar=True, help="Leave out animals that are in this gallery."
+    "--gallery",
+    type=GalleryPlace(),
+    envvar="REID_EDGE_GALLERY",
+    show_envvar=True,
+    help="Leave out animals that are in this gallery.",
 )
 @click.option("--new", is_flag=True, help="Only animals that a person should look at: new and uncertain ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, one for each event.")
-def list_events(out: Path, gallery: Path | None, new: bool, as_json: bool) -> None:
+def list_events(out: Path, gallery: Place | None, new: bool, as_json: bool) -> None:
     """List the events: camera, time, individuals, and their photos."""
     from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
     from reid_edge.watch.listing import listed_events

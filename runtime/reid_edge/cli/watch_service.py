@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reid_edge.cli.options import GalleryPlace
 from reid_edge.cli.printing import printable
 from reid_edge.errors import StorageError, UsageError
+from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +32,7 @@ _FOLDER_VARIABLES = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
 @click.command("install-service", short_help="Run the daemon with systemd.")
 @click.argument("folders", nargs=-1, type=_PATH)
 @click.option("--config", type=_PATH, help="The daemon's TOML file; `systemctl reload` reads it again.")
-@click.option("--gallery", type=_PATH, help="The catalogue of known individuals.")
+@click.option("--gallery", type=GalleryPlace(), help="The catalogue of known individuals.")
 @click.option("--out", type=_PATH, help="The folder that the daemon writes into.")
 @click.option("--user/--system", "for_user", default=False, help="A user service, or a system service. [default: system]")
 @click.option("--account", metavar="NAME", help="The user that a system service runs as. [default: you]")
@@ -43,7 +45,7 @@ _FOLDER_VARIABLES = ("REID_EDGE_HOME", "REID_EDGE_ENGINES")
 def install_service(
     folders: tuple[Path, ...],
     config: Path | None,
-    gallery: Path | None,
+    gallery: Place | None,
     out: Path | None,
     for_user: bool,
     account: str | None,
@@ -76,7 +78,7 @@ def install_service(
     text = unit_text(
         Unit(
             command=_command(configuration, config, given),
-            needed=(configuration.out, configuration.gallery),
+            needed=(configuration.out, *_gallery_file(configuration)),
             writable=tuple(dict.fromkeys((*_written(configuration), store, *map(Path, environment.values())))),
             account=runs_as,
             memory=memory,
@@ -149,9 +151,13 @@ def _command(configuration: Configuration, config: Path | None, given: Mapping[s
     return command
 
 
+def _gallery_file(configuration: Configuration) -> list[Path]:
+    return [configuration.gallery] if isinstance(configuration.gallery, Path) else []
+
+
 def _written(configuration: Configuration) -> list[Path]:
     """The folders that the daemon writes into; the watched folders only where it moves photos or writes side-cars beside them."""
-    folders = [configuration.out, configuration.gallery.parent]
+    folders = [configuration.out, *(file.parent for file in _gallery_file(configuration))]
     if configuration.sidecar_dir:
         folders.append(configuration.sidecar_dir)
     if configuration.move or (configuration.sidecar and not configuration.sidecar_dir):

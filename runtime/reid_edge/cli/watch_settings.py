@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reid_edge.cli.options import GalleryPlace
 from reid_edge.markdown import markdown_table
 from reid_edge.watch.configuration import Configuration, Mqtt, Setting, Webhook, settings
 
@@ -21,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 BEGIN = "<!-- Made by: python -m reid_edge.cli.watch_settings docs/watch.md -->"
 END = "<!-- end -->"
 _TABLES = {"webhook": Webhook, "mqtt": Mqtt}
-_TYPES = {"PATH": click.Path(path_type=Path, readable=False), "N": int}
+_TYPES = {"PATH": click.Path(path_type=Path, readable=False), "PATH|URL": GalleryPlace(), "N": int, "KM/H": float}
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _SIZES = (("GB", 10**9), ("MB", 10**6))
 

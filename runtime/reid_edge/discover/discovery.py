@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +17,26 @@ from numpy.typing import NDArray
 from reid_edge.audit.evidence_score import EvidenceScore
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.describe.keypoints import Keypoints
-from reid_edge.describe.segmentation import overlap
 from reid_edge.discover.comparing import MOST_OTHERS, POINTS, PhotoComparer
 from reid_edge.discover.constraints import Constraints, PersonsAnswer, Seen, constraints_of
 from reid_edge.discover.grouping import group
+from reid_edge.discover.known import seen_now
 from reid_edge.discover.pair_model import LEAST_PHOTOS, NEAR_COPY, DiscoveryModel, standing_out_of
 from reid_edge.discover.reading import Reading
 from reid_edge.discover.report import DiscoveryReport
 from reid_edge.discover.rows_file import RowsFile
-from reid_edge.discover.time_place import DEFAULT_PRIOR, TravelPrior
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
-from reid_edge.gallery.reviews import matching_index
-from reid_edge.identify.enrolment import SAME_ANIMAL
+from reid_edge.gallery.time_place import MAX_SPEED, TimePlaceModel
 from reid_edge.identify.identifier import Identifier
+from reid_edge.storage.address import need_file
 
 _VERSION = 1  # of what a row holds
 KNOWN_PHOTOS = 8
 """So many photos of each known individual take part, chosen to differ."""
+
+BY_SPEED = TimePlaceModel(MAX_SPEED)
+"""Time and place where no calibration says more: nothing but the speed."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Discovery:
     """Groups animals, beside known individuals where there are some."""
 
     def __init__(self, taking: Sequence[Taking], identifier: Identifier, work: Path) -> None:
-        """Read features, and what an earlier run has compared.
+        """Read vectors, and what an earlier run has compared; keypoints are read when something has to be compared.
 
         Args:
             taking: the animals, in any order.
@@ -56,29 +59,35 @@ class Discovery:
             work: the working file, beside which results are kept.
 
         Raises:
-            GalleryError: features cannot be read.
+            GalleryError: vectors cannot be read.
             PackError: the pack's model of discovery is broken.
             UsageError: the pack keeps no keypoints.
         """
         self.model = DiscoveryModel.of(identifier.pack)
         self.identifier = identifier
-        ordered = sorted(taking, key=lambda each: (each.seen.sighting.photo_sha256, each.seen.sighting.animal_index))
-        self.seen = tuple(each.seen for each in ordered)
-        coarse, embedding = EvidenceScore.of(identifier.recipe).coarse, identifier.recipe.retrieve.embedding
+        self.taking = tuple(sorted(taking, key=lambda each: (each.seen.sighting.photo_sha256, each.seen.sighting.animal_index)))
+        self.seen = tuple(each.seen for each in self.taking)
+        coarse = EvidenceScore.of(identifier.recipe).coarse
         if coarse is None:
             raise UsageError(
                 f"The pack {identifier.pack.manifest.name} keeps no keypoints, which discovery compares.",
                 "Choose another pack: --pack field.",
             )
-        vectors: list[NDArray[np.float32]] = []
-        keypoints: list[Keypoints] = []
-        for each in ordered:
-            ids = np.array([each.seen.sighting.id], np.int64)
-            vectors.append(each.source.vectors(embedding, ids)[0])
-            keypoints += [_copied(points.first(POINTS)) for points in each.source.keypoints(coarse.keypoints, ids)]
+        self._extraction, embedding = coarse.keypoints, identifier.recipe.retrieve.embedding
+        ids = [np.array([each.seen.sighting.id], np.int64) for each in self.taking]
+        vectors = [each.source.vectors(embedding, one)[0] for each, one in zip(self.taking, ids, strict=True)]
         self.vectors = np.stack(vectors) if vectors else np.empty((0, 1), np.float32)
-        self._comparer = PhotoComparer(keypoints, self.vectors)
-        self._rows = RowsFile(work, self._key(), len(ordered))
+        self._rows = RowsFile(work, self._key(), len(self.taking))
+
+    def keypoints(self, place: int) -> Keypoints:
+        """The best keypoints of an animal, which are compared."""
+        taken = self.taking[place]
+        (points,) = taken.source.keypoints(self._extraction, np.array([taken.seen.sighting.id], np.int64))
+        return _copied(points.first(POINTS))
+
+    @cached_property
+    def _comparer(self) -> PhotoComparer:
+        return PhotoComparer([self.keypoints(place) for place in range(len(self.taking))], self.vectors)
 
     @classmethod
     def of(cls, work: Gallery, sightings: Sequence[Sighting], identifier: Identifier, known: Gallery | None = None) -> Discovery:
@@ -100,7 +109,7 @@ class Discovery:
             beside = GalleryCandidates(known, identifier.feature_key)
             embedding = identifier.recipe.retrieve.embedding
             taking += [Taking(each, beside) for each in _anchors(known, beside, embedding, identifier.feature_key)]
-        return cls(taking, identifier, Path(work.path))
+        return cls(taking, identifier, need_file(work.path, "keep its work in", "Name a file with --work."))
 
     def with_seen(self, seen: Sequence[Seen]) -> Discovery:
         """The same animals in the same order, with other names: what was compared serves again."""
@@ -119,12 +128,20 @@ class Discovery:
         return self._rows.kept
 
     def compare(self, places: Iterable[int]) -> Generator[int, None, None]:
-        """Compare these of `remaining`, several at a time; yields each when it is kept."""
+        """Compare these of `remaining`, several at a time; yields each when it is kept.
+
+        Raises:
+            GalleryError: features cannot be read.
+        """
+        places = list(places)
+        if not places:
+            return
+        row = self._comparer.row
         with ThreadPoolExecutor(max(1, self.identifier.networks.device.threads), "compare") as pool:
-            waiting = [(place, pool.submit(self._comparer.row, place)) for place in places]
+            waiting = [(place, pool.submit(row, place)) for place in places]
             try:
-                for place, row in waiting:
-                    self._rows.add(place, row.result())
+                for place, compared in waiting:
+                    self._rows.add(place, compared.result())
                     yield place
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -132,7 +149,7 @@ class Discovery:
     def report(
         self,
         answers: Sequence[PersonsAnswer] = (),
-        prior: TravelPrior = DEFAULT_PRIOR,
+        prior: TimePlaceModel = BY_SPEED,
         notes: Sequence[str] = (),
     ) -> DiscoveryReport:
         """The groups, by what is compared so far."""
@@ -141,14 +158,12 @@ class Discovery:
     def reading(
         self,
         answers: Sequence[PersonsAnswer] = (),
-        prior: TravelPrior = DEFAULT_PRIOR,
+        prior: TimePlaceModel = BY_SPEED,
     ) -> Reading:
         """The grouping, with all that it goes by."""
         constraints = constraints_of(self.seen, answers)
         rows = self.rows()
-        constraints = Constraints(
-            (*constraints.same, *near_copies(rows, constraints)), constraints.different, constraints.comparable
-        )
+        constraints = replace(constraints, same=(*constraints.same, *near_copies(rows, constraints)))
         log_odds = np.full(constraints.different.shape, np.nan, np.float32)
         if len(self.seen) >= LEAST_PHOTOS:
             log_odds = self.model.pair_log_odds(standing_out_of(rows, constraints.comparable))
@@ -203,22 +218,8 @@ def near_copies(rows: NDArray[np.float32], constraints: Constraints) -> list[tup
 
 def _unknown(sightings: Sequence[Sighting], known: Gallery | None) -> list[Seen]:
     """Those that the gallery does not hold, with what people said of them."""
-    if known is None:
-        return [Seen(each) for each in sightings]
-    found = []
-    for each in sightings:
-        stored = {other.animal_index: other.box for other in known.photo_sightings(each.photo_sha256)}
-        if matching_index(stored, each.animal_index, each.box) is not None or _overlaps(each, stored.values()):
-            continue
-        reviews = known.reviews_of_animal(each.photo_sha256, each.animal_index, each.box)
-        if not any(review.kind == "not_an_animal" for review in reviews):
-            names = (review.identity for review in reviews if review.kind == "rejected")
-            found.append(Seen(each, rejected=frozenset(name for name in names if name)))
-    return found
-
-
-def _overlaps(sighting: Sighting, boxes: Iterable[tuple[float, float, float, float] | None]) -> bool:
-    return any(box is not None and sighting.box is not None and overlap(box, sighting.box) >= SAME_ANIMAL for box in boxes)
+    seen = [Seen(each) for each in sightings]
+    return seen if known is None else [each for each in seen_now(seen, known) if each.is_new]
 
 
 def _anchors(known: Gallery, source: GalleryCandidates, embedding: str, feature_key: str) -> list[Seen]:

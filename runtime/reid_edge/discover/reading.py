@@ -13,8 +13,8 @@ from reid_edge.discover.constraints import Constraints, Seen
 from reid_edge.discover.grouping import Grouping, Join, labels_of
 from reid_edge.discover.pair_model import LEAST_PHOTOS, DiscoveryModel, sigmoid
 from reid_edge.discover.report import Alone, DiscoveryReport, Group, Occasion, Pair, Question, WhyAlone
-from reid_edge.discover.time_place import TravelPrior
 from reid_edge.discover.tracks import TrackSpan
+from reid_edge.gallery.time_place import TimePlaceModel
 
 _SURE, _UNSURE = 0.9, 0.1
 _WRONG_JOIN = 3.0
@@ -36,7 +36,7 @@ class Reading:
     constraints: Constraints
     grouping: Grouping
     model: DiscoveryModel
-    prior: TravelPrior
+    prior: TimePlaceModel
 
     def report(self, notes: Sequence[str] = ()) -> DiscoveryReport:
         """All of it."""
@@ -44,7 +44,7 @@ class Reading:
         names = self._names(groups)
         found, alone = [], []
         for members in groups:
-            new = [place for place in members if not self.seen[place].name]
+            new = [place for place in members if self.seen[place].is_new]
             if not new:
                 continue
             if self._is_single(members):
@@ -88,7 +88,7 @@ class Reading:
         return self.grouping.groups(made)
 
     def _with_new(self, groups: Sequence[tuple[int, ...]]) -> int:
-        return sum(any(not self.seen[place].name for place in members) for members in groups)
+        return sum(any(self.seen[place].is_new for place in members) for members in groups)
 
     def _probability(self, join: Join) -> float:
         return 1.0 if np.isinf(join.log_odds) else self.model.join_probability(join.log_odds)
@@ -139,7 +139,12 @@ class Reading:
         return Pair(first, second, probability, self.prior.remark(first.sighting, second.sighting))
 
     def _strongest(self, some: Sequence[int], others: Sequence[int]) -> tuple[int, int] | None:
+        """The pair with the highest log odds; none that a person could not answer."""
         between = self.log_odds[np.ix_(some, others)]
+        for place, other in self.constraints.unsure:
+            for one, two in ((place, other), (other, place)):
+                if one in some and two in others:
+                    between[some.index(one), others.index(two)] = np.nan
         if np.isnan(between).all():
             return None
         row, column = np.unravel_index(np.nanargmax(between), between.shape)
@@ -184,7 +189,7 @@ class Reading:
     def _occasions(
         self, groups: Sequence[tuple[int, ...]], unsure: Sequence[tuple[int, ...]], sure: Sequence[tuple[int, ...]]
     ) -> list[Occasion]:
-        new = [place for place in range(len(self.seen)) if not self.seen[place].name]
+        new = [place for place in range(len(self.seen)) if self.seen[place].is_new]
         days = {place: self.seen[place].sighting.taken_at.strip()[:10].replace(":", "-") for place in new}
         labels = [labels_of(each, len(self.seen)) for each in (groups, unsure, sure)]
         occasions: list[Occasion] = []

@@ -54,7 +54,7 @@ class VideoCollector:
         self._work, self._identifier, self._query, self._options = work, identifier, query, options
         self._describer = Describer(identifier.recipe, identifier.networks)
         self._batch = work.new_batch()
-        self._notes = Path(work.path).with_name(Path(work.path).name + ".cache") / _NOTES
+        self._notes = work.cache / _NOTES
         self._whole = self._read_notes()
 
     def collect(self, path: Path, sha256: str) -> VideoFound:

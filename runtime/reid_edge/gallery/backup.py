@@ -19,7 +19,7 @@ from reid_edge.storage.database import Database
 from reid_edge.storage.database_copy import copy_database
 from reid_edge.storage.durable import TEMPORARY
 from reid_edge.storage.errors import file_errors
-from reid_edge.storage.opening import open_database
+from reid_edge.storage.sqlite_opening import open_database
 
 _NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{6,})-(?P<when>\d{8}T\d{6})Z\.sqlite")
 

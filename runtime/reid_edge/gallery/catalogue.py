@@ -143,9 +143,9 @@ class Catalogue:
         where = ""
         values: list[str] = []
         if species is not None:
-            where, values = where + " AND s.species = ? COLLATE NOCASE", [*values, species]
+            where, values = where + " AND lower(s.species) = ?", [*values, _lower(species)]
         if viewpoint is not None:
-            where, values = where + " AND s.viewpoint = ? COLLATE NOCASE", [*values, viewpoint]
+            where, values = where + " AND lower(s.viewpoint) = ?", [*values, _lower(viewpoint)]
         if individual is not None:
             where, values = where + " AND i.name = ?", [*values, self.individual(individual).name]
         rows = self.database.rows(f"{_SIGHTINGS}{where} ORDER BY s.photo_sha256, s.animal_index", values)
@@ -165,15 +165,15 @@ class Catalogue:
 
     def present_sightings(self, sighting_ids: Collection[int]) -> dict[int, Sighting]:
         """The sightings of these ids, by id; those that were removed are left out."""
-        rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (SELECT value FROM json_each(?))", (json.dumps(list(sighting_ids)),))
+        rows = self.database.rows(f"{_SIGHTINGS} AND s.id IN (?)", (list(sighting_ids),))
         return {sighting.id: sighting for sighting in map(_sighting, rows)}
 
     def current_names(self, sighting_ids: Collection[int] | None = None) -> dict[int, tuple[str, str]]:
         """By id of these sightings, or of all, also of removed ones: the name of the photo and of the individual as they are now."""
         sql = "SELECT s.id, s.photo_name, i.name FROM sighting s JOIN individual i ON i.id = s.individual_id"
         if sighting_ids is not None:
-            sql += " WHERE s.id IN (SELECT value FROM json_each(?))"
-        rows = self.database.rows(sql, () if sighting_ids is None else (json.dumps(list(sighting_ids)),))
+            sql += " WHERE s.id IN (?)"
+        rows = self.database.rows(sql, () if sighting_ids is None else (list(sighting_ids),))
         return {sighting: (photo, name) for sighting, photo, name in rows}
 
     def has_photo(self, photo_sha256: str, animal_index: int | None = None) -> Sighting | None:
@@ -187,9 +187,7 @@ class Catalogue:
 
     def sightings_of_photos(self, photos: Collection[str]) -> list[Sighting]:
         """The sightings of several photos, in the order of their ids."""
-        rows = self.database.rows(
-            f"{_SIGHTINGS} AND s.photo_sha256 IN (SELECT value FROM json_each(?)) ORDER BY s.id", (json.dumps(list(photos)),)
-        )
+        rows = self.database.rows(f"{_SIGHTINGS} AND s.photo_sha256 IN (?) ORDER BY s.id", (list(photos),))
         return [_sighting(row) for row in rows]
 
     def photo_sightings(self, photo_sha256: str) -> list[Sighting]:
@@ -209,6 +207,11 @@ class Catalogue:
         """JPEG of the animal; None where none was stored."""
         rows = self.database.rows("SELECT thumbnail FROM sighting WHERE id = ?", (sighting_id,))
         return rows[0][0] if rows else None
+
+
+def _lower(text: str) -> str:
+    """As `lower` of SQL: the letters A to Z only."""
+    return "".join(each.lower() if each.isascii() else each for each in text)
 
 
 def stored_facts(seen: Observation) -> dict[str, Any]:

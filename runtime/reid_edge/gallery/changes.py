@@ -49,16 +49,14 @@ def changes_since(database: Database, since: Position) -> Changes:
         rows = database.rows("SELECT kind, payload, changes FROM event WHERE id > ?", (event,))
         undone = [batch for kind, payload, _ in rows if kind == "undo" for batch in json.loads(payload)["batches"]]
         rows += database.rows(
-            "SELECT kind, payload, changes FROM event WHERE id <= ? AND batch IN (SELECT value FROM json_each(?))",
-            (event, json.dumps(undone)),
+            "SELECT kind, payload, changes FROM event WHERE id <= ? AND batch IN (?)",
+            (event, undone),
         )
         changed = {(table, row_id, column) for _, _, changes in rows for table, row_id, column, _ in json.loads(changes)}
         photos: set[str] = set()
         for table in ("sighting", "review"):
-            ids = json.dumps([row_id for of, row_id, _ in changed if of == table])
-            found = database.rows(
-                f"SELECT DISTINCT photo_sha256 FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (ids,)
-            )
+            ids = [row_id for of, row_id, _ in changed if of == table]
+            found = database.rows(f"SELECT DISTINCT photo_sha256 FROM {table} WHERE id IN (?)", (ids,))
             photos.update(sha256 for (sha256,) in found)
         names = any(column in ("name", "individual_id") for _, _, column in changed)
         return Changes(now, frozenset(photos), everything=names or not known)

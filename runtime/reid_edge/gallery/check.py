@@ -11,7 +11,6 @@ from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.arrays import StoredArray, damage
 from reid_edge.gallery.records import Sighting
 from reid_edge.gallery.store import Gallery
-from reid_edge.storage.database_copy import integrity_problems
 
 _ARRAYS = 64  # read at a time, so that a writer is never kept waiting for long and memory stays small
 _RESTORE = "Restore a backup, or keep what can be read: reid-edge gallery check --repair."
@@ -39,7 +38,7 @@ def check(gallery: Gallery) -> list[Finding]:
 
 
 def _file(gallery: Gallery) -> Iterator[Finding]:
-    for problem in integrity_problems(gallery.database):
+    for problem in gallery.database.problems():
         yield Finding("damage", f"{problem}.", _RESTORE)
 
 

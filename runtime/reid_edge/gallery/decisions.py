@@ -47,8 +47,11 @@ class Decisions(Catalogue):
             with recording(self.database, batch or self.new_batch(), "merge", {"sources": names, "into": into}) as record:
                 for row_id in ids:  # hidden rows too: what was said of a sighting that was removed goes along
                     for table in ("sighting", "review"):
-                        for (number,) in self.database.rows(f"SELECT id FROM {table} WHERE individual_id = ?", (row_id,)):
+                        for (number,) in self.database.rows(
+                            f"SELECT id FROM {table} WHERE individual_id = ? ORDER BY id", (row_id,)
+                        ):
                             record.set(table, number, "individual_id", target)
+                    record.set("individual", row_id, "merged_into", target)
                     record.set("individual", row_id, "live", 0)
 
     def split(self, name: str, sighting_ids: Sequence[int], new: str, batch: str | None = None) -> None:
@@ -94,7 +97,9 @@ class Decisions(Catalogue):
             with recording(self.database, batch or self.new_batch(), "remove", payload) as record:
                 for sighting in sightings:
                     record.set("sighting", sighting.id, "live", 0)
-                for (review,) in self.database.rows("SELECT id FROM review WHERE individual_id = ? AND live = 1", (row_id,)):
+                for (review,) in self.database.rows(
+                    "SELECT id FROM review WHERE individual_id = ? AND live = 1 ORDER BY id", (row_id,)
+                ):
                     record.set("review", review, "live", 0)
                 record.set("individual", row_id, "live", 0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -51,9 +50,9 @@ class StoredFeatures(Catalogue):
         """
         found: dict[int, dict[str, NDArray[Any]]] = {}
         for sighting_id, name, *stored in self.database.rows(
-            "SELECT sighting_id, name, dtype, shape, crc32, data FROM feature WHERE feature_key = ?1 "
-            "AND sighting_id IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR name IN (SELECT value FROM json_each(?3)))",
-            (feature_key, json.dumps(list(sighting_ids)), None if names is None else json.dumps(list(names))),
+            "SELECT sighting_id, name, dtype, shape, crc32, data FROM feature WHERE feature_key = ? AND sighting_id IN (?)"
+            + ("" if names is None else " AND name IN (?)"),
+            (feature_key, list(sighting_ids), *([] if names is None else [list(names)])),
         ):
             found.setdefault(sighting_id, {})[name] = from_stored(StoredArray(*stored))
         return found
@@ -85,9 +84,7 @@ class StoredFeatures(Catalogue):
     def drop_features(self, keep: Collection[str]) -> int:
         """Delete every array whose feature key is not in `keep`; returns how many. Only the photos can make them again."""
         with self.database.transaction():
-            return self.database.execute(
-                "DELETE FROM feature WHERE feature_key NOT IN (SELECT value FROM json_each(?))", (json.dumps(list(keep)),)
-            ).rowcount
+            return self.database.execute("DELETE FROM feature WHERE feature_key NOT IN (?)", (list(keep),))
 
     def revision(self) -> str:
         """A token that differs after every change of live sightings or features, and is never seen again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +21,14 @@ _CHANGEABLE = {
     ("individual", "sex"),
     ("individual", "life_stage"),
     ("individual", "notes"),
+    ("individual", "merged_into"),
     ("sighting", "individual_id"),
     ("sighting", "live"),
     ("sighting", "photo_path"),
     ("sighting", "viewpoint"),
     ("review", "live"),
     ("review", "individual_id"),
+    ("conflict", "live"),
 }
 
 
@@ -88,9 +90,11 @@ def recording(database: Database, batch: str, kind: str, payload: Mapping[str, A
         yield record
         if person := _acting.get():
             payload = {"person": person, **payload}
-        database.insert(
-            "event", batch=batch, at=database.now(), kind=kind, payload=json.dumps(payload), changes=json.dumps(record.changes)
+        event = {"batch": batch, "at": database.now(), "kind": kind, "payload": json.dumps(payload)}
+        ((station, last),) = database.rows(
+            "SELECT station, (SELECT max(sequence) FROM event e WHERE e.station = g.station) FROM gallery g"
         )
+        database.insert("event", **event, changes=json.dumps(record.changes), station=station, sequence=(last or 0) + 1)
 
 
 def undo_batches(database: Database, count: int, batch: str) -> list[UndoneBatch]:
@@ -110,12 +114,12 @@ def undo_batches(database: Database, count: int, batch: str) -> list[UndoneBatch
         if not newest:
             raise GalleryError("There is nothing to undo.", "See `reid-edge gallery history`.")
         batches = [name for name, _ in newest]
-        chosen = "kind != 'undo' AND undone = 0 AND batch IN (SELECT value FROM json_each(?))"
-        rows = database.rows(f"SELECT {_COLUMNS}, changes FROM event WHERE {chosen} ORDER BY id DESC", (json.dumps(batches),))
+        chosen = "kind != 'undo' AND undone = 0 AND batch IN (?)"
+        rows = database.rows(f"SELECT {_COLUMNS}, changes FROM event WHERE {chosen} ORDER BY id DESC", (batches,))
         for row in rows:
             _revert(database, row[-1])
         _check_undone(database)
-        database.execute(f"UPDATE event SET undone = 1 WHERE {chosen}", (json.dumps(batches),))
+        database.execute(f"UPDATE event SET undone = 1 WHERE {chosen}", (batches,))
         events = [_event(row[:-1]) for row in reversed(rows)]
         with recording(database, batch, "undo", {"batches": batches, "events": len(events)}):
             pass
@@ -152,11 +156,35 @@ def undo_batch(database: Database, batch: str, undo: str, person: str = "") -> U
         return UndoneBatch(batch, events[-1].at, events)
 
 
+def revert_events(database: Database, batches: Sequence[str]) -> None:
+    """Revert what these batches changed, as one undo of another gallery did; records no event. Nothing where all are undone already.
+
+    Raises:
+        GalleryError: a later decision of another batch stands on them.
+    """
+    chosen = "kind != 'undo' AND undone = 0 AND batch IN (?)"
+    rows = database.rows(f"SELECT {_COLUMNS}, changes FROM event WHERE {chosen} ORDER BY id DESC", (list(batches),))
+    if not rows:
+        return
+    changed = {(table, row_id) for row in rows for table, row_id, *_ in json.loads(row[-1])}
+    later = database.rows(
+        "SELECT changes FROM event WHERE id > ? AND batch NOT IN (?) AND kind != 'undo' AND undone = 0",
+        (rows[-1][0], list(batches)),
+    )
+    if any((table, row_id) in changed for (changes,) in later for table, row_id, *_ in json.loads(changes)):
+        raise GalleryError("A later decision stands on this one.", "Undo that one first.")
+    with database.savepoint():
+        for row in rows:
+            _revert(database, row[-1])
+        _check_undone(database)
+    database.execute(f"UPDATE event SET undone = 1 WHERE {chosen}", (list(batches),))
+
+
 def read_events(database: Database, limit: int | None = None) -> list[Event]:
     """The newest `limit` events (all where None), newest first."""
     return [
         _event(row)
-        for row in database.rows(f"SELECT {_COLUMNS} FROM event ORDER BY id DESC LIMIT ?", (-1 if limit is None else limit,))
+        for row in database.rows(f"SELECT {_COLUMNS} FROM event ORDER BY id DESC LIMIT ?", (_ALL if limit is None else limit,))
     ]
 
 
@@ -174,6 +202,7 @@ def describe(event: Event) -> str:
     return event.kind
 
 
+_ALL = 1 << 62
 _COLUMNS = "id, batch, at, kind, payload, undone"
 _SENTENCES = {
     "add": "add {photo_name} to {identity}",
@@ -191,7 +220,9 @@ _SENTENCES = {
     "reassign": "reassign sightings {sightings} to {identity}",
     "annotate": "note of {identity}: {what}",
     "viewpoint": "set the viewpoint of sightings {sightings} to {viewpoint}",
+    "pair": "{person} said {answer} of {shown}",
     "relink": "relink photos {sightings} to {path}",
+    "close": "close question {question}: {decision}",
     "undo": "undo {events} events",
 }
 REVIEW_KINDS = ("confirmed", "new", "rejected", "skipped", "not_an_animal")

@@ -68,12 +68,13 @@ class MappedRows:
     def open(cls, gallery: StoredFeatures, feature_key: str, form: RowForm) -> MappedRows:
         """The rows, from the cache where that is fresh and whole, else made again as far as the gallery changed.
 
-        The cache is the folder `<gallery>.cache`; where it cannot be written, the rows are held in memory.
+        The cache is the folder `<gallery>.cache`, or one of this user where the gallery is on a server; where it cannot be written,
+        the rows are held in memory.
 
         Raises:
             GalleryError: a stored array is damaged, or has no row of this form.
         """
-        files = _CacheFiles(gallery.database.path, check_feature_key(feature_key), form)
+        files = _CacheFiles(gallery.database.cache, check_feature_key(feature_key), form)
         with gallery.database.snapshot():
             revision = gallery.revision()
             kept = files.read()
@@ -94,8 +95,8 @@ class _Kept:
 class _CacheFiles:
     """The three files of one cache. The stamp is written last and proves the other two."""
 
-    def __init__(self, gallery: Path, feature_key: str, form: RowForm) -> None:
-        self.folder = gallery.with_name(gallery.name + ".cache")
+    def __init__(self, folder: Path, feature_key: str, form: RowForm) -> None:
+        self.folder = folder
         stem = f"{feature_key[:16]}-{form.label.replace('/', '+')}"
         self.rows, self.keys, self.stamp = (self.folder / f"{stem}{end}" for end in (".npy", ".ids.npy", ".json"))
         self._dtype = np.dtype(form.dtype)
@@ -118,7 +119,7 @@ class _CacheFiles:
         self, revision: str, keys: NDArray[np.int64], shape: tuple[int, ...], block: Callable[[int], NDArray[Any]]
     ) -> NDArray[Any]:
         """Write all three and map the rows; `block(row)` gives the rows from `row` on. OSError where the disk refuses."""
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._remove_abandoned()
         checksum = 0
         with replacing(self.rows, durable=False) as file:

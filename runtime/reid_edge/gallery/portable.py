@@ -204,7 +204,7 @@ def _table(gallery: Gallery, sightings: Sequence[Sighting]) -> str:
             seen.species,
             "database",
         )
-        table.writerow((*row, gallery.path.stem, seen.encounter, seen.latitude, seen.longitude, seen.place))
+        table.writerow((*row, gallery.title, seen.encounter, seen.latitude, seen.longitude, seen.place))
     return text.getvalue()
 
 

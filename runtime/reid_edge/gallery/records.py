@@ -196,6 +196,7 @@ def _text(field: str, value: object) -> str:
     if not isinstance(value, str) or len(value) > 10_000:
         raise _wrong(field, value, "text of at most 10,000 characters")
     # A file name that is no UTF-8 reaches Python as lone surrogates, which SQLite cannot hold.
+    value = value.replace("\0", "")  # which PostgreSQL cannot hold
     plain = value.encode("utf-8", "surrogateescape" if field in ("photo_name", "photo_path") else "replace").decode(
         "utf-8", "replace"
     )

@@ -28,21 +28,25 @@ from reid_edge.storage.clock import system_clock
 from reid_edge.storage.database import Database
 from reid_edge.storage.database_copy import SIDE_FILES, delete_database
 from reid_edge.storage.durable import TEMPORARY, move_into_place, sync_file
-from reid_edge.storage.opening import create_database, open_database
 from reid_edge.storage.salvage import DamagedDatabase
+from reid_edge.storage.sqlite import sqlite_errors
+from reid_edge.storage.sqlite_opening import create_database, open_database
 
 _COLUMNS = {
-    "individual": ("id", "name", "live", "sex", "life_stage", "notes"),
+    "individual": ("id", "name", "live", "sex", "life_stage", "notes", "uid", "merged_into"),
     "sighting": (
         *("id", "individual_id", "live", "added_at", "photo_sha256", "animal_index", "photo_name", "photo_path", "species"),
-        *("viewpoint", "taken_at", "latitude", "longitude", "place", "encounter", "box", "thumbnail"),
+        *("viewpoint", "taken_at", "latitude", "longitude", "place", "encounter", "box", "thumbnail", "uid"),
     ),
     "feature": ("id", "sighting_id", "feature_key", "name", "dtype", "shape", "crc32", "data"),
     "review": (
         *("id", "live", "batch", "photo_sha256", "photo_name", "animal_index", "box", "kind", "individual_id", "sighting_id"),
-        *("person", "decided_at", "answer"),
+        *("person", "decided_at", "answer", "uid"),
     ),
-    "event": ("id", "batch", "at", "kind", "payload", "changes", "undone"),
+    "conflict": ("id", "uid", "live", "raised_at", "reason", "facts"),
+    "alias": ("id", "uid", "target"),
+    "synchronised": ("id", "station", "event"),
+    "event": ("id", "batch", "at", "kind", "payload", "changes", "undone", "station", "sequence"),
 }
 
 
@@ -122,6 +126,7 @@ class Repair:
         self._closing.callback(delete_database, self._new)
         try:
             damaged = self._closing.enter_context(DamagedDatabase(GALLERY, path))
+            damaged.need("individual", "sighting", "feature", "event")
             delete_database(self._new)
             create_database(GALLERY, self._new)
             with contextlib.closing(open_database(GALLERY, self._new)) as new, damaged.errors(), new.transaction():
@@ -143,7 +148,7 @@ class Repair:
         Raises:
             StorageError: the disk is full or fails; the gallery stays as it is.
         """
-        with GALLERY.errors(self._path):
+        with sqlite_errors(GALLERY, self._path):
             kept = _keep_aside(self._path)
             sync_file(self._new)
             for suffix in SIDE_FILES:  # a journal of the old file would be applied to the new one
@@ -171,6 +176,7 @@ class _Copy:
         self._copy_sightings()
         without = self._copy_features()
         self._copy_reviews()
+        self._copy_synchronisation()
         decisions = self._copy_events()
         return Salvage(
             individuals=self._count("individual WHERE live = 1"),
@@ -188,14 +194,14 @@ class _Copy:
         )
 
     def _copy_individuals(self) -> None:
-        for number, name, live, sex, life_stage, notes in self._old.rows("individual", _COLUMNS["individual"]):
+        for number, name, live, sex, life_stage, notes, uid, merged in self._old.rows("individual", _COLUMNS["individual"]):
             text = str(name)
             if live and (text, True) in self._names.values():
                 text = self._free_name(text)
                 self._recovered.append(text)
             self._names[number] = (text, bool(live))
             noted = {"sex": str(sex or ""), "life_stage": str(life_stage or ""), "notes": str(notes or "")}
-            self._new.insert("individual", id=number, name=text, live=int(bool(live)), **noted)
+            self._new.insert("individual", id=number, name=text, live=int(bool(live)), uid=uid, merged_into=merged, **noted)
 
     def _copy_sightings(self) -> None:
         live_animals: set[tuple[Any, Any]] = set()
@@ -267,8 +273,17 @@ class _Copy:
             if not self._new.try_insert("review", **row):
                 self._refused = True
 
+    def _copy_synchronisation(self) -> None:
+        for _, station in self._old.rows("gallery", ("id", "station")):
+            if isinstance(station, str):
+                self._new.execute("UPDATE gallery SET station = ?", (station,))
+        for table in ("conflict", "alias", "synchronised"):
+            for values in self._old.rows(table, _COLUMNS[table]):
+                self._refused |= not self._new.try_insert(table, **dict(zip(_COLUMNS[table], values, strict=True)))
+
     def _copy_events(self) -> int:
         copied = 0
+        ((station,),) = self._new.rows("SELECT station FROM gallery")
         for values in self._old.rows("event", _COLUMNS["event"]):
             row = dict(zip(_COLUMNS["event"], values, strict=True))
             try:
@@ -276,6 +291,8 @@ class _Copy:
             except (TypeError, ValueError):
                 self._refused = True
                 continue
+            if row["station"] is None:  # of an earlier version
+                row |= {"station": station, "sequence": row["id"]}
             if self._new.try_insert("event", **row):
                 copied += 1
             else:

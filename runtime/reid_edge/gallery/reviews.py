@@ -11,16 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from reid_edge.gallery.catalogue import stored_facts
-from reid_edge.gallery.decisions import Decisions
 from reid_edge.gallery.features import StoredFeatures
 from reid_edge.gallery.history import Recording, recording
+from reid_edge.gallery.pair_answers import PairAnswers
 from reid_edge.gallery.records import Box, checked
 from reid_edge.gallery.review_records import FINAL, NewReview, Review, ReviewConflict, ReviewKind, SightingToEnrol, checked_review
 
 _SAME_ANIMAL, _SAME_BOX = 0.5, 0.8  # overlap from which on two boxes are around one animal, and from which on a box was not moved
 
 
-class Reviews(StoredFeatures, Decisions):
+class Reviews(StoredFeatures, PairAnswers):
     """Stores and reads reviews."""
 
     def review(
@@ -133,8 +133,8 @@ class Reviews(StoredFeatures, Decisions):
 
     def reviews_of_photos(self, photos: Collection[str]) -> list[Review]:
         """The reviews of several photos, oldest first."""
-        where = "r.live = 1 AND r.photo_sha256 IN (SELECT value FROM json_each(?))"
-        return self._reviews(where, json.dumps(list(photos)))
+        where = "r.live = 1 AND r.photo_sha256 IN (?)"
+        return self._reviews(where, list(photos))
 
     def reviews(self, after: int = 0) -> list[Review]:
         """All reviews with a sequence above `after`, oldest first; without those that were undone or replaced."""
@@ -147,8 +147,8 @@ class Reviews(StoredFeatures, Decisions):
     def rejected_identities(self, photos: Collection[str]) -> dict[tuple[str, int], frozenset[str]]:
         """By photo hash and animal, the individuals that a person said it is not."""
         found: dict[tuple[str, int], set[str]] = {}
-        where = "r.live = 1 AND r.kind = 'rejected' AND r.photo_sha256 IN (SELECT value FROM json_each(?))"
-        for each in self._reviews(where, json.dumps(list(photos))):
+        where = "r.live = 1 AND r.kind = 'rejected' AND r.photo_sha256 IN (?)"
+        for each in self._reviews(where, list(photos)):
             found.setdefault((each.photo_sha256, each.animal_index), set()).add(each.identity or "")
         return {animal: frozenset(names) for animal, names in found.items()}
 

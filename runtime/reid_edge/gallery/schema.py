@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+
 from reid_edge.errors import GalleryError
-from reid_edge.storage.database import DatabaseKind, sql_script
+from reid_edge.storage.database import Database, DatabaseKind
 
 # One row of `feature` is one array of one sighting, made by the part of a pack that `feature_key` names.
 # Rows of `individual` and `sighting` are never deleted: `live` 0 hides them, so that undo brings them back with their features.
@@ -14,7 +16,6 @@ CREATE TABLE gallery (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     revision TEXT NOT NULL
 );
-INSERT INTO gallery VALUES (1, lower(hex(randomblob(16))));
 
 CREATE TABLE individual (
     id INTEGER PRIMARY KEY,
@@ -67,7 +68,9 @@ CREATE TABLE event (
     undone INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX event_batch ON event (batch);
+"""
 
+_REVISIONS = """
 CREATE TRIGGER revision_feature_added AFTER INSERT ON feature
     BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
 CREATE TRIGGER revision_feature_changed AFTER UPDATE ON feature
@@ -78,6 +81,12 @@ CREATE TRIGGER revision_sighting_added AFTER INSERT ON sighting
     BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
 CREATE TRIGGER revision_sighting_changed AFTER UPDATE OF live ON sighting
     BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
+"""
+_REVISIONS_OF_SERVER = """
+CREATE FUNCTION revise() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN UPDATE gallery SET revision = replace(gen_random_uuid()::text, ''-'', ''''); RETURN NULL; END';
+CREATE TRIGGER revision_feature AFTER INSERT OR UPDATE OR DELETE ON feature FOR EACH STATEMENT EXECUTE FUNCTION revise();
+CREATE TRIGGER revision_sighting AFTER INSERT OR UPDATE OF live ON sighting FOR EACH STATEMENT EXECUTE FUNCTION revise();
 """
 
 # review: what a person said of one animal in one photo. `live` 0 hides one that was undone or that a later one replaced. `individual_id` is
@@ -103,15 +112,78 @@ CREATE INDEX review_individual ON review (individual_id);
 ALTER TABLE individual ADD COLUMN sex TEXT NOT NULL DEFAULT '';
 ALTER TABLE individual ADD COLUMN life_stage TEXT NOT NULL DEFAULT '';
 ALTER TABLE individual ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+"""
+_REVISION_OF_VIEWPOINT = """
 CREATE TRIGGER revision_sighting_viewpoint AFTER UPDATE OF viewpoint ON sighting
     BEGIN UPDATE gallery SET revision = lower(hex(randomblob(16))); END;
 """
+
+_REVISION_OF_VIEWPOINT_OF_SERVER = """
+CREATE TRIGGER revision_viewpoint AFTER UPDATE OF viewpoint ON sighting FOR EACH STATEMENT EXECUTE FUNCTION revise();
+"""
+
+# station, sequence: in which gallery an event was recorded, and its number there; both stay as they are when galleries are synchronised.
+# merged_into: of an individual that was merged, the one that has its sightings since.
+# uid: names a row in all galleries that have it; made when a gallery is first synchronised. `alias` leads from the uid of a row that
+# another gallery has too, to the one that both use. `conflict` holds the questions of a synchronisation, `live` 0 those that are answered.
+# `synchronised` has the last event of another gallery that was taken over.
+_STATIONS = """
+ALTER TABLE gallery ADD COLUMN station TEXT NOT NULL DEFAULT '';
+ALTER TABLE event ADD COLUMN station TEXT NOT NULL DEFAULT '';
+ALTER TABLE event ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+UPDATE event SET sequence = id;
+CREATE UNIQUE INDEX event_station ON event (station, sequence);
+ALTER TABLE individual ADD COLUMN uid TEXT;
+ALTER TABLE individual ADD COLUMN merged_into INTEGER;
+CREATE UNIQUE INDEX individual_uid ON individual (uid);
+ALTER TABLE sighting ADD COLUMN uid TEXT;
+CREATE UNIQUE INDEX sighting_uid ON sighting (uid);
+ALTER TABLE review ADD COLUMN uid TEXT;
+CREATE UNIQUE INDEX review_uid ON review (uid);
+CREATE TABLE conflict (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid TEXT UNIQUE,
+    live INTEGER NOT NULL DEFAULT 1,
+    raised_at TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE TABLE alias (
+    id INTEGER PRIMARY KEY,
+    uid TEXT NOT NULL UNIQUE,
+    target TEXT NOT NULL
+);
+CREATE TABLE synchronised (
+    id INTEGER PRIMARY KEY,
+    station TEXT NOT NULL UNIQUE,
+    event INTEGER NOT NULL
+);
+"""
+
+
+def _first_tables(database: Database) -> None:
+    database.run_script(_FIRST_TABLES)
+    database.insert("gallery", id=1, revision=uuid.uuid4().hex)
+    database.run_script(_REVISIONS, _REVISIONS_OF_SERVER)
+
+
+def _reviews(database: Database) -> None:
+    database.run_script(_REVIEWS)
+    database.run_script(_REVISION_OF_VIEWPOINT, _REVISION_OF_VIEWPOINT_OF_SERVER)
+
+
+def _stations(database: Database) -> None:
+    database.run_script(_STATIONS)
+    station = uuid.uuid4().hex
+    database.execute("UPDATE gallery SET station = ?", (station,))
+    database.execute("UPDATE event SET station = ?", (station,))
+
 
 GALLERY = DatabaseKind(
     noun="gallery",
     error=GalleryError,
     application_id=0x52454944,  # "REID"
-    migrations=(("first tables", sql_script(_FIRST_TABLES)), ("reviews", sql_script(_REVIEWS))),
+    migrations=(("first tables", _first_tables), ("reviews", _reviews), ("stations", _stations)),
     rollback_journal="delete",
     missing="Make one: reid-edge gallery init --gallery {path}",
     wrong_file="Name the SQLite file that `reid-edge gallery init` made.",

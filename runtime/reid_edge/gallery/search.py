@@ -1,4 +1,4 @@
-"""Exact nearest neighbours over one vector per sighting."""
+"""Exact nearest neighbours over one vector per sighting; of very many on a server, over those that its index finds near."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.features import StoredFeatures
 from reid_edge.gallery.mapped_rows import MappedRows, RowForm
+from reid_edge.gallery.server_index import MOST_ASKED, ServerIndex, server_index
 
 _SEARCH_ROWS = 16384  # vectors in one matrix product
+_ASKED_FOR_EACH = (
+    4  # vectors that the index of a server is asked for, for each that is wanted; the best of them are chosen exactly
+)
 
 
 class VectorIndex:
@@ -25,11 +29,12 @@ class VectorIndex:
         revision: of the gallery when it was read; stale once `gallery.revision()` differs.
     """
 
-    def __init__(self, mapped: MappedRows) -> None:
+    def __init__(self, mapped: MappedRows, server: ServerIndex | None = None) -> None:
         self.ids = mapped.ids
         self.vectors: NDArray[np.float32] = mapped.rows
         self.revision = mapped.revision
         self._mapped = mapped
+        self._server = server
 
     @classmethod
     def open(cls, gallery: StoredFeatures, feature_key: str, name: str) -> VectorIndex:
@@ -38,7 +43,8 @@ class VectorIndex:
         Raises:
             GalleryError: a stored vector is damaged, or they are not vectors of one length.
         """
-        return cls(MappedRows.open(gallery, feature_key, RowForm(name, name, "<f4", _vector)))
+        mapped = MappedRows.open(gallery, feature_key, RowForm(name, name, "<f4", _vector))
+        return cls(mapped, server_index(gallery, feature_key, name))
 
     @property
     def row_of(self) -> Mapping[int, int]:
@@ -67,19 +73,32 @@ class VectorIndex:
                 f"The query vector has shape {query.shape}; the gallery's vectors have {self.vectors.shape[1:]}.",
                 "Enrol and identify with the same pack.",
             )
-        cosine = np.empty(number, np.float32)
-        for start in range(0, number, _SEARCH_ROWS):
-            block = slice(start, start + _SEARCH_ROWS)
-            # einsum, not BLAS: BLAS rounds a row differently by its place in the matrix, which would break ties by chance.
-            np.einsum("nd,d->n", self.vectors[block], query, out=cosine[block])
         rows = np.arange(number) if allowed_ids is None else np.flatnonzero(np.isin(self.ids, np.fromiter(allowed_ids, np.int64)))
         k = min(k, len(rows))
         if k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        least = np.partition(cosine[rows], len(rows) - k)[len(rows) - k]
-        rows = rows[cosine[rows] >= least]
-        best = rows[np.argsort(-cosine[rows], kind="stable")][:k]
-        return self.ids[best], cosine[best]
+        if self._server is not None:
+            rows = self._near(self._server, query, k, rows)
+        cosine = np.empty(len(rows), np.float32)
+        whole = len(rows) == number
+        for start in range(0, len(rows), _SEARCH_ROWS):
+            block = slice(start, start + _SEARCH_ROWS)
+            vectors = self.vectors[block] if whole else self.vectors[rows[block]]
+            # einsum, not BLAS: BLAS rounds a row differently by its place in the matrix, which would break ties by chance.
+            np.einsum("nd,d->n", vectors, query, out=cosine[block])
+        least = np.partition(cosine, len(rows) - k)[len(rows) - k]
+        near = np.flatnonzero(cosine >= least)
+        best = near[np.argsort(-cosine[near], kind="stable")][:k]
+        return self.ids[rows[best]], cosine[best]
+
+    def _near(self, server: ServerIndex, query: NDArray[np.float32], k: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows to compare: those that the server's index finds near, and those that it lacks; all where that would not be enough."""
+        asked = _ASKED_FOR_EACH * k * len(self.ids) // len(rows)
+        if asked > MOST_ASKED:
+            return rows
+        near = np.concatenate((server.near(query, asked), server.lacking))
+        found = rows[np.isin(self.ids[rows], near)]
+        return found if len(found) >= k else rows
 
 
 def _vector(stored: NDArray[Any]) -> NDArray[np.float32]:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,8 +24,9 @@ from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_n
 from reid_edge.gallery.reviews import Reviews
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.search import VectorIndex
+from reid_edge.storage.address import Place, read_place
 from reid_edge.storage.database import Database
-from reid_edge.storage.opening import create_database, open_database
+from reid_edge.storage.opening import create, exists, open_place
 
 
 class DuplicateSighting(GalleryError):
@@ -46,46 +46,59 @@ class Gallery(Reviews):
     Reading is in Catalogue, arrays in StoredFeatures, decisions and undo in Decisions, what people said of animals in Reviews.
 
     Attributes:
-        path: of the SQLite file.
+        path: of the SQLite file, or the address of the server.
+        title: a short name of it.
+        cache: the folder for what can be made again from it; it need not exist.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.path = database.path
+        self.title = database.title
+        self.cache = database.cache
 
     @classmethod
-    def create(cls, path: str | Path) -> Gallery:
+    def create(cls, path: str | Place) -> Gallery:
         """A new, empty gallery.
 
         Raises:
-            GalleryError: the path is taken, or its folder is missing.
+            GalleryError: the path is taken, or its folder is missing; the server cannot be reached, or the user may not.
             StorageError: the disk is full or read-only.
+            UsageError: an address that is none, or the package for servers is not installed.
         """
-        create_database(GALLERY, Path(path))
+        create(GALLERY, read_place(path))
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path, writable: bool = True) -> Gallery:
-        """The gallery at `path`; `writable=False` also opens one on a read-only disk.
+    def open(cls, path: str | Place, writable: bool = True) -> Gallery:
+        """The gallery at `path`; `writable=False` also opens one on a read-only disk or server.
 
         Raises:
-            GalleryError: missing, no gallery, of a newer version, damaged, or locked.
-            StorageError: it must be written and its disk is read-only.
+            GalleryError: missing, no gallery, of a newer version, damaged, or locked; the server cannot be reached, or refuses the user.
+            StorageError: it must be written and its disk or server is read-only.
+            UsageError: an address that is none, or the package for servers is not installed.
         """
-        return cls(open_database(GALLERY, Path(path), writable))
+        return cls(open_place(GALLERY, read_place(path), writable))
 
     @classmethod
-    def open_or_create(cls, path: str | Path) -> Gallery:
+    def exists(cls, path: str | Place) -> bool:
+        """Whether something is at `path`; errors of a server as `open`."""
+        return exists(GALLERY, read_place(path))
+
+    @classmethod
+    def open_or_create(cls, path: str | Place) -> Gallery:
         """The gallery at `path`, made where it is missing; errors as `create` and `open`."""
-        path = Path(path)
-        # An empty file is what a creation leaves that was killed in its first moment.
-        if not path.exists() or (path.is_file() and not path.stat().st_size):
+        if not cls.exists(path):
             try:
                 return cls.create(path)
             except GalleryError:  # another process made it meanwhile
-                if not path.is_file() or not path.stat().st_size:
+                if not cls.exists(path):
                     raise
         return cls.open(path)
+
+    def replaced(self) -> bool:
+        """Whether another file is at `path` by now, such as a restored backup."""
+        return self.database.replaced()
 
     def close(self) -> None:
         """Close the file."""
@@ -178,11 +191,12 @@ class Gallery(Reviews):
                     (sighting.id,),
                 )
                 _add_to(digest, (sighting.identity, stored_facts(sighting), thumbnail, features))
-            for review in self.reviews():
-                facts = asdict(review)
+            reviews = [asdict(review) for review in self.reviews()]
+            for facts in reviews:
                 for name in ("sequence", "batch", "decided_at", "sighting"):
                     del facts[name]
-                _add_to(digest, (facts,))
+            for text in sorted(json.dumps([facts], sort_keys=True) for facts in reviews):
+                digest.update(text.encode() + b"\n")
         return digest.hexdigest()
 
 

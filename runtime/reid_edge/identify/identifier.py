@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.comparison import Comparer, MayStop
+from reid_edge.compare.fused_reranking import GalleryNeighbours
+from reid_edge.compare.gallery_pairs import pair_score_count
 from reid_edge.compare.selection import Selection
-from reid_edge.decide.calibration import CalibrationModel, read_calibration
+from reid_edge.decide.calibration import CalibrationModel, Entry, read_calibration
+from reid_edge.decide.consensus import fused_by_name
 from reid_edge.decide.decision import Decision
 from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.doubt import DoubtCheck, is_left_out, without_score
@@ -27,6 +30,8 @@ from reid_edge.describe.viewpoint import ViewpointPredictor, completed
 from reid_edge.engines.networks import Networks
 from reid_edge.errors import PackError
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.records import Observation
+from reid_edge.gallery.time_place import OFF, SeenBefore, seen_before
 from reid_edge.pack import Pack
 from reid_edge.photo import Photo
 from reid_edge.recipe import Recipe, parse_recipe
@@ -84,6 +89,21 @@ class Identifier:
     def feature_key(self) -> str:
         """What a gallery's features are tied to: the networks and parameters that make them, not the calibration."""
         return self.pack.feature_key(self.recipe.feature_networks, self.recipe.feature_settings())
+
+    @property
+    def pair_key(self) -> str:
+        """What scores of pairs of gallery photos are tied to: all that the features are, shortlists and matchers."""
+        recipe = self.recipe
+        networks = (*recipe.feature_networks, *(match.network for match in recipe.match if match.network))
+        compared = {"retrieve": repr((recipe.retrieve, *recipe.retrieve_also)), "match": repr(recipe.match)}
+        return self.pack.feature_key(tuple(dict.fromkeys(networks)), {**recipe.feature_settings(), **compared})
+
+    def neighbours(self, candidates: GalleryCandidates, entry: Entry) -> GalleryNeighbours | None:
+        """What re-ranking by a fusion needs; None where the recipe has none."""
+        if not any(stage.fusion for stage in self.recipe.rerank):
+            return None
+        pairs = candidates.pair_scores(self.pair_key, pair_score_count(self.recipe))
+        return GalleryNeighbours(pairs, partial(fused_by_name, self.recipe, entry))
 
     def comparing_with(self, comparer: Callable[[GalleryCandidates], Comparer]) -> Identifier:
         """The same, with another comparer of a gallery: one that keeps matches, where one animal is asked about in many galleries."""
@@ -170,12 +190,14 @@ class Identifier:
         recipe, query = self.recipe, selection.query
         entry, calibration = self.calibration.entry(query.species)
         quality = None if recipe.fuse else described.quality
-        ranker = Ranker(candidates, entry, quality, recipe, query.species)
+        before = _seen_before(photo, query, candidates, entry)
+        ranker = Ranker(candidates, entry, quality, recipe, query.species, before.log_odds)
         may_stop: MayStop | None = EarlyExitCheck(ranker, recipe.early_exit.tolerance) if recipe.early_exit else None
         if recipe.costly_score and self.calibration.before:
-            before, _ = self.calibration.before.entry(query.species)
-            may_stop = DoubtCheck(replace(ranker, entry=before))
+            cheap, _ = self.calibration.before.entry(query.species)
+            may_stop = DoubtCheck(replace(ranker, entry=cheap))
         comparer = self._comparer(candidates) if self._comparer else Comparer(recipe, self.networks, candidates)
+        comparer = replace(comparer, neighbours=self.neighbours(candidates, entry))
         comparison = comparer.compare(described.features, selection, timings, may_stop)
         with timings.stage("decide"):
             if isinstance(may_stop, DoubtCheck) and is_left_out(comparison, recipe.costly_score):
@@ -190,13 +212,14 @@ class Identifier:
                 else:  # somebody else is nearer to the animal than both names together
                     doubles = ()
             matched = candidates if query.with_evidence else None
+            ranked = ranking.ranked(query.top, described.features, matched, recipe.match)
             return Decision(
                 verdict=judgement.verdict,
                 identity=judgement.identity,
                 probability=judgement.probability,
                 unknown=ranking.unknown,
                 reason=judgement.reason,
-                ranking=ranking.ranked(query.top, described.features, matched, recipe.match),
+                ranking=ranked,
                 thresholds=Thresholds.of(entry),
                 calibration=calibration,
                 photo=PhotoFacts.of(photo),
@@ -210,10 +233,35 @@ class Identifier:
                     *photo.warnings,
                     *described.warnings,
                     *selection.warnings,
+                    *comparison.warnings,
                     *_duplicate(photo, candidates),
+                    *(
+                        f"{each.identity} was {before.remarks[each.identity]}."
+                        for each in ranked
+                        if each.identity in before.remarks
+                    ),
+                    *filter(None, (before.missing,)),
                 ),
                 same_as=doubles,
             )
+
+
+def _seen_before(photo: Photo, query: Query, candidates: GalleryCandidates, entry: Entry) -> SeenBefore:
+    """What time and place say of the gallery's individuals, by the calibration or by what the caller states."""
+    model = entry.time_place or OFF
+    if query.max_speed is not None:
+        model = replace(model, max_speed=query.max_speed)
+    if not model:
+        return SeenBefore({}, {})
+    seen = Observation(
+        photo_sha256=photo.sha256,
+        identity="",
+        taken_at=photo.taken_at or "",
+        latitude=photo.latitude,
+        longitude=photo.longitude,
+        place=query.place,
+    )
+    return seen_before(model, seen, candidates.times_and_places)
 
 
 def _duplicate(photo: Photo, candidates: GalleryCandidates) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from reid_edge.identify.session import Session
 from reid_edge.pack import Pack, find_pack
 from reid_edge.pack import open_pack as open_pack_at
+from reid_edge.storage.address import read_place
 
 
 def open_session(gallery: str | os.PathLike[str], pack: str | os.PathLike[str] = "field", device: str = "auto") -> Session:
@@ -16,7 +16,7 @@ def open_session(gallery: str | os.PathLike[str], pack: str | os.PathLike[str] =
     Gallery photos that another pack described are not compared; `reid-edge identify` on the command line describes them anew.
 
     Args:
-        gallery: the catalogue's file; `Gallery.create` makes one.
+        gallery: the catalogue's file, or its address on a server; `Gallery.create` makes one.
         pack: a bundled or imported pack's name, or the path of a pack.
         device: what runs the networks: ``auto`` (the best that passes its self-test), ``cpu``, ``cuda``, ``tensorrt``,
             ``tensorrt-rtx``, ``openvino``.
@@ -32,7 +32,7 @@ def open_session(gallery: str | os.PathLike[str], pack: str | os.PathLike[str] =
         ...         print(decision.verdict, decision.identity)
         known Chipo
     """
-    return Session.open(Path(gallery), os.fspath(pack), device)
+    return Session.open(read_place(gallery), os.fspath(pack), device)
 
 
 def open_pack(name_or_path: str | os.PathLike[str]) -> Pack:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.query import Query
@@ -18,6 +17,7 @@ from reid_edge.identify.reviewing import ReviewedPhoto, sighting_to_enrol
 from reid_edge.identify.session import Session
 from reid_edge.photo import Photo
 from reid_edge.report.pictures import Frame
+from reid_edge.storage.address import Place
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Identification:
         pack: see `PackChoice`.
     """
 
-    def __init__(self, gallery_path: Path, pack: PackChoice) -> None:
+    def __init__(self, gallery_path: Place, pack: PackChoice) -> None:
         self._gallery_path = gallery_path
         self._pack = pack
         self._session: Session | None = None

@@ -19,6 +19,8 @@ from reid_edge.review.answers.ledger import LedgerAnswers
 from reid_edge.review.answers.stored import AnswerSource, StoredAnswer
 from reid_edge.review.audit_list import AuditList
 from reid_edge.review.enrolling import Enroller
+from reid_edge.review.groups.groups import Groups
+from reid_edge.review.groups.pair import FoundPictures
 from reid_edge.review.identification import Identification, PackChoice
 from reid_edge.review.individuals import Cards
 from reid_edge.review.pair.view import PairViews
@@ -26,6 +28,7 @@ from reid_edge.review.pictures import Pictures
 from reid_edge.review.queue import Queue
 from reid_edge.review.reading import PhotoReader
 from reid_edge.review.web.security import Access
+from reid_edge.storage.address import Place
 
 PERSON_COOKIE = "reid_edge_person"
 
@@ -39,12 +42,19 @@ class Sources:
         out: the folder of `reid-edge watch`.
         answers: the file.
         query: what is known of the photos.
+        discovery: the working file of a discovery, whose groups are shown beside the queue.
     """
 
     photos: Sequence[Path] = ()
     out: Path | None = None
     answers: Path | None = None
     query: Query = field(default_factory=lambda: Query(with_evidence=True))
+    discovery: Path | None = None
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether there are answers to review."""
+        return bool(self.photos) or self.out is not None or self.answers is not None
 
 
 class _NoAnswers:
@@ -76,20 +86,27 @@ class Services:
         GalleryError, StorageError, UsageError: the gallery or the answers cannot be opened.
     """
 
-    def __init__(self, gallery: Path, pack: PackChoice, sources: Sources, access: Access) -> None:
+    def __init__(self, gallery: Place, pack: PackChoice, sources: Sources, access: Access) -> None:
         self.access = access
         self._folder: FolderAnswers | None = None
-        self.gallery = Gallery.open(gallery)
+        self.has_queue = sources.has_queue
+        self.gallery = Gallery.open_or_create(gallery) if sources.discovery else Gallery.open(gallery)
+        self.groups: Groups | None = None
         self.reader = PhotoReader()
         self.identification = Identification(gallery, pack)
         try:
             self.source = CorrectedAnswers(self._open(sources))
+            if sources.discovery is not None:
+                self.groups = Groups(sources.discovery, self.gallery, pack)
         except BaseException:
             self.reader.close()
             self.gallery.close()
             raise
         self.queue = Queue(self.gallery, self.source)
         self.pictures = Pictures(self.gallery, self.source, self.reader)
+        self.found: FoundPictures | None = None
+        if self.groups is not None:
+            self.found = FoundPictures(self.groups, Pictures(self.groups.work, self.source, self.reader), self.pictures)
         self.views = PairViews(self.gallery, self.pictures)
         self.cards = Cards(self.gallery)
         self.audit = AuditList(self.identification)
@@ -120,6 +137,8 @@ class Services:
         self.enroller.close()
         self.source.close()
         self.identification.close()
+        if self.groups is not None:
+            self.groups.close()
         self.reader.close()
         self.gallery.close()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
-from reid_edge.storage import opening
-from reid_edge.storage.database import Database, DatabaseKind
+from reid_edge.storage import sqlite_opening
+from reid_edge.storage.database import DatabaseKind
 from reid_edge.storage.durable import TEMPORARY, move_into_place, sync_file
-from reid_edge.storage.opening import open_database
+from reid_edge.storage.sqlite import sqlite_errors
+from reid_edge.storage.sqlite_opening import open_database
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 """Suffixes of the files that SQLite puts beside a database."""
@@ -29,9 +29,9 @@ def copy_database(kind: DatabaseKind, source: Path, target: Path) -> None:
     """
     temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
-        with kind.errors(source):
+        with sqlite_errors(kind, source):
             _copy(source, temporary)
-        with kind.errors(target):
+        with sqlite_errors(kind, target):
             problem = _first_problem(kind, temporary)
             if problem:
                 raise kind.error(
@@ -44,15 +44,6 @@ def copy_database(kind: DatabaseKind, source: Path, target: Path) -> None:
         delete_database(temporary)
 
 
-def integrity_problems(opened: Database, most: int = 20) -> Iterator[str]:
-    """What SQLite finds wrong with a database, a sentence without its full stop each."""
-    for (problem,) in opened.rows(f"PRAGMA integrity_check({most})"):
-        if problem != "ok":
-            yield f"SQLite: {problem}"
-    for table, row, parent, _ in opened.rows("PRAGMA foreign_key_check"):
-        yield f"Row {row} of {table} refers to a missing {parent}"
-
-
 def delete_database(path: Path) -> None:
     """Delete a SQLite file and the files beside it; nothing where there is none."""
     for suffix in ("", *SIDE_FILES):
@@ -62,7 +53,7 @@ def delete_database(path: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     with (
         contextlib.closing(
-            sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=opening.BUSY_SECONDS)
+            sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=sqlite_opening.BUSY_SECONDS)
         ) as reading,
         contextlib.closing(sqlite3.connect(target)) as writing,
     ):
@@ -73,6 +64,6 @@ def _copy(source: Path, target: Path) -> None:
 def _first_problem(kind: DatabaseKind, copy: Path) -> str:
     try:
         with contextlib.closing(open_database(kind, copy, writable=False, migrate=False)) as opened:
-            return next(integrity_problems(opened, most=1), "")
+            return next(opened.problems(most=1), "")
     except kind.error as error:
         return str(error.__cause__ or error)

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from reid_edge.storage import opening
+from reid_edge.storage import sqlite_opening
 from reid_edge.storage.database import DatabaseKind
+from reid_edge.storage.sqlite import sqlite_errors
 
 _PAGE = 200  # rows read at a time, until one of them cannot be
 _SMALLEST_ROW = 24  # bytes; bounds how many rows a file can hold
@@ -40,7 +41,7 @@ class DamagedDatabase:
             raise kind.error(f"There is no {kind.noun} at {path}.", "Check the path.")
         with self.errors():
             self._connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=opening.BUSY_SECONDS, isolation_level=None
+                f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=sqlite_opening.BUSY_SECONDS, isolation_level=None
             )
             try:
                 self._lock_exclusive()
@@ -57,13 +58,22 @@ class DamagedDatabase:
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
         """As the kind's `errors`; SQLite's own message about an overwritten schema may be no text."""
-        with self._kind.errors(self._path):
+        with sqlite_errors(self._kind, self._path):
             try:
                 yield
             except UnicodeDecodeError:
                 raise self._kind.error(
                     f"The {self._kind.noun} {self._path} is damaged where its tables are described.", "Restore a backup."
                 ) from None
+
+    def need(self, *tables: str) -> None:
+        """Refuse a database in which one of these tables is not described any more, since all of its rows are lost."""
+        with self.errors():
+            lost = [table for table in tables if not self._connection.execute(f"PRAGMA table_info({table})").fetchall()]
+        if lost:
+            raise self._kind.error(
+                f"The {self._kind.noun} {self._path} is damaged where its tables are described.", "Restore a backup."
+            )
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Every row of a table that can be read, by id; notes in `unreadable` where one cannot be.

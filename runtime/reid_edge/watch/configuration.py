@@ -14,12 +14,14 @@ from typing import Annotated, Any, Literal
 from reid_edge.errors import UsageError
 from reid_edge.name_time import NameTime
 from reid_edge.plain_data import InvalidValue, Range, decode
+from reid_edge.storage.address import absolute_place
 from reid_edge.threads import MOST_THREADS
 from reid_edge.watch.configuration_values import (
     ByteCount,
     FilePath,
     FilledLine,
     Folders,
+    GalleryPlace,
     Headers,
     HttpAddress,
     Line,
@@ -101,8 +103,11 @@ class Configuration:
     """
 
     folders: Folders = _setting((), "FOLDER...", "The watched folders.", unset="required")
-    gallery: FilePath = _setting(
-        Path("gallery.sqlite"), "--gallery PATH", "The catalogue of known individuals.", variable="REID_EDGE_GALLERY"
+    gallery: GalleryPlace = _setting(
+        Path("gallery.sqlite"),
+        "--gallery PATH|URL",
+        "The catalogue of known individuals: a file, or postgresql://USER@HOST/DATABASE.",
+        variable="REID_EDGE_GALLERY",
     )
     out: FilePath = _setting(Path("watch"), "--out PATH", "The daemon's folder OUT, with the ledger and all outputs.")
     pack: PackName = _setting("field", "--pack TEXT", "Name, folder or zip of the model pack.", variable="REID_EDGE_PACK")
@@ -116,6 +121,12 @@ class Configuration:
     )
     species: Line = _setting(
         "", "--species TEXT", "Compare with this species only, as the gallery spells it.", unset="all species"
+    )
+    max_speed: Annotated[float, Range(0, 1000)] | None = _setting(
+        None,
+        "--max-speed KM/H",
+        "Speed that the animals do not exceed between two cameras; 0 leaves the distance out of account.",
+        unset="as calibrated",
     )
     settle_seconds: Seconds = _setting(2.0, "--settle TIME", "How long a file must be unchanged before it is read.", live=True)
     rescan_seconds: Annotated[float, seconds(0.1)] = _setting(
@@ -168,7 +179,7 @@ class Configuration:
     keep_bytes: ByteCount = _setting(
         10**9, "", "Largest size of thumbnails and reports together; the oldest are deleted. 0 makes none.", live=True
     )
-    backup_every: Seconds = _setting(86400.0, "", "Time between backups of the gallery. 0 makes none.", live=True)
+    backup_every: Seconds = _setting(86400.0, "", "Time between backups of a gallery that is a file. 0 makes none.", live=True)
     backup_keep: Annotated[int, Range(1, 1000)] = _setting(
         7, "", "Backups kept: this many of the newest, and of the hourly, daily and weekly ones.", live=True
     )
@@ -219,7 +230,7 @@ def read_configuration(path: Path | None, given: Mapping[str, Any]) -> Configura
     configuration = replace(configuration, **{key: getattr(command_line, key) for key in given})
     if not configuration.folders:
         raise UsageError("There is no folder to watch.", "Name one: reid-edge watch FOLDER, or `folders = [...]` in the file.")
-    return replace(configuration, gallery=configuration.gallery.absolute(), out=configuration.out.absolute())
+    return replace(configuration, gallery=absolute_place(configuration.gallery), out=configuration.out.absolute())
 
 
 def reconfigured(running: Configuration, path: Path | None, given: Mapping[str, Any]) -> tuple[Configuration, list[str]]:

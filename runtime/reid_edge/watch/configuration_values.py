@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from reid_edge.errors import UsageError
 from reid_edge.name_time import NameTime
 from reid_edge.plain_data import Convert, InvalidValue, Pattern, decode, must_be
+from reid_edge.storage.address import Place, ServerAddress, read_place
 
 T = TypeVar("T")
 
@@ -54,6 +55,16 @@ def _read_path(value: Any, folder: Path) -> Path:
     if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
         raise must_be("a path", value)
     return folder / Path(value).expanduser()
+
+
+def _read_gallery(value: Any, folder: Path) -> Place:
+    if isinstance(value, ServerAddress):
+        return value
+    try:
+        place = read_place(value) if isinstance(value, str) else None
+    except UsageError as error:
+        raise InvalidValue("must be a path, or postgresql://USER@HOST/DATABASE, not (hidden)") from error
+    return place if isinstance(place, ServerAddress) else _read_path(value, folder)
 
 
 def _read_paths(value: Any, folder: Path) -> tuple[Path, ...]:
@@ -140,6 +151,7 @@ def address_or_table(kind: Callable[..., T]) -> Convert:
 Seconds = Annotated[float, seconds(0.0)]
 Timeout = Annotated[float, seconds(0.1, 3600.0)]
 FilePath = Annotated[Path, Convert(_read_path)]
+GalleryPlace = Annotated[Place, Convert(_read_gallery)]
 Folders = Annotated[tuple[Path, ...], Convert(_read_paths)]
 PackName = Annotated[str, Convert(_read_pack)]
 Line = Annotated[str, Pattern(r"[^\n\t]*", "text in one line")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.backup import RetentionPolicy, back_up
@@ -145,7 +146,7 @@ class Housekeeping:
     def _back_up(self) -> None:
         """A backup of the gallery, where it changed since the last one; a failure is logged and does not stop the answers."""
         every = self.configuration.backup_every
-        if not every or time.monotonic() < self._backup_at:
+        if not every or not isinstance(self.configuration.gallery, Path) or time.monotonic() < self._backup_at:
             return
         self._backup_at = time.monotonic() + every
         keep = self.configuration.backup_keep

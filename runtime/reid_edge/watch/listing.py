@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from reid_edge.decide.wording import wording_of_json
 from reid_edge.gallery import Gallery
+from reid_edge.storage.address import Place
 from reid_edge.watch.ledger.ledger import Ledger, shown
 
 
-def listed_events(ledger: Ledger, new: bool, gallery: Path | None) -> Iterator[dict[str, Any]]:
+def listed_events(ledger: Ledger, new: bool, gallery: Place | None) -> Iterator[dict[str, Any]]:
     """The bodies of the events, each animal with its `headline`, with `files`: the paths of its photos where they are now, and `numbers`:
     which of the animals of each of these photos it is, from 1, largest first.
 

@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from reid_edge.discover import Discovery
 from reid_edge.discover.constraints import Seen
-from reid_edge.gallery import Gallery, Sighting
-
-
-@pytest.fixture(scope="session")
-def sighting() -> Callable[..., Sighting]:
-    """sighting("photo", animal_index=0, ...): an animal of a photo of that name."""
-
-    def make(photo: str, number: int = 1, **facts: Any) -> Sighting:
-        sha256 = hashlib.sha256(photo.encode()).hexdigest()
-        values = {"photo_sha256": sha256, "photo_name": photo, "identity": "", "box": (0.0, 0.0, 9.0, 9.0), **facts}
-        return Sighting(id=number, added_at="", **values)
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def compared(sample_gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The 24 gallery photos of the samples as a working file, as from a bare folder: of no stated species and side."""
-    path = Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("discovery") / "work.sqlite"))
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE sighting SET species = '', viewpoint = ''")
-    return path
-
-
-@pytest.fixture(scope="session")
-def discovered(compared: Path, identifier) -> Iterator[Discovery]:
-    """Of these, all compared."""
-    with Gallery.open(compared) as work:
-        discovery = Discovery.of(work, work.sightings(), identifier)
-        list(discovery.compare(discovery.remaining))
-        yield discovery
+from reid_edge.gallery import Gallery
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reid_edge.gallery import Gallery, NewSighting
+from reid_edge.storage.address import Place, ServerAddress
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -27,10 +28,27 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is about any gallery is tested of a file and of a server; the mark `file_only` says that a test is about a file."""
+    if "store" in metafunc.fixturenames:
+        of_file = metafunc.definition.get_closest_marker("file_only")
+        metafunc.parametrize("store", ["sqlite"] if of_file else ["sqlite", "postgres"], scope="session")
+
+
 @pytest.fixture
-def gallery(folder: Path) -> Iterator[Gallery]:
+def new_place(request: pytest.FixtureRequest, folder: Path, store: str) -> Callable[[str], Place]:
+    """new_place(name): where a gallery can be made: a file, or a schema of a server."""
+    if store == "sqlite":
+        return lambda name: folder / f"{name}.sqlite"
+    new_schema: Callable[[], ServerAddress] = request.getfixturevalue("new_schema")
+    made: dict[str, ServerAddress] = {}
+    return lambda name: made[name] if name in made else made.setdefault(name, new_schema())
+
+
+@pytest.fixture
+def gallery(new_place: Callable[[str], Place]) -> Iterator[Gallery]:
     """A new, empty gallery."""
-    with Gallery.create(folder / "gallery.sqlite") as made:
+    with Gallery.create(new_place("gallery")) as made:
         yield made
 
 

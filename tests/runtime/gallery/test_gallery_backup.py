@@ -15,6 +15,8 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.backup import Backup, RetentionPolicy, back_up, backups, kept
 from reid_edge.gallery.check import check
 
+pytestmark = pytest.mark.file_only
+
 START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
 
 

@@ -22,6 +22,8 @@ from reid_edge.gallery.capture_history import (
 from reid_edge.gallery.portable import export_gallery
 from reid_edge.gallery.projection import utm
 
+pytestmark = pytest.mark.file_only
+
 
 @pytest.fixture
 def season(gallery, add):

@@ -111,6 +111,7 @@ def test_export_and_import_carry_a_gallery_and_tell_of_contradictions(run, galle
     assert "Added 0 sightings; 2 were in the gallery already, 1 of them under another name." in imported.stderr
 
 
+@pytest.mark.file_only
 def test_check_exits_4_where_the_gallery_is_damaged(run, gallery, add):
     add(gallery, 1, "Zoe", photo_path="/nowhere/1.jpg")
     whole = run("check")
@@ -134,6 +135,7 @@ def test_the_commands_are_listed_without_loading_numpy():
         assert f"  {name} " in done.stdout
 
 
+@pytest.mark.file_only
 def test_check_offers_a_repair_and_repair_says_what_it_does_before_it_asks(run, gallery, add):
     add(gallery, 1, "Zoe")
     add(gallery, 2, "Anna")
@@ -156,6 +158,7 @@ def test_check_offers_a_repair_and_repair_says_what_it_does_before_it_asks(run, 
     assert run("check").exit_code == 0
 
 
+@pytest.mark.file_only
 def test_backup_says_what_it_made_and_nothing_where_nothing_changed(run, gallery, add, folder):
     add(gallery, 1, "Zoe")
     made = run("backup", folder / "b")

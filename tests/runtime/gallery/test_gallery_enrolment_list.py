@@ -10,6 +10,8 @@ from reid_edge.errors import StorageError, UsageError
 from reid_edge.gallery.enrolment_list import Enrolment, read_enrolments, read_source
 from reid_edge.gallery.given_box import GivenBox
 
+pytestmark = pytest.mark.file_only
+
 HEADER = "image_id,identity,path,date,orientation,species,split,dataset,encounter,fold\n"
 
 

@@ -20,8 +20,10 @@ from reid_edge.gallery import Gallery, store
 from reid_edge.gallery.check import check
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.search import VectorIndex
-from reid_edge.storage import opening
+from reid_edge.storage import sqlite_opening
 from reid_edge.storage.database import sql_script
+
+pytestmark = pytest.mark.file_only
 
 KEY = "0123456789abcdef0123456789abcdef"
 KILLS = int(os.environ.get("REID_EDGE_KILLS", "12"))
@@ -103,7 +105,7 @@ def test_a_cut_off_file_is_damage_and_not_a_traceback(gallery, add):
 
 
 def test_a_gallery_locked_by_another_process_is_named_and_can_still_be_read(gallery, add, monkeypatch):
-    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite_opening, "BUSY_SECONDS", 0.2)
     add(gallery, 1, "Zoe")
     script = f"""
 import sqlite3, sys

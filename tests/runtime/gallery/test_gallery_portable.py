@@ -47,8 +47,8 @@ def test_reviews_of_an_archive_give_way_to_what_this_gallery_says(archive, galle
 
 
 @pytest.fixture
-def other(folder):
-    with Gallery.create(folder / "other.sqlite") as made:
+def other(new_place):
+    with Gallery.create(new_place("other")) as made:
         yield made
 
 
@@ -108,6 +108,7 @@ def test_the_table_has_the_columns_of_animalclef_and_can_be_enrolled_again(galle
     assert (again.identity, again.longitude, again.latitude) == ("Zoe", 3.25, None)
 
 
+@pytest.mark.file_only
 def test_an_export_replaces_the_old_file_only_when_it_is_whole(gallery, archive, small_disk, tmp_path, add):
     out = tmp_path / "disk" / "out.zip"
     export_gallery(gallery, out)
@@ -119,6 +120,7 @@ def test_an_export_replaces_the_old_file_only_when_it_is_whole(gallery, archive,
     assert [file.name for file in out.parent.iterdir()] == ["out.zip"]
 
 
+@pytest.mark.file_only
 def test_only_a_table_or_an_archive_can_be_written(gallery, folder):
     with pytest.raises(UsageError, match=r"cannot be exported as gallery\.sqlite"):
         export_gallery(gallery, gallery.path)
@@ -164,6 +166,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.file_only
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_archive_is_refused_in_one_sentence_and_changes_nothing(archive, other, folder, how):
     BROKEN[how](archive)
@@ -194,6 +197,7 @@ def npy_that_claims(shape):
     return file.getvalue() + bytes(16)
 
 
+@pytest.mark.file_only
 @pytest.mark.parametrize(
     "data",
     [
@@ -219,6 +223,7 @@ def test_an_array_that_is_not_what_it_says_is_refused_and_changes_nothing(archiv
     assert other.history() == []
 
 
+@pytest.mark.file_only
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(archive, other):
     with zipfile.ZipFile(archive) as old:
         (member,) = [name for name in old.namelist() if name.endswith(".jpg")]
@@ -230,6 +235,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(archive, other):
         import_gallery(other, archive)
 
 
+@pytest.mark.file_only
 def test_a_thumbnail_that_is_no_thumbnail_is_refused(archive, other):
     with zipfile.ZipFile(archive) as old:
         (member,) = [name for name in old.namelist() if name.endswith(".jpg")]
@@ -239,6 +245,7 @@ def test_a_thumbnail_that_is_no_thumbnail_is_refused(archive, other):
     assert other.sightings() == []
 
 
+@pytest.mark.file_only
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 10**6), value=st.integers(0, 255))
 def test_an_archive_with_any_byte_changed_is_imported_whole_or_not_at_all(archive, other, gallery, folder, position, value):

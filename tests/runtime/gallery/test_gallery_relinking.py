@@ -11,6 +11,8 @@ from reid_edge.gallery import NewSighting
 from reid_edge.gallery.check import missing_photos
 from reid_edge.gallery.relinking import relink
 
+pytestmark = pytest.mark.file_only
+
 
 @pytest.fixture
 def enrolled(gallery, folder):

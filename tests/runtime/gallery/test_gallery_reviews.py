@@ -244,7 +244,7 @@ def test_every_kind_of_review_has_a_sentence(gallery, add, say):
     ]
 
 
-def test_a_follower_learns_which_photos_changed_and_whether_any_answer_may_have(gallery, add, say, folder):
+def test_a_follower_learns_which_photos_changed_and_whether_any_answer_may_have(gallery, add, say, new_place):
     add(gallery, 1, "Zoe")
     start = gallery.position()
     review = say(gallery, 2, "rejected", "Zoe")
@@ -257,7 +257,7 @@ def test_a_follower_learns_which_photos_changed_and_whether_any_answer_may_have(
     undone = gallery.changes_since(renamed.position)
     assert (undone.photos, undone.everything) == ({review.photo_sha256}, True)
     assert gallery.changes_since(undone.position) == Changes(undone.position, frozenset(), everything=False)
-    with Gallery.create(folder / "other.sqlite") as other:
+    with Gallery.create(new_place("other")) as other:
         add(other, 1, "Zoe")
         assert other.changes_since(undone.position).everything  # another gallery in the place of the first
 
@@ -272,6 +272,7 @@ with Gallery.open(sys.argv[1]) as gallery:
 """
 
 
+@pytest.mark.file_only
 def test_a_kill_loses_no_review_that_was_acknowledged_and_doubles_none(gallery):
     path = gallery.path
     for _ in range(3):

@@ -16,6 +16,7 @@ from reid_edge.errors import GalleryError
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.gallery.search import VectorIndex
 
+pytestmark = pytest.mark.file_only  # many galleries of 1,200 vectors; test_gallery_postgres.py searches on a server
 KEY = "0123456789abcdef"
 NAME = "embedding/test"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from reid_edge.decide.decision import Decision
+from reid_edge.discover import Discovery
 
 pytest.importorskip("fastapi", reason="the page is the extra `review`")
 
@@ -105,3 +107,27 @@ def burst(answers: dict[str, Decision], tmp_path: Path) -> Path:
     written = tmp_path / "burst.jsonl"
     written.write_text("".join(lines), encoding="utf-8")
     return written
+
+
+@pytest.fixture
+def work(discovered: Discovery, compared: Path, tmp_path: Path) -> Path:
+    """A working file of one's own with the 24 gallery photos of the samples, compared: eight groups of three."""
+    for suffix in (".run.json", ""):
+        shutil.copy(f"{compared}{suffix}", tmp_path / f"work.sqlite{suffix}")
+    shutil.copytree(f"{compared}.cache", tmp_path / "work.sqlite.cache")
+    return tmp_path / "work.sqlite"
+
+
+@pytest.fixture
+def open_groups(work: Path, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """open_groups(person="Ana"): a page over these groups and a new gallery; several share both."""
+    opened: list[Services] = []
+
+    def make(person: str = "Ana") -> Page:
+        services = Services(tmp_path / "new.sqlite", PackChoice("field", "cpu", 1), Sources(discovery=work), Access())
+        opened.append(services)
+        return Page(services, person)
+
+    yield make
+    for services in opened:
+        services.close()

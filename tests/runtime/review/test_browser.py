@@ -35,7 +35,7 @@ from reid_edge.review.web.security import Access
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 _LONGEST_MS = 600_000  # only ends a failure
-_ANSWERS_A_KEY = re.compile(r"/question/[^/?]+(\?|/decide|/box)|/undo")  # not what the page asks by itself
+_ANSWERS_A_KEY = re.compile(r"/question/[^/?]+(\?|/decide|/box)|/undo|/groups/pair/|/name")  # not what the page asks by itself
 
 
 @dataclass
@@ -61,12 +61,19 @@ def site(sample_gallery: Any, answers: dict[str, Any], tmp_path_factory: pytest.
     written = {**answers, "trail_6.jpg": bare}
     path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in written.values()), encoding="utf-8")
     services = Services(gallery, PackChoice("field", "cpu", 1), Sources(answers=path), Access())
+    with served(services) as address:
+        yield Site(address, gallery, services)
+
+
+@contextmanager
+def served(services: Services) -> Iterator[str]:
+    """The address of a server of these services, which it closes."""
     services.start = lambda: None  # type: ignore[method-assign]  # nothing is described behind the tests
     with listen("127.0.0.1", 0) as socket:
         server = uvicorn.Server(uvicorn.Config(application(services), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()
-        yield Site(f"http://127.0.0.1:{socket.getsockname()[1]}", gallery, services)
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
         server.should_exit = True
         thread.join()
 
@@ -88,8 +95,8 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, site: Site, person: str = "Ana", **options: Any) -> Iterator[Any]:
-    """The queue in a browser of its own, when its first question is shown; fails where a script failed."""
+def opened(browser: Browser, site: Site, person: str = "Ana", path: str = "/?show=all", **options: Any) -> Iterator[Any]:
+    """The queue (or another page) in a browser of its own, when its first question is shown; fails where a script failed."""
     errors: list[str] = []
     context = browser.new_context(**options)
     context.add_cookies([{"name": "reid_edge_person", "value": person, "url": site.address}])
@@ -98,7 +105,7 @@ def opened(browser: Browser, site: Site, person: str = "Ana", **options: Any) ->
     expect.set_options(timeout=_LONGEST_MS)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", lambda dialog: errors.append(dialog.message))
-    page.goto(f"{site.address}/?show=all")
+    page.goto(site.address + path)
     page.wait_for_selector("svg.pair")
     yield page
     context.close()
@@ -222,8 +229,6 @@ def test_a_name_that_wants_to_be_a_script_is_text_in_the_browser(browser, site):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_stands_in_the_way_of_assistive_technologies(browser, site, scheme):
-    pytest.importorskip("axe_core_python", reason="holds the checks of axe-core")
-    axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
     found = []
     with opened(browser, site, color_scheme=scheme) as page:
         for address in ("/", "box", "/individuals", "/individual?name=Chipo", "/history", "/doubles", "/docs"):
@@ -231,10 +236,51 @@ def test_nothing_serious_stands_in_the_way_of_assistive_technologies(browser, si
                 press(page, "b")
             elif address != "/":
                 page.goto(site.address + address)
-            page.evaluate(axe)
-            for each in page.evaluate("axe.run()")["violations"]:
-                if each["impact"] in ("serious", "critical"):
-                    found.append((address, each["id"], [node["html"][:120] for node in each["nodes"][:3]]))
+            found += violations(page, address)
+    assert not found
+
+
+def violations(page: Any, address: str) -> list[tuple[str, str, list[str]]]:
+    """What axe-core finds on the page that is serious or critical."""
+    pytest.importorskip("axe_core_python", reason="holds the checks of axe-core")
+    page.evaluate(resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8"))
+    return [
+        (address, each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+        for each in page.evaluate("axe.run()")["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def test_pairs_are_answered_and_groups_named_with_the_keyboard_and_all_of_it_is_accessible(browser, work, tmp_path):
+    services = Services(tmp_path / "new.sqlite", PackChoice("field", "cpu", 1), Sources(discovery=work), Access())
+    groups = services.groups
+    assert groups is not None
+    narrow = {"viewport": {"width": 360, "height": 740}}
+    with served(services) as address:
+        site = Site(address, tmp_path / "new.sqlite", services)
+        with opened(browser, site, path="/groups") as page:
+            found = violations(page, "/groups")
+            for key in "ync":
+                expect(page.locator("svg.pair .matches")).to_be_attached()
+                press(page, key)
+            assert [each.answer for each in groups.answers()] == ["unsure", "different", "same"]
+            press(page, "u")
+            assert [each.answer for each in groups.answers()] == ["different", "same"]
+            page.keyboard.press("e")
+            page.keyboard.type("Kito")
+            press(page, "Enter")
+            assert services.gallery.names() == ["Kito"]
+            page.locator("article h3 a").first.click()
+            page.wait_for_selector("input[name=animal]")
+            found += violations(page, "/groups/...")
+            page.locator("input[name=animal]").first.check()
+            page.keyboard.press("t")
+            expect(page.locator(".status")).to_contain_text("taken out")
+        with opened(browser, site, path="/groups", color_scheme="dark", **narrow) as page:
+            found += violations(page, "/groups, dark and narrow")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            box = page.locator("svg.pair").bounding_box()
+            assert box["height"] > box["width"] * 0.9  # one below the other
     assert not found
 
 

@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 import pytest
 
 from reid_edge.errors import GalleryError, StorageError
-from reid_edge.storage import opening
+from reid_edge.storage import sqlite_opening
 from reid_edge.storage.database import DatabaseKind, sql_script
-from reid_edge.storage.opening import create_database, open_database
+from reid_edge.storage.sqlite_opening import create_database, open_database
 
 
 def _note_the_old_rows(opened):
@@ -97,7 +97,7 @@ def test_another_kind_of_database_is_refused(path):
 def test_every_commit_waits_for_the_disk_in_either_journal_mode(tmp_path):
     for journal in ("delete", "persist"):
         opened = open_database(dataclasses.replace(KIND, rollback_journal=journal), tmp_path / f"{journal}.sqlite", create=True)
-        expected = "wal" if sqlite3.sqlite_version_info >= opening.WAL_SINCE else journal
+        expected = "wal" if sqlite3.sqlite_version_info >= sqlite_opening.WAL_SINCE else journal
         assert opened.rows("PRAGMA journal_mode") == [(expected,)]
         assert opened.rows("PRAGMA synchronous") == [(3,)]
         opened.close()

@@ -9,7 +9,7 @@ import pytest
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.storage.database_copy import copy_database, delete_database
-from reid_edge.storage.opening import create_database, open_database
+from reid_edge.storage.sqlite_opening import create_database, open_database
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.schema import GALLERY
-from reid_edge.storage import opening
-from reid_edge.storage.opening import create_database, open_database
+from reid_edge.storage import sqlite_opening
 from reid_edge.storage.salvage import DamagedDatabase
+from reid_edge.storage.sqlite_opening import create_database, open_database
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def path(tmp_path):
     create_database(GALLERY, tmp_path / "gallery.sqlite")
     with contextlib.closing(open_database(GALLERY, tmp_path / "gallery.sqlite")) as opened, opened.transaction():
         for number in range(300):
-            opened.insert("event", batch="b", at="now", kind="add", payload="x" * 200, changes=str(number))
+            opened.insert("event", batch="b", at="now", kind="add", payload="x" * 200, changes="", sequence=number)
     return tmp_path / "gallery.sqlite"
 
 
@@ -42,7 +42,7 @@ def test_a_broken_page_costs_its_rows_and_its_table_is_noted(path):
 
 
 def test_nobody_else_can_write_while_it_is_read(path, monkeypatch):
-    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_opening, "BUSY_SECONDS", 0.1)
     with DamagedDatabase(GALLERY, path), pytest.raises(GalleryError, match="in use by another process"):
         open_database(GALLERY, path)
     open_database(GALLERY, path).close()

@@ -13,9 +13,10 @@ from fastapi.staticfiles import StaticFiles
 
 import reid_edge
 from reid_edge.errors import GalleryError, PhotoError, ReidEdgeError, StorageError, UsageError
-from reid_edge.gallery import ReviewConflict
+from reid_edge.gallery import PairConflict, ReviewConflict
 from reid_edge.review.services import Services
 from reid_edge.review.web.api import Api
+from reid_edge.review.web.group_pages import GroupPages
 from reid_edge.review.web.history_pages import HistoryPages
 from reid_edge.review.web.individual_pages import IndividualPages
 from reid_edge.review.web.metrics import Counters, CountRequests
@@ -27,6 +28,7 @@ from reid_edge.review.web.visitors import VisitorRoutes
 
 _STATUS: tuple[tuple[type[ReidEdgeError], int], ...] = (
     (ReviewConflict, 409),
+    (PairConflict, 409),
     (UsageError, 422),
     (PhotoError, 422),
     (StorageError, 507),
@@ -62,6 +64,8 @@ def application(services: Services, pages: bool = True) -> FastAPI:
     PictureRoutes(services).add_to(app)
     app.mount("/static", StaticFiles(directory=Path(str(resources.files(__package__).joinpath("static")))), "static")
     if pages:
+        if services.groups is not None and services.found is not None:
+            GroupPages(services, services.groups, services.found, renderer).add_to(app)
         QueuePages(services, renderer).add_to(app)
         IndividualPages(services, renderer).add_to(app)
         HistoryPages(services, renderer).add_to(app)

@@ -29,20 +29,20 @@ class PictureRoutes:
 
     def answer(self, request: Request, answer_id: str) -> Response:
         """The animal of an answer."""
-        return _picture(request, self._services.pictures.of_answer(self._answer(answer_id)).jpeg)
+        return picture(request, self._services.pictures.of_answer(self._answer(answer_id)).jpeg)
 
     def whole(self, request: Request, answer_id: str) -> Response:
         """The whole photo of an answer."""
-        return _picture(request, self._services.pictures.whole(self._answer(answer_id)).jpeg)
+        return picture(request, self._services.pictures.whole(self._answer(answer_id)).jpeg)
 
     def sighting(self, request: Request, sighting_id: int) -> Response:
         """The animal of a sighting, as large as the photo has it."""
         (sighting,) = self._services.gallery.sightings_of([sighting_id])
-        return _picture(request, self._services.pictures.of_sighting(sighting).jpeg)
+        return picture(request, self._services.pictures.of_sighting(sighting).jpeg)
 
     def thumbnail(self, request: Request, sighting_id: int) -> Response:
         """The gallery's thumbnail of a sighting."""
-        return _picture(request, self._services.gallery.thumbnail(sighting_id))
+        return picture(request, self._services.gallery.thumbnail(sighting_id))
 
     def _answer(self, answer_id: str) -> StoredAnswer:
         self._services.queue.refresh()
@@ -53,7 +53,8 @@ class PictureRoutes:
         return item.answer
 
 
-def _picture(request: Request, jpeg: bytes | None) -> Response:
+def picture(request: Request, jpeg: bytes | None) -> Response:
+    """A JPEG, or a blank where there is none."""
     data, kind = (_BLANK, "image/svg+xml") if jpeg is None else (jpeg, "image/jpeg")
     tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
     # Private, and for an hour without asking: the address changes where the part of the photo does.

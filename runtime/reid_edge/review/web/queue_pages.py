@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from reid_edge.errors import UsageError
 from reid_edge.gallery import ReviewConflict
@@ -43,8 +43,10 @@ class QueuePages:
         app.post("/question/{answer_id}/decide", response_class=HTMLResponse)(self.decide)
         app.post("/undo", response_class=HTMLResponse)(self.undo)
 
-    def queue(self, request: Request) -> HTMLResponse:
-        """The page: filters, progress, what is next; the first question follows by itself."""
+    def queue(self, request: Request) -> Response:
+        """The page: filters, progress, what is next; the first question follows by itself. Without answers, the groups instead."""
+        if self._services.groups is not None and not self._services.has_queue:
+            return RedirectResponse("/groups", 303)
         wanted = filter_of(request.query_params)
         queue = self._services.queue
         queue.refresh()

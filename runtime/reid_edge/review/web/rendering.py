@@ -18,7 +18,7 @@ from reid_edge.review.individuals import camera_of
 from reid_edge.review.services import Services
 
 _API = (("/docs", "HTTP API"),)
-_PAGES = (("/", "Queue"), ("/individuals", "Individuals"), ("/doubles", "Doubles"), ("/history", "History"), *_API)
+_PAGES = (("/individuals", "Individuals"), ("/doubles", "Doubles"), ("/history", "History"), *_API)
 
 
 class Renderer:
@@ -44,7 +44,7 @@ class Renderer:
             capitalize_first=lambda text: text[:1].upper() + text[1:],
             safe_svg=Markup,
         )
-        self._environment.globals.update(version=reid_edge.__version__, pages=_PAGES if pages else _API)
+        self._environment.globals.update(version=reid_edge.__version__, pages=_pages(services) if pages else _API)
 
     def page(self, request: Request, template: str, code: int = 200, **facts: Any) -> HTMLResponse:
         """A page or a part of one.
@@ -63,6 +63,12 @@ class Renderer:
         }
         text = self._environment.get_template(template).render(**common, **facts)
         return HTMLResponse(text.encode("utf-8", "replace"), code, {"cache-control": "no-store"})
+
+
+def _pages(services: Services) -> tuple[tuple[str, str], ...]:
+    queue = (("/", "Queue"),) if services.has_queue or services.groups is None else ()
+    groups = (("/groups", "Groups"),) if services.groups is not None else ()
+    return (*queue, *groups, *_PAGES)
 
 
 def _name(value: object) -> Markup:

@@ -13,13 +13,13 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.features import to_arrays
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.photo import Photo
+from reid_edge.storage.address import Place
 from reid_edge.storage.clock import now
 from reid_edge.watch.answer.answering import Answerer, BoxesOf, PhotoAnswer
 from reid_edge.watch.intake.rereading import read_again
@@ -48,7 +48,8 @@ def enrol_pending(ledger: Ledger, answerer: Answerer, boxes_of: BoxesOf) -> bool
             paths = ledger.paths_of(animal.photo_id)
             photo = read_again(paths, animal.sha256)
             if photo is not None:
-                found.append(_Described(animal, paths[0], photo, answerer.answer(photo, boxes_of(_path(photo), photo))))
+                answer = answerer.answer(photo, boxes_of(_path(photo), photo), camera=animal.camera)
+                found.append(_Described(animal, paths[0], photo, answer))
         if found or not animals:
             _enrol(ledger, answerer, enrolment, found)
             return True
@@ -126,7 +127,7 @@ def _path(photo: Photo) -> bytes:
     return os.fsencode(photo.path or "")
 
 
-def _free_name(ledger: Ledger, gallery_path: Path, event: int) -> str:
+def _free_name(ledger: Ledger, gallery_path: Place, event: int) -> str:
     """`new-<year by the camera's clock, else the device's>-<number>-<token>`, a number that neither the gallery nor the ledger uses.
 
     The token is random: another device, which may begin with a copy of this gallery, gives another name to another animal.

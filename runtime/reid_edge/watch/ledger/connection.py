@@ -7,7 +7,7 @@ from pathlib import Path
 from reid_edge.storage.database import Database
 from reid_edge.storage.errors import file_errors
 from reid_edge.storage.locks import lock_file
-from reid_edge.storage.opening import open_database
+from reid_edge.storage.sqlite_opening import open_database
 from reid_edge.watch.ledger.schema import LEDGER, LedgerError
 
 

@@ -177,12 +177,12 @@ class Files(Outbox):
         """
         changes: Mapping[str, object] = {"changed_at": now(), **columns, "state": transition.target}
         changes = {name: value for name, value in changes.items() if name != "changed_at" or value is not None}
-        cursor = self.database.execute(
+        changed = self.database.execute(
             f"UPDATE file SET {', '.join(f'{name} = ?' for name in changes)} "
             f"WHERE {where} AND state IN ({marks(transition.sources)})",
             (*changes.values(), *values, *transition.sources),
         )
-        return cursor.rowcount > 0
+        return changed > 0
 
 
 def _unchanged(file: SettledFile) -> tuple[str, tuple[int, int, int, int]]:

@@ -34,13 +34,13 @@ document.addEventListener("htmx:afterSettle", () => {
   if (editor && !editor.dataset.ready) editBox(editor);
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target.id === "question") document.getElementById("problem").textContent = "";
+  if (["question", "groups"].includes(event.detail.target.id)) document.getElementById("problem").textContent = "";
 });
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const at = event.target;
-  if (at.matches("input, textarea, select")) {
+  if (at.matches("input:not([type=checkbox]), textarea, select")) {
     if (event.key === "Escape") at.blur();
     if (event.key === "Enter" && at.dataset.submits) {
       event.preventDefault();
@@ -48,6 +48,7 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
+  if (event.key === "Enter" && at.matches("input")) return event.preventDefault();  // a ticked photo does not send its form
   if (event.key === "Enter" && at.matches("button, a, summary, label")) return;
   if (at.id === "box-editor" && event.key.startsWith("Arrow")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -75,7 +76,8 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("change", (event) => {
   if (!event.target.matches("[data-tick-all]")) return;
-  for (const box of event.target.form.querySelectorAll("input[name=sighting]")) box.checked = event.target.checked;
+  const name = event.target.dataset.tickAll || "sighting";
+  for (const box of event.target.form.querySelectorAll(`input[name=${name}]`)) box.checked = event.target.checked;
 });
 
 // The box of an animal: dragged, drawn, or moved with the keys, in pixels of the photo.
