@@ -178,6 +178,11 @@ class Discovery:
             rows[place] = row
         return rows
 
+    def rows_among(self, places: Sequence[int]) -> NDArray[np.float32]:
+        """float32 [n, 2, n], as `rows`, where only these animals were in the folder; compared anew."""
+        comparer = self._comparer.part(places)
+        return np.stack([comparer.row(place) for place in range(len(places))])
+
     def _notes(self) -> list[str]:
         notes = []
         if len(self.seen) < LEAST_PHOTOS:
