@@ -25,7 +25,8 @@ MODULES = {
     "reid_edge/decide/ranking.py": ["tests/runtime/decide/test_ranking*.py", "tests/runtime/decide/test_verdict*.py"],
     "reid_edge/decide/consensus.py": ["tests/runtime/decide/test_consensus*.py"],
     "reid_edge/decide/calibration/evidence.py": ["tests/runtime/decide/calibration/test_evidence*.py"],
-    "reid_edge/watch/answer/combining.py": ["tests/runtime/watch/answer/test_combining*.py"],
+    "reid_edge/decide/combining.py": ["tests/runtime/decide/test_combining*.py"],
+    "reid_edge/decide/apart.py": ["tests/runtime/decide/test_combining*.py"],
     "reid_edge/watch/intake/settling.py": ["tests/runtime/watch/intake/test_settling*.py"],
     "reid_edge_calibration/metrics.py": ["tests/calibration/test_metrics*.py"],
 }

@@ -12,6 +12,7 @@ from reid_edge.decide.calibration.identities import score_identities
 from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.metrics import NEW, baks, baus, geomean, geomean_interval, rank_k
+from reid_edge_calibration.reranking import reranked
 from reid_edge_calibration.score_table import ScoreTable
 
 
@@ -65,6 +66,7 @@ def answer_table(table: ScoreTable, entry: Entry, recipe: Recipe | None = None) 
         entry: their calibration.
         recipe: one with fusions of its own; None for the fusion of the entry.
     """
+    table = reranked(table, recipe, entry) if recipe else table
     top, score = [NEW] * len(table.query_identity), np.zeros(len(table.query_identity))
     compared = ~np.isnan(table.raw).all(axis=1)
     for query in np.unique(table.query[compared]):

@@ -88,14 +88,16 @@ def others_share(begin: ProcessorTime | None) -> float | None:
     return round(now.others_since(begin), 3) if now and begin else None
 
 
-def describe_machine(facts: dict[str, Any]) -> str:
-    """One line for a person, with a warning where other work was going on."""
+def describe_machine(facts: dict[str, Any], timed: bool = True) -> str:
+    """One line for a person, with a warning where other work was going on; of figures that are no times, what else ran is left out."""
     parts = [str(facts["processor"]), f"{facts['cores']} cores"]
     parts += [f"{facts['memory'] / 2**30:.0f} GiB"] if facts.get("memory") else []
     parts += [f"{facts[name]}" for name in ("gpu", "power mode") if facts.get(name)]
     parts += [f"governor {facts['governor']}"] if facts.get("governor") else []
     if facts.get("temperatures"):
         parts.append(f"{max(facts['temperatures'].values()):.0f} °C at most")
+    if not timed:
+        return f"{', '.join(parts)}, Python {facts['python']}"
     others = facts.get("others")
     work = f"load {facts['load']} before" if others is None else f"{others:.1%} of its processors' time taken by others"
     line = f"{', '.join(parts)}, {work}, Python {facts['python']}"

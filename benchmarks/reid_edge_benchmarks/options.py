@@ -142,7 +142,8 @@ class SystemOptions:
     def as_json(self, pack: Pack) -> dict[str, Any]:
         """What the figures are of, as plain data."""
         recipe = Path(self.recipe).stem if self.recipe else pack.manifest.name
-        return {"recipe": recipe, "pack": pack.sha256, "fold": self.fold, "fit_fold": self.fit_fold, "seed": self.seed}
+        names = {"recipe": recipe, "version": pack.manifest.version, "pack": pack.sha256}
+        return {**names, "fold": self.fold, "fit_fold": self.fit_fold, "seed": self.seed}
 
 
 def system_options(json_required: bool = False) -> Decorator:

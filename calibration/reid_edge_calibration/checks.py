@@ -36,11 +36,13 @@ def check_tables(tables: Sequence[ScoreTable]) -> None:
 
 
 def shortage(tables: Sequence[ScoreTable], recipe: Recipe | None = None) -> str:
-    """What is missing for an entry of its own, or nothing. A score that the recipe computes of other species only is not missed."""
-    pairs = Pairs.of(tables)
+    """What is missing for an entry of its own, or nothing. A score that the recipe computes of other species only is not missed, nor one
+    that is found by a fusion and so filled in later.
+    """
+    pairs, later = Pairs.of(tables), {stage.name for stage in recipe.rerank if stage.fusion} if recipe else set()
     for column, name in enumerate(tables[0].score_names):
         species = recipe.species_of(name) if recipe else ()
-        if not any(applies_to(species, table.species) for table in tables):
+        if name in later or not any(applies_to(species, table.species) for table in tables):
             continue
         seen = ~np.isnan(pairs.raw[0, :, column]) & pairs.of_whole
         positives = int((pairs.same & seen).sum())

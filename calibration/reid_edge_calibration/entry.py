@@ -239,10 +239,10 @@ def fit_score(pairs: Pairs, column: int, chosen: NDArray[np.bool_], kind: str) -
         return _scaled(pairs.raw[0, :, column])
     if np.isnan(pairs.raw[0, :, column]).all():
         return NEVER_COMPUTED
-    chosen = chosen & pairs.of_whole
+    chosen = chosen & pairs.of_calibration
     outcome = pairs.same[chosen & ~np.isnan(pairs.raw[0, :, column])]
     if outcome.all() or not outcome.any():
-        chosen = pairs.of_whole
+        chosen = pairs.of_calibration
     return KINDS[kind](pairs.raw[0, chosen, column], pairs.same[chosen], pairs.weight[chosen])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from reid_edge.describe.quality import QUALITY
 from reid_edge.errors import StorageError, UsageError
+
+_ADDED = ("gallery_query", "gallery_candidate", "gallery_raw")
+"""What tables of earlier versions do not hold."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class ScoreTable:
         quality: float32 [Q, K], of the query photos, in the order of `reid_edge.describe.quality.QUALITY`.
         photo: int32 [Q], which query photo a query asks for. Several queries of one photo ask different parts of the gallery, the first
             one all of it: how an answer stands in a small gallery, or beside individuals with few photos, is learnt from the others.
+        gallery_query, gallery_candidate: int32 [R], pairs of gallery photos, indices into candidate_identity; of a recipe that re-ranks
+            by a fusion, else none.
+        gallery_raw: float32 [R, T], the scores of these pairs by vectors and matchers, which are the first T of score_names.
 
     Raises:
         UsageError: lengths that differ, an index out of range, a pair that is there twice, an infinite score, or
@@ -51,6 +57,9 @@ class ScoreTable:
     raw_without: NDArray[np.float32]
     quality: NDArray[np.float32]
     photo: NDArray[np.int32] = None  # type: ignore[assignment]  # each query its own photo
+    gallery_query: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    gallery_candidate: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    gallery_raw: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def __post_init__(self) -> None:
         if self.photo is None:
@@ -112,7 +121,7 @@ class ScoreTable:
         """
         try:
             with path.open("wb") as file:
-                np.savez_compressed(file, **{field.name: np.asarray(getattr(self, field.name)) for field in fields(self)})
+                np.savez_compressed(file, **{each.name: np.asarray(getattr(self, each.name)) for each in fields(self)})
         except OSError as error:
             raise StorageError(
                 f"the score table {path} cannot be written: {error.strerror}.", "Choose another folder."
@@ -127,7 +136,7 @@ class ScoreTable:
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                parts = {field.name: arrays[field.name] for field in fields(cls)}
+                parts = {each.name: arrays[each.name] for each in fields(cls) if each.name in arrays or each.name not in _ADDED}
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UsageError(f"{path} is not a score table that can be read.", "Compute the scores again.") from error
         parts["species"] = str(parts["species"])

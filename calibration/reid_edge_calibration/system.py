@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from reid_edge.decide.calibration import Calibrator, Entry, Fusion, WeightedMean
 from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.recipe import Recipe
 from reid_edge_calibration.band import confidence_of
-from reid_edge_calibration.calibrators import FittedCalibrator, fit_isotonic
+from reid_edge_calibration.calibrators import FittedCalibrator
 from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, FittedEntry, cross_fit, fit_score, folds_of, with_calibrators
 from reid_edge_calibration.evidence import FittedEvidence, fused_alone
 from reid_edge_calibration.fusion.choice import ChosenFusion
@@ -22,6 +22,7 @@ from reid_edge_calibration.fusion.pooling import ChosenPooling
 from reid_edge_calibration.fusion.powell import WeightSearch, search_weights
 from reid_edge_calibration.identity import fit_identity, fit_unknown
 from reid_edge_calibration.judging import geomean_of, held_out_answers
+from reid_edge_calibration.reranking import reranked
 from reid_edge_calibration.score_table import ScoreTable
 from reid_edge_calibration.threshold import best_threshold, choose_threshold
 from reid_edge_calibration.trials import BEST_PHOTO, Pairs, TrialPlan, Trials
@@ -42,25 +43,18 @@ def fit_system_entry(
         options: the share of wrong answers; the rest is the recipe's.
         any_species: the entry is that of any other species, even where one only was labelled.
     """
-    pairs, names = Pairs.of(tables), tables[0].score_names
+    count = recipe.decide.pairs if recipe.decide else 0
+    names = tables[0].score_names
+    if any(stage.fusion for stage in recipe.rerank):
+        tables = _reranked(tables, recipe, count, seed)
+    pairs = Pairs.of(tables).drawing(count, seed)
     fold = folds_of(pairs, tables, seed)
     calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
     filled = cross_fit(pairs, fold, ["isotonic"] * len(names))
     fusion, search = _open_fusion(recipe, names, pairs, filled, seed)
-    further = FurtherCalibrations(names, tables, fold, options.further)
+    further = FurtherCalibrations(names, tables, fold, options.further, lambda every: every.drawing(count, seed))
     share = 0.5 if len(tables) > 1 else None
-    entry = Entry(
-        calibrators={name: each.calibrator for name, each in calibrators.items()},
-        fusion=fusion,
-        pooling=BEST_PHOTO,
-        evidence=fused_alone(names),
-        identity=calibrators[names[0]].calibrator,  # replaced below, once there are trials
-        unknown=calibrators[names[0]].calibrator,
-        threshold=0.5,
-        ask_low=0.5,
-        ask_high=0.5,
-        further=further.fit(None),
-    )
+    entry = replace(_before_trials(calibrators, fusion), further=further.fit(None))
     by_fold = {held: replace(with_calibrators(entry, pairs, fold, held), further=further.fit(held)) for held in np.unique(fold)}
     species = "" if any_species or len(tables) > 1 else tables[0].species
 
@@ -98,11 +92,26 @@ def fit_system_entry(
     )
 
 
+def _before_trials(calibrators: Mapping[str, FittedCalibrator], fusion: Fusion) -> Entry:
+    """An entry that fuses; what decides is replaced once there are trials."""
+    curves = {name: each.calibrator for name, each in calibrators.items()}
+    first = next(iter(curves.values()))
+    return Entry(curves, fusion, BEST_PHOTO, fused_alone(tuple(curves)), first, first, threshold=0.5, ask_low=0.5, ask_high=0.5)
+
+
+def _reranked(tables: Sequence[ScoreTable], recipe: Recipe, count: int, seed: int) -> list[ScoreTable]:
+    """The tables with the scores of re-ranking by a fusion, by calibrators that are fitted on the other scores."""
+    pairs, names = Pairs.of(tables).drawing(count, seed), tables[0].score_names
+    calibrators = {name: _isotonic(pairs, column) for column, name in enumerate(names)}
+    entry = _before_trials(calibrators, WeightedMean(dict.fromkeys(names, 1.0)))
+    return [reranked(table, recipe, entry) for table in tables]
+
+
 def _isotonic(pairs: Pairs, column: int) -> FittedCalibrator:
     raw = pairs.raw[0, :, column]
     if np.isnan(raw).all():
         return FittedCalibrator(NEVER_COMPUTED, "never computed", {}, np.full(len(raw), np.nan))
-    calibrator = fit_isotonic(raw, pairs.same, pairs.weight)
+    calibrator = fit_score(pairs, column, np.ones(len(raw), bool), "isotonic")
     return FittedCalibrator(calibrator, "isotonic", {}, calibrator(raw))
 
 
@@ -160,6 +169,7 @@ class FurtherCalibrations:
         tables: Sequence[ScoreTable],
         fold: NDArray[np.int64],
         further: Mapping[str, Sequence[ScoreTable]],
+        draw: Callable[[Pairs], Pairs],
     ) -> None:
         self._names = names
         ours = {table.species for table in tables}
@@ -168,7 +178,7 @@ class FurtherCalibrations:
         self._parts: dict[str, tuple[Pairs, NDArray[np.int64]]] = {}
         for calibration, its in further.items():
             chosen = [table for table in its if table.species in ours] or list(its)
-            pairs = Pairs.of(chosen)
+            pairs = draw(Pairs.of(chosen))
             folds = np.array([fold_of.get((table.species, name), -1) for table in chosen for name in table.query_identity])
             self._parts[calibration] = pairs, folds[pairs.query]
 

@@ -44,6 +44,7 @@ class Pairs:
         quality: float64 [Q, K], of the query photos.
         photo: int [Q], the photo that each query asks for.
         whole: bool [Q], the query asks the whole gallery.
+        drawn: bool [P], the pairs that calibrators may be fitted on; None for all, see `drawing`.
     """
 
     raw: NDArray[np.float64]
@@ -58,6 +59,7 @@ class Pairs:
     quality: NDArray[np.float64]
     photo: NDArray[np.int64]
     whole: NDArray[np.bool_]
+    drawn: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, tables: Sequence[ScoreTable]) -> Pairs:
@@ -94,6 +96,24 @@ class Pairs:
     def of_whole(self) -> NDArray[np.bool_]:
         """Bool [P]: the pair was compared in the whole gallery."""
         return self.whole[self.query]
+
+    @property
+    def of_calibration(self) -> NDArray[np.bool_]:
+        """Bool [P]: a calibrator is fitted on the pair."""
+        return self.of_whole if self.drawn is None else self.of_whole & self.drawn
+
+    def drawing(self, count: int, seed: int) -> Pairs:
+        """The same pairs, of which `count` of one individual and as many of two calibrate, from each species the same number; 0 for all."""
+        if not count:
+            return self
+        rng, drawn = np.random.default_rng(seed), np.zeros(len(self.query), bool)
+        species = self.species[self.query]
+        of_each = -(-count // len(np.unique(species)))
+        for number in np.unique(species):
+            for same in (True, False):
+                rows = np.flatnonzero(self.of_whole & (species == number) & (self.same == same))
+                drawn[rng.choice(rows, min(of_each, len(rows)), replace=False)] = True
+        return replace(self, drawn=drawn)
 
     def with_stand_ins(self, filled: NDArray[np.float64]) -> NDArray[np.float64]:
         """What stands for scores that were not computed, as in Entry.fuse of the runtime: the lowest that was computed for the query.

@@ -93,6 +93,28 @@ def check(context: click.Context, names: tuple[str, ...], all_of_them: bool) -> 
         context.exit(UsageError.exit_code)
 
 
+@recipe.command(short_help="Describe every stage and key of a recipe file.")
+@click.argument("table", required=False, metavar="[TABLE]")
+def keys(table: str | None) -> None:
+    """Describe every table and key of a recipe file: its values, its default, and what it says.
+
+    TABLE is a table or stage, such as match or networks; without it all are described.
+    """
+    from reid_edge.suggestions import did_you_mean
+    from reid_edge_export.recipe_reference import reference, sections
+
+    if table is None:
+        click.echo(reference())
+        return
+    found = [section for section in sections() if section.name == table or section.name.startswith(f"{table}.")]
+    if not found:
+        names = [section.name for section in sections()]
+        raise UsageError(
+            f"A recipe has no table called {table!r}.", did_you_mean(table, names, f"Its tables: {', '.join(names)}.")
+        )
+    click.echo("\n\n".join(section.as_markdown() for section in found))
+
+
 def _in_words(checked: CheckedRecipe) -> str:
     words = f"{len(checked.networks)} networks, {len(checked.recipe.score_names)} scores"
     return f"{words}; to be trained after the export: {', '.join(checked.heads)}" if checked.heads else words

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from reid_edge.errors import UsageError
-from reid_edge_export.catalogue import Network, network_named, resolve_parameters
+from reid_edge_export.catalogue import Network, is_own, network_named, resolve_parameters
+from reid_edge_export.catalogue.own import Row, own_network
 from reid_edge_export.precision import precision_named
 from reid_edge_export.toml_lines import key_lines, line_of
 
@@ -21,15 +22,52 @@ else:
 
 HeadKind = Literal["classifier", "boosting", "projection"]
 
-TRAINING = ("epochs", "scale", "margin")
-"""The numbers that a head's table `training` may give: epochs or rounds of boosting at most, and s and m of ArcFace, for a projection."""
+FILE_KEYS: tuple[Row, ...] = (
+    ("name", "lower-case letters, digits, `-`", "required", "the pack's name."),
+    ("version", "text", "required", "the pack's version."),
+    ("description", "text", "required", "one sentence for `reid-edge pack list`."),
+    ("licence", "SPDX expression", "required", "of the pack; it names the licence of every network's weights."),
+    ("networks", "tables", "required", "`[networks.NAME]`, see there."),
+    ("recipe", "tables", "required", "the stages, see there."),
+    ("heads", "tables", "none", "`[heads.NAME]`, see there."),
+)
+NETWORK_KEYS: tuple[Row, ...] = (
+    ("network", "name of a network", "NAME", "which one; with it, one network can be used twice with other parameters."),
+    (
+        "storage",
+        '`"fp32"`, `"fp16"`',
+        "fp32",
+        'how the weights of `precision = "fp32"` are stored; they compute in single precision.',
+    ),
+    ("precision", "see `reid-edge export --precision`", "fp32", "how it computes."),
+    ("gpu_precision", '`"fp16"`', "none", "a second file in half precision, for NVIDIA GPUs alone."),
+)
+HEAD_KEYS: tuple[Row, ...] = (
+    (
+        "kind",
+        '`"classifier"`, `"boosting"`, `"projection"`',
+        "required",
+        "a classifier and boosting name individuals; a projection makes a vector of a vector.",
+    ),
+    ("input_dimension", "whole number", "that of the vectors it is given", "width of the vectors that it takes."),
+    ("dimension", "whole number", "required of a projection", "width of the vectors that a projection makes."),
+    ("training", "table", "none", "`[heads.NAME.training]`, see there."),
+)
+TRAINING_KEYS: tuple[Row, ...] = (
+    ("epochs", "whole number", "chosen by the command", "passes over the photos, or rounds of boosting, at most."),
+    ("scale", "number above 0", "chosen by the command", "s of ArcFace; of a projection."),
+    ("margin", "number above 0", "chosen by the command", "m of ArcFace, in radians; of a projection."),
+)
 
-_REQUIRED = ("name", "version", "description", "licence", "networks", "recipe")
-_KEYS = (*_REQUIRED, "heads")
+TRAINING = tuple(row[0] for row in TRAINING_KEYS)
+"""The numbers that a head's table `training` may give."""
+
+_KEYS = tuple(row[0] for row in FILE_KEYS)
+_REQUIRED = tuple(row[0] for row in FILE_KEYS if row[2] == "required")
 _HEAD_KINDS = ("classifier", "boosting", "projection")
-_HEAD_KEYS = ("kind", "input_dimension", "dimension", "training")
+_HEAD_KEYS = tuple(row[0] for row in HEAD_KEYS)
 _STORAGES = ("fp32", "fp16")
-_OWN_KEYS = ("network", "storage", "precision", "gpu_precision")
+_OWN_KEYS = tuple(row[0] for row in NETWORK_KEYS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +81,7 @@ class NamedNetwork:
         storage: how the weights of fp32 are stored.
         precision: how it computes.
         gpu_precision: how it computes on NVIDIA GPUs; None where as everywhere.
+        given: the parameters as the recipe writes them.
     """
 
     name: str
@@ -51,6 +90,7 @@ class NamedNetwork:
     storage: str
     precision: str
     gpu_precision: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,13 +188,13 @@ def networks_of(data: Mapping[str, Any]) -> dict[str, NamedNetwork]:
 def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     where = f"networks.{name}"
     known = str(options.get("network", name))
+    parameters = {key: value for key, value in options.items() if key not in _OWN_KEYS}
     try:
-        network = network_named(known)
+        network = own_network(known, parameters) if is_own(known) else network_named(known)
     except UsageError as error:
         key = f"{where}.network" if "network" in options else where
         raise UsageError(f"{key}: {error.message}", error.hint) from error
-    parameters = {key: value for key, value in options.items() if key not in _OWN_KEYS}
-    for key, value in parameters.items():
+    for key, value in () if is_own(known) else parameters.items():
         try:
             resolve_parameters(network, {key: value})
         except UsageError as error:
@@ -169,7 +209,8 @@ def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     gpu_precision = options.get("gpu_precision")
     if gpu_precision not in (None, "fp16") or (gpu_precision and precision != "fp32"):
         raise UsageError(f"{where}.gpu_precision is {gpu_precision!r}.", 'It may be "fp16", beside the precision fp32.')
-    return NamedNetwork(name, network, resolve_parameters(network, parameters), storage, precision, gpu_precision)
+    resolved = dict(network.parameters) if is_own(known) else resolve_parameters(network, parameters)
+    return NamedNetwork(name, network, resolved, storage, precision, gpu_precision, parameters)
 
 
 def heads_of(data: Mapping[str, Any]) -> dict[str, HeadToTrain]:

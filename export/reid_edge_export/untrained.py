@@ -13,7 +13,7 @@ def without_heads(recipe: Mapping[str, Any], missing: Collection[str]) -> dict[s
     """The stages of a recipe without those that need heads that are not trained.
 
     Left out are the stages of these heads, concatenations that go through one of them, and whatever listens to what is left out: scores of
-    a fusion, re-ranking, steps. An embedder that goes through one of them stays with the vector that its network gives.
+    a fusion, re-ranking, steps, further retrievals. An embedder that goes through one of them stays with the vector that its network gives.
 
     Args:
         recipe: the table `recipe` of a recipe file, as plain nested data; it is not changed.
@@ -35,6 +35,8 @@ def without_heads(recipe: Mapping[str, Any], missing: Collection[str]) -> dict[s
             else:
                 stays.append(stage)
         _replace(kept, table, stays)
+    if isinstance(several := kept.get("retrieve"), list):  # the first one stays: without it, the recipe is refused
+        kept["retrieve"] = several[:1] + [each for each in several[1:] if each.get("embedding") not in gone]
     fusions: Tables = []
     for fuse in _tables(kept, "fuse"):
         groups = [{**group, "scores": [s for s in group.get("scores", []) if s not in gone]} for group in fuse.get("groups", [])]

@@ -1,11 +1,19 @@
-"""How many threads a process takes, so that two processes on one machine share its cores instead of fighting for them."""
+"""How many threads a process takes, so that two processes on one machine share its cores instead of fighting for them, and how work in
+numpy is shared among them.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from reid_edge.errors import UsageError
+
+_Items = TypeVar("_Items", bound="_Sliceable")
+_Result = TypeVar("_Result")
 
 MOST_THREADS = 1024
 
@@ -46,6 +54,30 @@ def bound_blas_threads(threads: int | None) -> None:
     os.environ.setdefault(_OPENBLAS, "1")
     for variable in _VARIABLES:
         os.environ.setdefault(variable, str(threads or default_threads()))
+
+
+class _Sliceable(Protocol):
+    """A sequence, or an array of rows."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+def in_shares(work: Callable[[_Items], list[_Result]], items: _Items, threads: int) -> list[_Result]:
+    """The results of `work`, which gives one per item, in the order of the items: each thread works on a share of neighbours.
+
+    For work in numpy and OpenCV, which let other threads run meanwhile. No result may depend on the other items.
+    """
+    count = min(threads, len(items))
+    if count < 2:
+        return work(items)
+    bounds = [len(items) * number // count for number in range(count + 1)]
+    with ThreadPoolExecutor(count - 1) as pool:
+        others = [pool.submit(work, items[bounds[number] : bounds[number + 1]]) for number in range(1, count)]
+        results = work(items[: bounds[1]])
+        for other in others:
+            results += other.result()
+    return results
 
 
 def _cgroup_cores() -> int | None:

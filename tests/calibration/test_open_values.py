@@ -11,13 +11,15 @@ import pytest
 from reid_edge.decide.calibration import FusionNetwork, read_calibration
 from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.decide.fitted import open_values, with_fitted
-from reid_edge.recipe import Embed, Extract, Match, Recipe, Retrieve
+from reid_edge.recipe import Embed, Extract, Match, Recipe, Rerank, Retrieve
 from reid_edge.recipe.stages import Agree, Decide, Fuse, Gate, Group
-from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions
+from reid_edge_calibration.entry import NEVER_COMPUTED, FitOptions, fit_score
 from reid_edge_calibration.fit import CalibrationFit, fit_with_facts
 from reid_edge_calibration.fusion.grids import fit_grids
 from reid_edge_calibration.model_file import model_to_json
+from reid_edge_calibration.reranking import reranked
 from reid_edge_calibration.score_table import ScoreTable
+from reid_edge_calibration.trials import Pairs
 
 NAMES = ("embedding", "cheap matcher", "costly matcher")
 EACH = Fuse("all", (Group(NAMES, 1.0),))
@@ -135,3 +137,51 @@ def test_a_score_of_other_species_is_neither_missed_nor_fitted(tables: list[Scor
     assert set(model.species) == {"plains zebra", "tiger"}
     assert model.species["tiger"].calibrators[NAMES[2]] == NEVER_COMPUTED
     assert model.species["plains zebra"].calibrators[NAMES[2]] != NEVER_COMPUTED
+
+
+def test_calibrators_can_be_fitted_on_as_many_pairs_of_one_individual_as_of_two(tables: list[ScoreTable]) -> None:
+    pairs = Pairs.of(tables).drawing(10, 0)
+    drawn = pairs.of_calibration
+    for species in (0, 1):
+        of_it = pairs.species[pairs.query] == species
+        assert ((drawn & of_it & pairs.same).sum(), (drawn & of_it & ~pairs.same).sum()) == (5, 5)
+    fitted = fit_with_facts([tables[0]], 0, None, system(decide=Decide(None, pairs=10))).model.generic
+    own = Pairs.of([tables[0]]).drawing(10, 0)
+    few = fit_score(own, 1, np.ones(len(own.query), bool), "isotonic")
+    assert fitted.calibrators[NAMES[1]] == few
+    assert fitted.calibrators != fit_with_facts([tables[0]], 0, None, system()).model.generic.calibrators
+    assert (Pairs.of(tables).drawing(10**6, 0).of_calibration == Pairs.of(tables).of_whole).all()
+
+
+def test_a_score_that_is_found_by_a_fusion_is_filled_in_before_it_is_calibrated(tables: list[ScoreTable]) -> None:
+    shared = Rerank("shared", 4, 2, fusion="all")
+    both = Fuse("both", (Group(NAMES, 0.9), Group(("shared",), 0.1, calibrated=False)))
+    recipe = system(EACH, both, steps=(Gate("both", "take", 0.0),), rerank=(shared,))
+    table = with_gallery_pairs(tables[0])
+    entry = fit_with_facts([table], 0, None, recipe).model.generic
+    filled = reranked(table, recipe, entry).raw[:, 3]
+    assert ((filled >= 0) & (filled <= 1)).all()
+    assert filled[table.same].mean() > filled[~table.same].mean()
+    assert entry.calibrators["shared"] != NEVER_COMPUTED
+    assert list(entry.calibrators)[:3] == list(NAMES)
+    without = fit_with_facts([replace(table, gallery_query=np.empty(0, np.int32))], 0, None, recipe).model.generic
+    assert without.calibrators["shared"] == NEVER_COMPUTED
+    assert {name: without.calibrators[name] for name in NAMES} == {name: entry.calibrators[name] for name in NAMES}
+
+
+def with_gallery_pairs(table: ScoreTable) -> ScoreTable:
+    """The table with a score that is not computed yet, and the scores of gallery photos: high for those of one individual."""
+    photos = range(len(table.candidate_identity))
+    pairs = np.array([(one, other) for one in photos for other in photos if one != other], np.int32)
+    same = np.array([table.candidate_identity[one] == table.candidate_identity[other] for one, other in pairs])
+    levels = np.where(same[:, None], np.nanquantile(table.raw, 0.95, axis=0), np.nanquantile(table.raw, 0.05, axis=0))
+    absent = np.full((len(table.query), 1), np.nan, np.float32)
+    return replace(
+        table,
+        score_names=(*table.score_names, "shared"),
+        raw=np.concatenate([table.raw, absent], axis=1),
+        raw_without=np.concatenate([table.raw_without, absent], axis=1),
+        gallery_query=pairs[:, 0],
+        gallery_candidate=pairs[:, 1],
+        gallery_raw=levels.astype(np.float32),
+    )

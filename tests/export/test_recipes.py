@@ -150,3 +150,55 @@ def test_a_user_reads_a_recipe_from_a_file(tmp_path) -> None:
     path.write_text(read_recipe_text("field"))
     assert read_recipe_file(str(path)) == read_recipe_file("field")
     assert check_recipe(str(path)).recipe == check_recipe("field").recipe
+
+
+def test_what_an_account_does_for_one_species_is_done_for_it_alone() -> None:
+    hybrid, cascade = check_recipe("hybrid").recipe, check_recipe("wildfusion-cascade").recipe
+    assert hybrid.segment is not None
+    assert hybrid.segment.species == ("salamander",)
+    assert {each.name: each.species for each in cascade.embed if each.species} == {
+        "dual-backbone-lynx": ("lynx",),
+        "dual-backbone-salamander": ("salamander",),
+        "dual-backbone-turtle": ("loggerhead turtle",),
+    }
+
+
+def test_each_retrieval_of_the_cascade_is_that_of_its_account() -> None:
+    recipe = check_recipe("wildfusion-cascade").recipe
+    found = {each.embedding: each.candidates for each in (recipe.retrieve, *recipe.retrieve_also)}
+    assert found == {
+        "megadescriptor": 300,
+        "both": 10,
+        "dual-backbone-lynx": 50,
+        "dual-backbone-salamander": 50,
+        "dual-backbone-turtle": 50,
+    }
+    assert {match.best for match in recipe.match} == {300}
+
+
+@pytest.mark.parametrize("name", [*SYSTEMS, *(f"{name}@open" for name in SYSTEMS)])
+def test_the_systems_compare_with_photos_of_every_side(name: str) -> None:
+    assert check_recipe(name).recipe.retrieve.any_view
+
+
+def test_the_systems_are_calibrated_as_their_accounts_say() -> None:
+    assert check_recipe("classifier-fusion").recipe.calibrations == ("second",)
+    semantic = check_recipe("global-local-semantic").recipe
+    assert semantic.fuse[0].grid == (0.3, 0.4, 0.5, 0.6)
+    assert semantic.decide is not None
+    assert semantic.decide.pairs == 1000
+    assert {match.count for match in check_recipe("hybrid").recipe.match} == {"sum"}
+    assert {step.fit for step in check_recipe("wildfusion-cascade@open").recipe.step[1:]} == {"geomean"}
+
+
+def test_ablations_of_the_accounts_are_recipes_too() -> None:
+    ablations = ("sam", "loftr", "dinov2", "late-fusion", "fusion-mlp")
+    assert {*(f"global-local-semantic@{each}" for each in ablations), "arcface-lightglue@resnet50"} <= set(recipe_names())
+    assert check_recipe("global-local-semantic@fusion-mlp").recipe.fuse[0].fit == "network"
+
+
+def test_a_further_retrieval_by_vectors_of_a_head_waits_for_the_head() -> None:
+    checked = check_recipe("wildfusion-cascade@open")
+    assert [each.embedding for each in checked.recipe.retrieve_also] == ["both", "dual-backbone"]
+    assert [each.embedding for each in checked.untrained.retrieve_also] == ["both"]
+    assert checked.untrained.retrieve == checked.recipe.retrieve

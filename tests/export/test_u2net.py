@@ -16,6 +16,7 @@ from reid_edge_export.networks import build_network, load_network
 from reid_edge_export.samples import make_inputs
 from reid_edge_export.weight_files import cache_folder
 
+onnx = pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -60,6 +61,27 @@ def test_a_checkpoint_with_batch_norms_answers_as_the_network_that_has_them(tmp_
         expected, found = reference.logits(image), load_network("u2netp", tmp_path / "u2netp.pth", size=64).logits(image)
     assert expected.std() > 0.01
     torch.testing.assert_close(found, expected, atol=1e-4 * float(expected.abs().max()), rtol=0)
+
+
+def test_a_coarser_decoder_stage_answers_alone_with_less_than_half_of_the_arithmetic(
+    photos: list[np.ndarray], tmp_path: Path
+) -> None:
+    whole, coarse = tmp_path / "whole.onnx", tmp_path / "coarse.onnx"
+    for out, finest in ((whole, 1), (coarse, 2)):
+        exported = export_network("u2netp", out, images=photos, random=True, size=128, finest=finest)
+        assert exported.parity["saliency_iou_p1"] >= 0.995
+        assert exported.entry.parameters["finest"] == finest
+    weights = {out: {each.name for each in onnx.load(out).graph.initializer} for out in (whole, coarse)}
+    assert any("stage1d" in name for name in weights[whole])
+    assert not any(part in name for part in ("stage1d", "outconv", "side1") for name in weights[coarse])
+    session = onnxruntime.InferenceSession(coarse, providers=["CPUExecutionProvider"])
+    assert session.run(None, {"image": np.zeros((2, 3, 128, 128), np.float32)})[0].shape == (2, 1, 128, 128)
+
+
+@pytest.mark.parametrize("finest", [0, 6])
+def test_a_decoder_stage_that_is_none_is_refused(finest: int) -> None:
+    with pytest.raises(UsageError, match=f"finest is {finest}"):
+        load_network("u2netp", None, finest=finest)
 
 
 def test_isnet_has_the_official_names() -> None:

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -132,6 +132,60 @@ def discovered(compared: Path, identifier: Identifier) -> Iterator[Discovery]:
 def two_animals(as_photo: Callable[[NDArray[np.uint8]], Photo]) -> Photo:
     """Asha on the left and Enzi on the right, 1280 x 480 pixels."""
     return as_photo(render_photo([Animal(1, "spots"), Animal(5, "stripes")], 7, (1280, 480)).rgb)
+
+
+@dataclass(frozen=True)
+class CrossingVideo:
+    """Asha walks to the right and Enzi to the left, 6 s of ten frames each; between 2 and 3.5 s they hide each other."""
+
+    path: Path
+    spans: dict[str, tuple[int, int, int]]  # by name: width, and left edges at the beginning and at the end
+
+    def nearest(self, seconds: float, box: Sequence[float]) -> str:
+        """Who is nearest to the middle of a box; '' where nobody is near."""
+        middle, share = (box[0] + box[2]) / 2, min(1.0, seconds / 5.9)
+        places = {name: width / 2 + start + (end - start) * share for name, (width, start, end) in self.spans.items()}
+        name = min(places, key=lambda each: abs(places[each] - middle))
+        return name if abs(places[name] - middle) < 60 else ""
+
+
+def write_crossing(path: Path) -> dict[str, tuple[int, int, int]]:
+    size = (1440, 480)
+    frame = render_photo([], 9, size).rgb
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, size)
+    animals = {"Asha": (Animal(1, "spots"), 71, 100), "Enzi": (Animal(5, "stripes"), 72, 150)}
+    cut, spans = {}, {}
+    for name, (animal, seed, top) in animals.items():
+        photo = render_photo([animal], seed, (640, 480))
+        x, y, width, height = cv2.boundingRect(photo.masks[0].astype(np.uint8))
+        inside, to = np.s_[y : y + height, x : x + width], (round(0.7 * width), round(0.7 * height))
+        mask = cv2.resize(photo.masks[0][inside].astype(np.uint8), to, interpolation=cv2.INTER_NEAREST) > 0
+        cut[name] = cv2.resize(photo.rgb[inside], to, interpolation=cv2.INTER_AREA), mask, top
+        ends = (20, size[0] - to[0] - 20)
+        spans[name] = (to[0], *(ends if name == "Asha" else ends[::-1]))
+    for number in range(60):
+        drawn = frame.copy()
+        for name, (rgb, mask, top) in cut.items():
+            _, start, end = spans[name]
+            left = round(start + (end - start) * number / 59)
+            part = drawn[top : top + mask.shape[0], left : left + mask.shape[1]]
+            part[mask] = rgb[mask]
+        writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return spans
+
+
+@pytest.fixture(scope="session")
+def crossing(made_once: Callable[..., Path]) -> CrossingVideo:
+    """A rendered video of two sample animals that cross."""
+
+    def make(folder: Path) -> None:
+        spans = write_crossing(folder / "crossing.avi")
+        (folder / "spans.json").write_text(json.dumps(spans), encoding="utf-8")
+
+    made = made_once("crossing", make)
+    spans = {name: tuple(each) for name, each in json.loads((made / "spans.json").read_text(encoding="utf-8")).items()}
+    return CrossingVideo(made / "crossing.avi", spans)
 
 
 @pytest.fixture(scope="session")

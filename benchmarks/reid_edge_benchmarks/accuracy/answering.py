@@ -136,6 +136,7 @@ class QueryAnswers:
             **_limits("R-1", rank_k_interval(truth, ranking, 1, known)),
             "R-5": rank_k(truth, ranking, 5, known),
             "R-20": rank_k(truth, ranking, 20, known),
+            "R-25": rank_k(truth, ranking, 25, known),
             "mAP": mean_average_precision(truth, ranking, known),
             "BAKS": baks(truth, answered, known),
             **_limits("BAKS", baks_interval(truth, answered, known)),

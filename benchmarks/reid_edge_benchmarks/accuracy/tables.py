@@ -19,12 +19,12 @@ COUNTS = ("queries", "queries of new individuals")
 ROWS = (
     *COUNTS,
     *("asked", "wrong unattended", "ECE of the answer"),
-    *("R-1", "R-5", "R-20", "mAP", "BAKS", "BAUS", "GeoMean", "GeoMean in hindsight", "regret", "AUROC"),
+    *("R-1", "R-5", "R-20", "R-25", "mAP", "BAKS", "BAUS", "GeoMean", "GeoMean in hindsight", "regret", "AUROC"),
     *(f"coverage at {error:.0%} error" for error in ERRORS),
     *("ECE", "Brier"),
 )
 MEANINGS = {
-    "R-1": "Share of queries of known individuals whose individual is ranked first; R-5, R-20: among the first 5, 20.",
+    "R-1": "Share of queries of known individuals whose individual is ranked first; R-5, R-20, R-25: among the first 5, 20, 25.",
     "mAP": "Mean average precision of the ranking of identities (one of which is right, so it is the mean reciprocal rank).",
     "BAKS": "Share of right answers, averaged per known individual.",
     "BAUS": "Share of answers “new”, averaged per new individual.",
@@ -70,9 +70,13 @@ def print_rungs(rungs: Sequence[Rung]) -> None:
 
 
 def figure_rows(by_set: Mapping[str, Figures]) -> list[list[str]]:
-    """A row per metric with a cell per set; below a metric that has 95 % intervals, a row of these."""
+    """A row per metric with a cell per set; below a metric that has 95 % intervals, a row of these. Figures of an earlier version may lack
+    a metric, which then has no row.
+    """
     rows = []
     for name in ROWS:
+        if not any(name in figures for figures in by_set.values()):
+            continue
         rows.append([name, *(cell(name, figures) for figures in by_set.values())])
         limits = [interval(name, figures) for figures in by_set.values()]
         if any(limits):

@@ -14,7 +14,7 @@ from reid_edge_benchmarks.commands import run_command
 from reid_edge_benchmarks.latency.contestant import Ask, Contestant
 from reid_edge_calibration.progress import Progress
 
-TARGET_BUSY, TARGET_RATIO = 0.85, 1.6
+TARGET_BUSY, TARGET_RATIO = 0.85, 1.3
 
 
 def measure_folder(ask: Ask, photos: Sequence[Enrolment], folder: Path, progress: Progress) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def fit_reference(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> di
 
 
 def _fit(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> ReferenceEntry:
-    pairs, names = Pairs.of(tables), tables[0].score_names
+    count = recipe.decide.pairs if recipe.decide else 0
+    pairs, names = Pairs.of(tables).drawing(count, seed), tables[0].score_names
     fold = folds_of(pairs, tables, seed)
     everybody = np.ones(len(pairs.query), bool)
     held_out = {held: _curves(pairs, names, fold[pairs.individual[pairs.query]] != held) for held in np.unique(fold)}
@@ -127,8 +128,9 @@ def _curves(pairs: Pairs, names: Sequence[str], chosen: NDArray[np.bool_]) -> Cu
     curves = {}
     for column, name in enumerate(names):
         raw = pairs.raw[0, :, column]
-        outcome = pairs.same[chosen & ~np.isnan(raw)]
-        rows = chosen if outcome.any() and not outcome.all() else np.ones(len(raw), bool)
+        drawn = np.ones(len(raw), bool) if pairs.drawn is None else pairs.drawn
+        outcome = pairs.same[chosen & drawn & ~np.isnan(raw)]
+        rows = chosen & drawn if outcome.any() and not outcome.all() else drawn
         curves[name] = IsotonicCurve(raw[rows], pairs.same[rows], pairs.weight[rows])
     return curves
 

@@ -192,7 +192,7 @@ class ReferenceSystem:
             keypoints = 0 if match.rules.pictures else len(query.points[match.keypoints])
             raw[chosen, names.index(match.name)] = count(match, keypoints, found, [owners[row] for row in rows[chosen]])
         for rerank in self.recipe.rerank:
-            if not is_for(rerank.species, row.species):
+            if rerank.fusion or not is_for(rerank.species, row.species):  # by a fusion: not compared with PyTorch
                 continue
             there = [place for place, each in enumerate(rows) if rerank.embedding in gallery[each].vectors]
             vectors = torch.stack(

@@ -40,10 +40,10 @@ def section(name: str, results: Results) -> str:
     return make(results[needs] if needs else results)
 
 
-def provenance(result: Any) -> str:
-    """How and on what it was measured, to stand above its tables."""
+def provenance(result: Any, timed: bool = True) -> str:
+    """How and on what it was measured, to stand above its tables; `timed` where these hold times."""
     command = f"    {result['command']}\n\n" if result.get("command") else ""
-    return f"{command}Measured on {describe_machine(result['machine'])}."
+    return f"{command}Measured on {describe_machine(result['machine'], timed)}."
 
 
 def _accuracy(result: Any) -> str:
@@ -51,7 +51,7 @@ def _accuracy(result: Any) -> str:
     sets |= {"all sets": nan_for_null(result["all sets"])} if "all sets" in result else {}
     notes = [f"- {_sentence(note)}" for labelled in result["sets"].values() for note in labelled["notes"]]
     table = markdown_table(("", *sets), figure_rows(sets))
-    return "\n\n".join((provenance(result), table, *(["\n".join(notes)] if notes else [])))
+    return "\n\n".join((provenance(result, timed=False), table, *(["\n".join(notes)] if notes else [])))
 
 
 def _contributions(result: Any) -> str:
@@ -64,11 +64,11 @@ def _contributions(result: Any) -> str:
 
 
 def _trust(result: Any) -> str:
-    return "\n\n".join((provenance(result), trust_text(result)))
+    return "\n\n".join((provenance(result, timed=False), trust_text(result)))
 
 
 def _discovery(result: Any) -> str:
-    return "\n\n".join((provenance(result), discovery_text(result)))
+    return "\n\n".join((provenance(result, timed=False), discovery_text(result)))
 
 
 def _sets(result: Any) -> str:
@@ -152,7 +152,7 @@ def _parity(results: Results) -> str:
 
 
 def _one_parity(name: str, result: Any) -> str:
-    parts = [f"### {result.get('recipe') or name.partition('-')[2]}", provenance(result)]
+    parts = [f"### {result.get('recipe') or name.partition('-')[2]}", provenance(result, timed=False)]
     columns = ("R-1", "BAKS", "BAUS", "GeoMean")
     rows = [
         [
@@ -208,6 +208,7 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "stages": (_stages, "latency"),
     "batches": (_batches, "latency"),
     "memory": (_memory, "latency"),
+    "openvino": (lambda result: "\n\n".join((_latency(result), _stages(result))), "latency-openvino"),
     "station": (lambda result: "\n\n".join((_latency(result), _stages(result))), "latency-station"),
     "station pairs": (_candidates, "scaling-station"),
     "folder": (_folder, "folder"),

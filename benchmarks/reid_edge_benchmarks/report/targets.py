@@ -52,9 +52,12 @@ def _most(value: float, most: float, text: str) -> tuple[str, bool]:
     return text, value <= most
 
 
-def _warm(latency: Any) -> tuple[str, bool]:
-    whole = _gallery(latency, 1000)["sides"][RUNTIME][WHOLE]
-    return _most(whole["p50"], 500, f"{whole['p50']:.0f} ms (half of the photos {whole['p25']:.0f} to {whole['p75']:.0f})")
+def _warm(size: int, most: float) -> Callable[[Any], tuple[str, bool]]:
+    def measure(latency: Any) -> tuple[str, bool]:
+        whole = _gallery(latency, size)["sides"][RUNTIME][WHOLE]
+        return _most(whole["p50"], most, f"{whole['p50']:.0f} ms (half of the photos {whole['p25']:.0f} to {whole['p75']:.0f})")
+
+    return measure
 
 
 def _ratio(side: str, least: float) -> Callable[[Any], tuple[str, bool]]:
@@ -120,13 +123,17 @@ def _size(startup: Any) -> tuple[str, bool]:
     return _most(startup["package_bytes"], startup["targets"]["package_bytes"], f"{startup['package_bytes'] / 1e6:.1f} MB")
 
 
+def _enrolled(enrolment: Any) -> tuple[str, bool]:
+    return f"{enrolment['photos_per_second']:.1f}", enrolment["photos_per_second"] >= 8
+
+
 def _growth(enrolment: Any) -> tuple[str, bool]:
     marks = [mark for mark in enrolment["marks"] if mark["photos"] >= 100]
     first, last = marks[0], marks[-1]
     peaks = (
         f"{first['peak_bytes'] / 1e6:.0f} MB at photo {first['photos']}, {last['peak_bytes'] / 1e6:.0f} MB at {last['photos']}"
     )
-    return f"{enrolment['photos_per_second']:.1f} photos a second; {peaks}", last["peak_bytes"] <= 1.05 * first["peak_bytes"]
+    return peaks, last["peak_bytes"] <= 1.05 * first["peak_bytes"]
 
 
 def _answers(accuracy: Any, name: str) -> Any:
@@ -165,21 +172,24 @@ def _others_asked(accuracy: Any) -> tuple[str, bool]:
 
 
 SPEED = (
-    Target("`field`, warm, gallery of 1,000, file to decision", "0.5 s a photo", "latency", _warm),
-    Target("the same work in PyTorch", "6 times slower", "latency", _ratio(TORCH, 6)),
+    Target("`field`, warm, gallery of 1,000, file to decision", "0.30 s a photo", "latency", _warm(1000, 300)),
+    Target("the same with OpenVINO", "0.20 s a photo", "latency-openvino", _warm(1000, 200)),
+    Target("`field`, warm, gallery of 10,000", "0.35 s a photo", "latency", _warm(10_000, 350)),
+    Target("the same work in PyTorch", "2 times slower", "latency", _ratio(TORCH, 2)),
     Target("the common pipeline, its database features kept, same candidates and networks", "15 times slower", "latency", _fair),
     Target("shortlist among 100,000 vectors, memory-mapped", "30 ms", "scaling", _search),
     Target("LightGlue of `field`", "reported", "scaling", _pairs),
     Target("`station` on this processor", "reported", "latency-station", _station),
     Target("LightGlue of `station`", "reported", "scaling-station", _pairs),
     Target("folder of 200 photos: cores busy", "85 %", "folder", _busy),
-    Target("folder of 200 photos: throughput beside one at a time", "1.6 times", "folder", _throughput),
+    Target("folder of 200 photos: throughput beside one at a time", "1.3 times", "folder", _throughput),
     Target("peak memory, gallery of 10,000", "600 MB", "latency", _memory),
 )
 FIRST = (
     Target("`reid-edge --help`", "0.3 s", "startup", _median("help_seconds", "help_seconds", "s")),
     Target("process start to first answer", "3 s", "startup", _median("answer_seconds", "answer_seconds", "s")),
     Target("installed size without dependencies", "25 MB", "startup", _size),
+    Target("photos enrolled", "8 a second", "enrolment", _enrolled),
     Target("memory while enrolling", "does not grow", "enrolment", _growth),
 )
 _LEAST = {"zebra": (0.98, 0.96), "tiger": (0.93, 0.87), "turtle": (0.70, 0.77), "nyala": (0.30, 0.36)}

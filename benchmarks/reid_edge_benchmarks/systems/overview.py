@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reid_edge.recipe import Recipe
+from reid_edge.recipe import Embed, Orient, Recipe, Rerank, Segment
 from reid_edge_export.catalogue import Network
 from reid_edge_export.recipe_check import CheckedRecipe, check_recipe
 from reid_edge_export.recipe_file import recipe_names
@@ -55,20 +55,25 @@ def overview() -> str:
 def _stages(recipe: Recipe) -> str:
     """The stages in a sentence each."""
     segment = recipe.segment
-    finding = f"finds the animal with {segment.locator or segment.network}" if segment else "takes the whole frame"
+    finding = f"finds the animal{_who(segment)} with {segment.locator or segment.network}" if segment else "takes the whole frame"
     parts = [f"{finding} and outlines it with {segment.network}" if segment and segment.locator else finding]
     if recipe.orient:
-        who = f" of {', '.join(recipe.orient.species)}" if recipe.orient.species else ""
-        parts.append(f"turns photos{who} by viewpoint")
-    vectors = [f"{embed.name}{' (five crops)' if embed.crops == 5 else ''}" for embed in recipe.embed]
+        parts.append(f"turns photos{_who(recipe.orient)} by viewpoint")
+    vectors = [f"{embed.name}{_who(embed)}{' (five crops)' if embed.crops == 5 else ''}" for embed in recipe.embed]
     parts.append(f"embeds with {', '.join(vectors)}")
     parts += [f"lays {' and '.join(each.of)} end to end as {each.name}" for each in recipe.concatenate]
-    parts.append(f"shortlists {recipe.retrieve.candidates} by {recipe.retrieve.embedding}")
-    parts.append(f"scores by {_listed([match.name for match in recipe.match])}")
-    parts += [f"re-ranks by {each.name} (k1 {each.k1}, k2 {each.k2})" for each in recipe.rerank]
+    found = [f"{each.candidates} by {each.embedding}" for each in (recipe.retrieve, *recipe.retrieve_also)]
+    parts.append(f"shortlists {' and '.join(found)}")
+    if recipe.match:
+        parts.append(f"scores by {_listed([match.name for match in recipe.match])}")
+    parts += [
+        f"re-ranks{_who(each)} by {each.name} of {each.embedding or each.fusion} (k1 {each.k1}, k2 {each.k2})"
+        for each in recipe.rerank
+    ]
     parts += [f"asks the trained {head.kind} {head.name}" for head in recipe.head]
     for fuse in recipe.fuse:
-        parts.append(f"fuses {fuse.name}{', weights fitted on GeoMean' if fuse.fit == 'powell' else ''}")
+        fitted = {"none": "", "network": ", by a network that is trained"}.get(fuse.fit, ", weights fitted on GeoMean")
+        parts.append(f"fuses {fuse.name}{fitted}")
     if recipe.step:
         parts.append(f"takes {len(recipe.step)} steps of agreement and gates")
     if recipe.decide is None:
@@ -79,6 +84,11 @@ def _stages(recipe: Recipe) -> str:
             f"decides from {', '.join(f'{at:g} ({who})' for who, at in fixed.items())}" if fixed else "fits its threshold"
         )
     return f"It {'; '.join(parts)}."
+
+
+def _who(stage: Segment | Orient | Embed | Rerank) -> str:
+    """Of which species, where not of all."""
+    return f" of {', '.join(stage.species)}" if stage.species else ""
 
 
 def _listed(names: list[str]) -> str:

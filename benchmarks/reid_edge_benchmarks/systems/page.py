@@ -10,7 +10,9 @@ from typing import Any
 from reid_edge.errors import UsageError
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.parity.sides import ENOUGH
+from reid_edge_benchmarks.systems.components import component_tables
 from reid_edge_benchmarks.systems.overview import in_order, measurable, overview, system_of
+from reid_edge_export.recipe_file import read_recipe_file, recipe_names
 
 Data = Mapping[str, Any]
 
@@ -21,7 +23,7 @@ consists of, how closely it agrees with the same system in PyTorch, and how ofte
 `docs/systems`, and the third generates this page from them:
 
     reid-edge bench parity --recipe RECIPE SET --json docs/systems/parity-RECIPE.json
-    reid-edge bench systems measure --recipe RECIPE SET --json docs/systems/measured-RECIPE-SET.json
+    reid-edge bench systems measure --recipe RECIPE SET --keep KEPT --resume --json docs/systems/measured-RECIPE-SET.json
     reid-edge bench systems page docs/systems --out docs/systems.md
 
 A recipe follows its published account. In its `@open` variant, open weights replace restricted and unpublished ones. `hybrid@light` is
@@ -70,13 +72,20 @@ _GAPS = """## Limits of these figures
 - **AdaLAM** in `hybrid`: if no neighbourhood is large enough to vote, kornia and the runtime fall back to nearest neighbours by their
   ratio. The account's limit of 0 accepts these matches, many of them between different animals, so one keypoint more or less can change
   such a count to 0 or back.
-- **wildfusion-cascade** re-ranks by the cosines of an embedding. The account re-ranks by fused scores, for which all pairs of the gallery
-  must be matched. The three dual backbones of the account are three embedders of every photo.
-- **wildfusion-cascade@open** has the account's gates. Its limits are probabilities, because the account's limits are cosines of an
-  unpublished network. Limits are not fitted.
-- **classifier-fusion** calibrates each score once. The account calibrates its two WildFusions on different photos.
+- **wildfusion-cascade** re-ranks lynxes by the fused score, as the account does, once `reid-edge gallery pairs` has scored the pairs of
+  gallery photos. No lynxes are among these photos, and PyTorch was not compared on it.
+- **wildfusion-cascade@open** has the account's gates. Its limits on the dual backbone are probabilities, because the account's limits are
+  cosines of an unpublished network; they are fitted.
+- **classifier-fusion** calibrates its two WildFusions on different photos, as the account does, only with
+  `reid-edge calibrate --calibration second=METADATA`. These figures have one calibration for both.
 - **Inlier counts** (`count = "inliers"`) are used by none of these recipes. One match more or less changes such a count by a tenth, so a
   recipe with inlier counts cannot be expected to meet the targets of parity."""
+
+
+_COMPONENTS = """## Component by component
+
+Every component that the accounts describe: the keys of the recipe that say it, or the reason why none does. A test holds the keys
+against the recipes (`benchmarks/reid_edge_benchmarks/systems/components.toml`)."""
 
 
 def read_figures(folder: Path) -> tuple[list[Data], list[Data]]:
@@ -111,7 +120,8 @@ def systems_page(parity: Sequence[Data], measured: Sequence[Data]) -> str:
         parts += [_ACCURACY, *_accuracy(measured)]
         parts += _hybrid(measured)
         parts += _station(measured)
-    return "\n\n".join([*parts, _GAPS, "## What each system consists of", overview()]) + "\n"
+    parts += _earlier_versions((*parity, *measured))
+    return "\n\n".join([*parts, _GAPS, _COMPONENTS, component_tables(), "## What each system consists of", overview()]) + "\n"
 
 
 def _parity_table(parity: Sequence[Data]) -> str:
@@ -133,6 +143,16 @@ def _parity_table(parity: Sequence[Data]) -> str:
             )
     header = ("recipe", "set, queries / database", "same answer", "GeoMean PyTorch", "runtime", "difference", "targets")
     return markdown_table(header, rows)
+
+
+def _earlier_versions(figures: Iterable[Data]) -> list[str]:
+    """Which figures are of another version of their recipe than the one that comes with reid-edge."""
+    known = recipe_names()
+    versions = {(str(each["recipe"]), str(each.get("version", "1"))) for each in figures if each["recipe"] in known}
+    other = [f"`{name}` {version}" for name, version in sorted(versions) if read_recipe_file(name)["version"] != version]
+    return [
+        f"Measured with another version of the recipe than the present one, and to be measured again: {', '.join(other)}."
+    ] * bool(other)
 
 
 def _named(each: Data) -> str:

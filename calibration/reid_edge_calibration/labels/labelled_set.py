@@ -45,12 +45,15 @@ class LabelledSet:
     tells_encounters: bool = True
 
     def stem(self, identifier: Identifier) -> str:
-        """The name of files that hold what this pack computes of this set: another pack, recipe, row or label gives another name."""
+        """The name of files that hold what this pack computes of this set: another network, stage, row or label gives another name, but
+        not another fusion, step or decision, which read the same scores.
+        """
+        scored = replace(identifier.recipe, fuse=(), step=(), decide=None)
         networks = {
             name: identifier.pack.manifest.file(network.file).sha256
             for name, network in identifier.pack.manifest.networks.items()
         }
-        what = repr((self.database, self.queries, sorted(networks.items()), identifier.recipe, identifier.feature_key))
+        what = repr((self.database, self.queries, sorted(networks.items()), scored, identifier.feature_key))
         name = re.sub(r"[/\\:]", "-", f"{self.name}-{self.fold}")
         return f"{name}-{sha256(what.encode()).hexdigest()[:12]}"
 

@@ -40,7 +40,7 @@ def _u2net(
         inputs=(TensorSpec("image", "float32", ("batch", 3, "@size", "@size")),),
         outputs=(TensorSpec("saliency", "float32", ("batch", 1, "@size", "@size")),),
         layout=layout,
-        parameters={"size": size},
+        parameters={"size": size, "finest": 1},
         preprocessing=Preprocessing("stretch", size, size, "rgb", 1 / 255, mean, std, "area"),
         sensitive=sensitive,
         full_precision=full_precision,

@@ -21,12 +21,18 @@ Stage = tuple[int, int, int, int]
 _NORM_EPSILON = 1e-5
 
 
-def build(encoder: tuple[Stage, ...], decoder: tuple[Stage, ...], stem: int, size: int) -> nn.Module:
-    """The network with random weights: with `stem` channels, ISNet, which starts at half the size; with 0, U2-Net."""
+def build(encoder: tuple[Stage, ...], decoder: tuple[Stage, ...], stem: int, size: int, finest: int = 1) -> nn.Module:
+    """The network with random weights: with `stem` channels, ISNet, which starts at half the size; with 0, U2-Net.
+
+    `finest` is the decoder stage that answers. Each was trained to answer alone (sec. 3.3); the first works at full size, which is more
+    than half of all arithmetic, and the second at half the size.
+    """
     multiple = 64 if stem else 32
     if size % multiple:
         raise UsageError(f"U2-Net: size is {size}.", f"Give a multiple of {multiple}.")
-    return U2Net(encoder, decoder, stem)
+    if not 1 <= finest <= len(decoder):
+        raise UsageError(f"U2-Net: finest is {finest}.", f"Give a stage of the decoder, 1 to {len(decoder)}.")
+    return U2Net(encoder, decoder, stem, finest)
 
 
 def condition(network: U2Net) -> None:
@@ -35,7 +41,7 @@ def condition(network: U2Net) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
-    last = network.side1 if network.stem else network.outconv
+    last = network.get_submodule(f"side{network.finest}") if network.answers_alone else network.outconv
     # The contrast and the grain of a photo.
     answers = network.logits(F.interpolate(0.2 * torch.randn(1, 3, 32, 32), scale_factor=4.0, mode="bilinear"))
     gain = 2.0 / answers.std()
@@ -53,9 +59,10 @@ def read_state(path: Path, network: nn.Module) -> dict[str, Tensor]:
 class U2Net(nn.Module):
     """image float32 [B, 3, S, S] (RGB, normalised) -> saliency float32 [B, 1, S, S], 0 to 1."""
 
-    def __init__(self, encoder: tuple[Stage, ...], decoder: tuple[Stage, ...], stem: int) -> None:
+    def __init__(self, encoder: tuple[Stage, ...], decoder: tuple[Stage, ...], stem: int, finest: int) -> None:
         super().__init__()
-        self.depth, self.stem = len(encoder), stem
+        self.depth, self.stem, self.finest = len(encoder), stem, finest
+        self.answers_alone = bool(stem) or finest > 1  # the map of one stage, not the fusion of all maps
         if stem:
             self.conv_in = nn.Conv2d(3, stem, 3, 2, 1)
         names = [f"stage{level}" for level in range(1, self.depth + 1)] + [
@@ -80,12 +87,12 @@ class U2Net(nn.Module):
             x = self.get_submodule(f"stage{level}")(_halve(x) if stages else x)
             stages.append(x)
         maps = [x]
-        for level in range(self.depth - 1, 0, -1):
+        for level in range(self.depth - 1, self.finest - 1, -1):
             skip = stages[level - 1]
             x = self.get_submodule(f"stage{level}d")(torch.cat((_enlarge(x, skip), skip), 1))
             maps.append(x)
-        if self.stem:
-            return _enlarge(self.side1(x), image)
+        if self.answers_alone:
+            return _enlarge(self.get_submodule(f"side{self.finest}")(x), image)
         sides = [self.get_submodule(f"side{side}")(x) for side, x in enumerate(reversed(maps), 1)]
         return self.outconv(torch.cat([_enlarge(side, sides[0]) for side in sides], 1))
 

@@ -40,6 +40,9 @@ _COLUMNS = (
     "reviewed_at",
     "answer_verdict",
     "answer_identity",
+    "track",
+    "begin",
+    "end",
 )
 _TRUTH_COLUMNS = ("truth", "result")
 _RESULT_COLOURS = {"right": "green", "wrong": "red", "asked": "yellow"}
@@ -103,6 +106,7 @@ class _CsvAnswers:
                 decision.photo.sha256,
                 "",
                 *_review_cells(decision.review),
+                *((track.number, f"{track.begin:.2f}", f"{track.end:.2f}") if (track := decision.track) else ("", "", "")),
             ),
             (outcome.identity, outcome.result) if outcome else ("", ""),
         )
@@ -128,8 +132,7 @@ class _TextAnswers:
         self._truth = truth
 
     def answer(self, decision: Decision) -> None:
-        which = f", animal {decision.animal.number}" if decision.animal.index else ""
-        _write(printable(f"{decision.photo.name}{which}"))
+        _write(printable(_title(decision)))
         wording = wording_of(decision)
         verdict = click.style(f"{decision.verdict:<5}", fg=_COLOURS[decision.verdict], bold=True)
         _write(f"  {verdict} {printable(wording.headline())}")
@@ -153,6 +156,16 @@ class _TextAnswers:
     def end(self) -> None:
         if self._truth:
             _write(self._truth.summary())
+
+
+def _title(decision: Decision) -> str:
+    """Which animal of which photo, or of which part of a video."""
+    track = decision.track
+    if track is None:
+        return decision.photo.name + (f", animal {decision.animal.number}" if decision.animal.index else "")
+    frames = f"{track.frames} frame{'' if track.frames == 1 else 's'}"
+    video = Path(decision.photo.path or decision.photo.name).name
+    return f"{video}, animal {track.number}, from {track.begin:.1f} to {track.end:.1f} s ({frames})"
 
 
 def _review_cells(review: ReviewFacts | None) -> tuple[str, ...]:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reid_edge.cli.describing import describe_missing
-from reid_edge.cli.identify import photo_files
-from reid_edge.cli.options import device_options, max_speed_option, pack_option, time_from_name_option
+from reid_edge.cli.discover_sources import files_to_group
+from reid_edge.cli.options import device_options, max_speed_option, pack_option, time_from_name_option, video_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
-from reid_edge.cli.progress import progress
+from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import UsageError
 
 if TYPE_CHECKING:
     from reid_edge.discover import Discovery, DiscoveryReport
+    from reid_edge.discover.collecting import Collected
     from reid_edge.discover.constraints import Seen
     from reid_edge.discover.report import Pair
     from reid_edge.gallery import Gallery
@@ -36,7 +37,7 @@ _SHOWN = 10
 @click.option(
     "--watched",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled.",
+    help="The output folder of a watch: the photos of animals that are new or uncertain and not enrolled. It may be a SOURCE, too.",
 )
 @click.option(
     "--gallery",
@@ -58,6 +59,7 @@ _SHOWN = 10
 @click.option("--species", default="", help="The species of all animals.")
 @click.option("--viewpoint", default="", help="The side that all photos show, such as left.")
 @time_from_name_option
+@video_option
 @max_speed_option("as calibrated, else 30")
 @click.option(
     "--answers",
@@ -87,6 +89,7 @@ def discover(
     species: str,
     viewpoint: str,
     time_from_name: str | None,
+    video_seconds: float,
     max_speed: float | None,
     answers: Path | None,
     as_json: bool,
@@ -96,7 +99,10 @@ def discover(
     confidence: float | None,
     prefix: str,
 ) -> int:
-    """Group photos (or all photos of a folder) by individual, without a catalogue or beside one.
+    """Group photos and videos (or all of a folder) by individual, without a catalogue or beside one.
+
+    The output folder of a watch stands for its animals that wait for a person. With --gallery and no SOURCE, the animals are grouped that
+    a person looked at and did not decide.
 
     Prints groups with the probability that each is one animal, the photos that are alone and why, and the pairs that a person should look
     at first. Nothing is enrolled without --apply. To continue a stopped run, run the same command again. The exit code is 1 when some
@@ -112,29 +118,25 @@ def discover(
     from reid_edge.discover.run_record import RunRecord
     from reid_edge.gallery import Gallery
     from reid_edge.identify.identifier import Identifier
+    from reid_edge.identify.video import VideoOptions
     from reid_edge.name_time import NameTime
     from reid_edge.pack import find_pack, open_pack
 
-    paths = [*photo_files(source), *(_waiting(watched, gallery_path) if watched else ())]
-    if not paths:
-        problem = f"No animal of {watched} waits for a person." if watched else "There are no photos to group."
-        raise UsageError(problem, "Name photos or folders.")
+    paths = files_to_group(source, watched, gallery_path)
     facts = PhotoFacts(species, viewpoint, NameTime(time_from_name) if time_from_name else None)
     identifier = Identifier(open_pack(find_pack(pack_name)), device, threads)
     with ExitStack() as stack:
         known = _known(gallery_path, pack_name, identifier, stack)
         file = stack.enter_context(Gallery.open_or_create(work))
         remaining = stack.enter_context(closing(progress(paths, "Describing")))
-        collected = collect(remaining, file, identifier, facts)
+        collected = collect(remaining, file, identifier, facts, VideoOptions(video_seconds, watch=log_progress))
         for path, error in collected.failed:
             say(f"{path}: {error.message}")
         discovery = Discovery.of(file, collected_sightings(file, collected, facts), identifier, known)
         _compare(discovery)
         time_place = _time_place(identifier, species, max_speed)
         said = [*stored_answers(file), *(read_answers(answers, discovery.seen) if answers else [])]
-        copies = len(collected.copies)
-        notes = [f"{count_of(copies, 'file')} with the same bytes as another photo took no part."] if copies else []
-        report = discovery.report(said, time_place, notes)
+        report = discovery.report(said, time_place, _notes(collected))
         _print(report, as_json, as_csv, curve)
         if html_path:
             from reid_edge.discover.page import write_page
@@ -172,17 +174,15 @@ def _known(path: Path | None, pack_name: str, identifier: Identifier, stack: Exi
     return stack.enter_context(session).gallery
 
 
-def _waiting(watched: Path, gallery_path: Path | None) -> list[Path]:
-    """The photos of a watch's animals that wait for a person, each once."""
-    from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
-    from reid_edge.watch.listing import listed_events
-
-    gallery = gallery_path if gallery_path is not None and gallery_path.exists() else None
-    with Ledger.read(watched / LEDGER_NAME) as ledger:
-        files = [
-            file for event in listed_events(ledger, True, gallery) for animal in event["animals"] for file in animal["files"]
-        ]
-    return [Path(file) for file in dict.fromkeys(files)]
+def _notes(collected: Collected) -> list[str]:
+    copies, videos = len(collected.copies), collected.videos.values()
+    empty, merged = sum(not each.sightings for each in videos), sum(each.merged for each in videos)
+    notes = {
+        f"{count_of(copies, 'file')} with the same bytes as another one took no part.": copies,
+        f"No animal stands out in {count_of(empty, 'video')}.": empty,
+        f"Left out {count_of(merged, 'track')} of videos in which two animals met and could not be told apart.": merged,
+    }
+    return [note for note, count in notes.items() if count]
 
 
 def _compare(discovery: Discovery) -> None:

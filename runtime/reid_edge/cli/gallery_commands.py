@@ -1,6 +1,6 @@
 """All commands of `reid-edge gallery`: each module adds its own to the group."""
 
-from reid_edge.cli import gallery_add, gallery_audit, gallery_review
+from reid_edge.cli import gallery_add, gallery_audit, gallery_pairs, gallery_review
 from reid_edge.cli.gallery import gallery
 
-__all__ = ["gallery", "gallery_add", "gallery_audit", "gallery_review"]
+__all__ = ["gallery", "gallery_add", "gallery_audit", "gallery_pairs", "gallery_review"]

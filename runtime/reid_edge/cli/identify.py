@@ -1,4 +1,4 @@
-"""``reid-edge identify``: answers for photos or folders, as text, JSON Lines or CSV, with an optional report."""
+"""``reid-edge identify``: answers for photos, videos or folders, as text, JSON Lines or CSV, with an optional report."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from reid_edge.cli.options import (
     pack_option,
     random_option,
     time_from_name_option,
+    video_option,
 )
-from reid_edge.cli.progress import progress
+from reid_edge.cli.printing import say
+from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import PhotoError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 )
 @time_from_name_option
 @max_speed_option("as calibrated")
+@video_option
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
@@ -68,11 +71,13 @@ def identify(
     truth: Path | None,
     time_from_name: str | None,
     max_speed: float | None,
+    video_seconds: float,
     timings: bool,
 ) -> int:
-    """Say which individual each photo (or each photo of a folder) shows.
+    """Say which individual each photo or video (or each of a folder) shows.
 
-    An unknown individual is an answer, not a failure: the exit code is 0 when every photo was answered, 1 when some could not be read.
+    In a video each animal is followed, and gets one answer. An unknown individual is an answer, not a failure: the exit code is 0 when
+    every file was answered, 1 when some could not be read.
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other.", "Give one of them.")
@@ -80,6 +85,7 @@ def identify(
         raise UsageError("--json has no place for the truth.", "Leave --truth out, or give --csv.")
     from reid_edge.cli.answers import answers_for
     from reid_edge.describe.query import Query
+    from reid_edge.identify.video import EmptyVideoError, VideoOptions
     from reid_edge.name_time import NameTime
     from reid_edge.report import Report
 
@@ -87,7 +93,8 @@ def identify(
         raise StorageError(
             f"The report {explain} cannot be written: its folder is missing or read-only.", "Choose another place."
         )
-    paths = photo_files(photos)
+    paths = photo_files(photos, with_videos=True)
+    video = VideoOptions(video_seconds, with_pictures=explain is not None, watch=log_progress)
     query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal, max_speed=max_speed)
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
@@ -101,9 +108,12 @@ def identify(
         # On a terminal the answers themselves show how far it is.
         with (
             nullcontext(paths) if sys.stdout.isatty() else closing(progress(paths, "Identifying")) as remaining,
-            closing(session.identify_each(remaining, query)) as answered,
+            closing(session.identify_each(remaining, query, video)) as answered,
         ):
             for path, answer in answered:
+                if isinstance(answer, EmptyVideoError):
+                    say(answer.message)
+                    continue
                 if isinstance(answer, PhotoError):
                     answers.failure(path, answer)
                     failed += 1
@@ -137,19 +147,19 @@ def _open(gallery_path: Path, pack_name: str, device: str, threads: int | None, 
     return describe_missing(session, gallery_path, pack_name)
 
 
-def photo_files(arguments: tuple[Path, ...]) -> list[Path]:
-    """The photos that the arguments name; a folder stands for the photos in it.
+def photo_files(arguments: tuple[Path, ...], with_videos: bool = False) -> list[Path]:
+    """The photos that the arguments name; a folder stands for the photos, and with `with_videos` the videos, in it.
 
     Raises:
         UsageError: a folder without photos.
     """
     from reid_edge.cli.gallery_add import say_photos_to_convert
-    from reid_edge.photo import list_photos
+    from reid_edge.photo import list_photos, list_videos
 
     paths: list[Path] = []
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises where a folder on the way may not be entered)
-            found = list_photos(argument)
+            found = sorted([*list_photos(argument), *(list_videos(argument) if with_videos else ())])
             say_photos_to_convert(argument)
             if not found:
                 raise UsageError(f"{argument} holds no photos.", "Give a folder with JPEG, PNG, TIFF, BMP or WebP files.")

@@ -48,6 +48,18 @@ def max_speed_option(unset: str) -> Callable[[F], F]:
     )
 
 
+def video_option(command: F) -> F:
+    """``--video-seconds S``."""
+    return click.option(
+        "--video-seconds",
+        type=click.FloatRange(0, min_open=True),
+        default=0.5,  # as `reid_edge.identify.video.EVERY_SECONDS`, which is not imported for --help
+        show_default=True,
+        metavar="S",
+        help="Look for the animals of a video in a frame every S seconds.",
+    )(command)
+
+
 def pack_option(command: F) -> F:
     """``--pack NAME|PATH``."""
     return click.option(

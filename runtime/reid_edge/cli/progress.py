@@ -25,6 +25,11 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Generat
         yield from _lines(items, what, count)
 
 
+def log_progress(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """Go through the items and print how far it is from time to time; beside a bar of `progress`, for what takes long within one step."""
+    return _lines(items, what, total or None)
+
+
 def _bar(items: Iterable[T], what: str, count: int | None) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +14,7 @@ from reid_edge.compare.matching.first_look import to_fractions
 from reid_edge.compare.selection import Selection, agrees, select
 from reid_edge.compare.shortlist import most_different
 from reid_edge.describe.features import (
+    Features,
     descriptor_array,
     halves_array,
     keypoint_arrays,
@@ -28,9 +29,12 @@ from reid_edge.describe.viewpoint import ViewpointPredictor
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.mapped_rows import MappedRows, RowForm
+from reid_edge.gallery.pair_scores import PairScoreFile, PhotoPairs
 from reid_edge.gallery.search import VectorIndex
 from reid_edge.gallery.time_place import TimesAndPlaces
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
+from reid_edge.recipe import Recipe
+from reid_edge.recipe.species import applies_to
 
 _PREDICTED_AT_A_TIME = 1000
 """Photos whose vectors are read at a time to predict viewpoints: 10 MB where an embedding has 1280 values."""
@@ -63,6 +67,7 @@ class GalleryCandidates:
         self._ids = np.array(sorted(self._sightings), np.int64)
         self._indexes: dict[str, tuple[VectorIndex, NDArray[np.int64] | None]] = {}
         self._first: dict[tuple[str, int], MappedRows] = {}
+        self._pairs: dict[str, Mapping[int, PhotoPairs]] = {}
         self._differing: dict[tuple[str, int, frozenset[int]], frozenset[int]] = {}
 
     def __len__(self) -> int:
@@ -154,6 +159,28 @@ class GalleryCandidates:
             return mapped.rows[rows]
         # Another process took a photo out since: it is compared all the same, as the gallery was when it was opened.
         return np.stack([to_fractions(each.descriptors, points) for each in self.keypoints(extraction, sighting_ids)])
+
+    def features(self, sighting_id: int, recipe: Recipe) -> Features:
+        """What is stored of one animal, as a query has it."""
+        one, species = np.array([sighting_id], np.int64), self._sightings[sighting_id].species
+        names = [name for name in recipe.embedding_names if applies_to(recipe.species_of(name), species)]
+        extracts = [each for each in recipe.extract if applies_to(each.species, species)]
+        points = [each.name for each in extracts if each.detector != "picture"]
+        return Features(
+            {name: self.vectors(name, one)[0] for name in names},
+            {name: self.keypoints(name, one)[0] for name in points},
+            {each.name: self.pictures(each.name, one)[0] for each in extracts if each.detector == "picture"},
+        )
+
+    def pair_scores(self, key: str, scores: int) -> Mapping[int, PhotoPairs]:
+        """What `reid-edge gallery pairs` found, read once; see `reid_edge.gallery.pair_scores`."""
+        if key not in self._pairs:
+            self._pairs[key] = PairScoreFile(self._gallery.path, key, scores).read()
+        return self._pairs[key]
+
+    def sighting_ids(self) -> list[int]:
+        """All, in ascending order."""
+        return [int(each) for each in self._ids]
 
     def pictures(self, extraction: str, sighting_ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """One picture uint8 [S, S] per id, in their order, as `reid_edge.describe.picture.take_picture` made it."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.compare.fused_reranking import GalleryNeighbours, fused_neighbours
 from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.matching.distinctive import distinctive_scores
@@ -21,9 +23,10 @@ from reid_edge.compare.source import CandidateSource
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
-from reid_edge.recipe import EarlyExit, Match, Recipe
+from reid_edge.recipe import EarlyExit, Match, Recipe, Rerank
 from reid_edge.recipe.species import applies_to
 from reid_edge.recipe.stages import Head
+from reid_edge.threads import in_shares
 from reid_edge.timings import Timings
 
 MatchKey: TypeAlias = tuple[str, str, str, float, int, int]
@@ -41,6 +44,7 @@ class Comparison:
             candidate, or a head does not know its individual or the species.
         matches: by matcher name, by row of the shortlist.
         owners: B names, whom each candidate shows.
+        warnings: what could not be computed, one sentence each.
     """
 
     sighting_ids: NDArray[np.int64]
@@ -48,6 +52,7 @@ class Comparison:
     raw: NDArray[np.float64]
     matches: dict[str, dict[int, Matches]] = field(default_factory=dict)
     owners: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class MayStop(Protocol):
@@ -67,12 +72,14 @@ class Comparer:
         source: the gallery.
         kept: the matches of one query by matcher and sighting, so that comparing it with a part of the gallery again costs little; None
             where each comparison starts anew.
+        neighbours: what re-ranking by a fusion needs; None where the pack is not calibrated, and there is no such score.
     """
 
     recipe: Recipe
     networks: Networks
     source: CandidateSource
     kept: MutableMapping[MatchKey, Matches] | None = None
+    neighbours: GalleryNeighbours | None = None
 
     def keeping_matches(self) -> Comparer:
         """For one query that is compared with several parts of the gallery."""
@@ -110,11 +117,15 @@ class Comparer:
         for match in matchers:
             comparer._match(match, run, may_stop)
         for rerank in recipe.rerank:
-            if applies_to(rerank.species, selection.query.species):
-                with timings.stage(rerank.name):
-                    vector = features.vectors[rerank.embedding]
-                    distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
-                    raw[rows[rerank.embedding], names.index(rerank.name)] = 1 - distances
+            if not applies_to(rerank.species, selection.query.species):
+                continue
+            with timings.stage(rerank.name):
+                if rerank.fusion:
+                    comparison = self._rerank_by_fusion(rerank, comparison)
+                    continue
+                vector = features.vectors[rerank.embedding]
+                distances = jaccard_distances(vector, vectors[rerank.embedding], rerank.k1, rerank.k2)
+                raw[rows[rerank.embedding], names.index(rerank.name)] = 1 - distances
         for head in recipe.head:
             if applies_to(head.species, selection.query.species):
                 with timings.stage(head.name):
@@ -123,6 +134,17 @@ class Comparer:
                         probabilities, self.networks.labels[head.name], comparison.owners
                     )
         return comparison
+
+    def _rerank_by_fusion(self, stage: Rerank, comparison: Comparison) -> Comparison:
+        """Enter the score, where there is one, and a warning where photos of the shortlist were never compared with others."""
+        if self.neighbours is None:
+            return comparison
+        ids, column = comparison.sighting_ids, comparison.score_names.index(stage.name)
+        comparison.raw[:, column] = fused_neighbours(stage, comparison.raw, ids, self.neighbours)
+        if not (missing := self.neighbours.missing(ids)):
+            return comparison
+        warning = f"{missing} of {len(ids)} gallery photos have no scores for {stage.name}; run: reid-edge gallery pairs."
+        return replace(comparison, warnings=(*comparison.warnings, warning))
 
     def _shortlist(self, features: Features, selection: Selection) -> NDArray[np.int64]:
         """What any of the recipe's retrievals whose vector the query has finds."""
@@ -170,7 +192,8 @@ class Comparer:
         kept = self.kept if self.kept is not None else {}
         missing = self._not_kept(match, rows, stored)
         if missing and match.is_first_look and isinstance(query, Keypoints):
-            found = match_first_look(query.first(match.points).descriptors, stored.first(match, missing), match.min_score)
+            look = partial(match_first_look, query.first(match.points).descriptors, min_score=match.min_score)
+            found = in_shares(look, stored.first(match, missing), self.networks.device.threads)
         elif missing:
             some = [_best_points(candidate, match.points) for candidate in stored.candidates(match, missing)]
             found = match_pairs(match, _best_points(query, match.points), some, self.recipe, self.networks)

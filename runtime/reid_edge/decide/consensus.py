@@ -127,6 +127,13 @@ def fuse_scores(
     return fused
 
 
+def fused_by_name(recipe: Recipe, entry: Entry, name: str, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`fuse_scores` of the fusion of this name, with its fitted weights."""
+    recipe = with_fitted(recipe, entry.fitted)
+    fuse = next(fuse for fuse in recipe.fuse if fuse.name == name)
+    return fuse_scores(raw, _calibrated(raw, entry.calibrators), fuse, recipe, entry)
+
+
 def take_step(step: Step, answer: Vote, source: Vote) -> Vote:
     """The answer after a step, from the answer so far and that of the step's source, which names somebody.
 

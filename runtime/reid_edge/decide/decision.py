@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from reid_edge.decide.facts import PROBABILITY_DIGITS, AnimalFacts, EngineFacts, PackFacts, PhotoFacts, ReviewFacts, Thresholds
+from reid_edge.decide.facts import (
+    PROBABILITY_DIGITS,
+    AnimalFacts,
+    EngineFacts,
+    PackFacts,
+    PhotoFacts,
+    ReviewFacts,
+    Thresholds,
+    TrackFacts,
+)
 from reid_edge.decide.wording import wording_of
 from reid_edge.errors import UsageError
 
@@ -134,6 +143,8 @@ class Decision:
         warnings: what a person should know.
         same_as: names of the gallery that may be one animal, this one; empty where there is no such reason.
         review: what a person said of this animal; None where nobody did. Verdict, identity and probability then are the person's.
+        track: of an animal that was followed through a video, whose frames this answer combines: `photo` is the frame that says most;
+            None for a photo.
     """
 
     verdict: Verdict
@@ -153,6 +164,7 @@ class Decision:
     warnings: tuple[str, ...]
     same_as: tuple[str, ...] = ()
     review: ReviewFacts | None = None
+    track: TrackFacts | None = None
 
     @property
     def headline(self) -> str:
@@ -181,6 +193,7 @@ class Decision:
             "warnings": list(self.warnings),
             **({"same_as": list(self.same_as)} if self.same_as else {}),
             **({"review": self.review.as_json()} if self.review else {}),
+            **({"track": self.track.as_json()} if self.track else {}),
         }
 
     @classmethod
@@ -203,6 +216,7 @@ class Decision:
             fields["engine"] = EngineFacts(**plain["engine"])
             fields["warnings"], fields["same_as"] = tuple(plain["warnings"]), tuple(plain.get("same_as", ()))
             fields["review"] = ReviewFacts(**plain["review"]) if "review" in plain else None
+            fields["track"] = TrackFacts.from_json(plain["track"]) if "track" in plain else None
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"This is not a decision of the format {SCHEMA}.", "Identify the photo again.") from error

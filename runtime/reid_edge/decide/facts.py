@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from reid_edge.decide.calibration import Entry
@@ -15,6 +15,7 @@ from reid_edge.photo import Photo
 
 _AREA_DIGITS = 4
 PROBABILITY_DIGITS = 6
+_SECOND_DIGITS = 2
 
 Polygon = tuple[tuple[int, int], ...]
 """(x, y) pixels of the upright photo, x right, y down."""
@@ -181,6 +182,52 @@ class ReviewFacts:
     def as_json(self) -> dict[str, Any]:
         """Plain data, rounded."""
         return {**asdict(self), "probability": round(float(self.probability), PROBABILITY_DIGITS)}
+
+
+@dataclass(frozen=True)
+class FrameAnswer:
+    """The answer for one frame of a track, which the track's answer combines: seconds from the beginning of the video, and what it says."""
+
+    seconds: float
+    verdict: str
+    identity: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class TrackFacts:
+    """The part of a video in which one animal was followed.
+
+    Attributes:
+        number: of the track in its video, from 1, in the order in which they begin.
+        begin, end: seconds from the beginning of the video: the first and the last frame that shows it.
+        frames: how many of the frames that were looked at show it.
+        answers: of its best frames, in the order of time.
+    """
+
+    number: int
+    begin: float
+    end: float
+    frames: int
+    answers: tuple[FrameAnswer, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, rounded."""
+        span = {"begin": round(self.begin, _SECOND_DIGITS), "end": round(self.end, _SECOND_DIGITS)}
+        rounded = (
+            replace(
+                each,
+                seconds=round(each.seconds, _SECOND_DIGITS),
+                probability=round(float(each.probability), PROBABILITY_DIGITS),
+            )
+            for each in self.answers
+        )
+        return {"number": self.number, **span, "frames": self.frames, "answers": list(map(asdict, rounded))}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> TrackFacts:
+        """The inverse of `as_json`."""
+        return cls(**{**plain, "answers": tuple(FrameAnswer(**each) for each in plain["answers"])})
 
 
 @dataclass(frozen=True)

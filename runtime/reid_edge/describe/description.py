@@ -82,7 +82,7 @@ class Describer:
             animals = _chosen(photo, animals, query.animal)
         if skip_empty:
             animals = [animal for animal in animals if animal.found]
-        return [self._described(animal, query, timings) for animal in animals[: 1 if largest_only else None]]
+        return [self.describe_animal(animal, query, timings) for animal in animals[: 1 if largest_only else None]]
 
     def animals(self, photo: Photo, boxes: Sequence[Box] | None = None, species: str = "") -> list[Animal]:
         """The animals of a photo, largest first, see `describe`; the whole frame where none stands out.
@@ -106,7 +106,8 @@ class Describer:
         network = self.networks[name]
         return network.engine, network.preprocessing
 
-    def _described(self, animal: Animal, query: Query, timings: Timings) -> DescribedAnimal:
+    def describe_animal(self, animal: Animal, query: Query, timings: Timings) -> DescribedAnimal:
+        """Describe one animal that `animals` found; arguments and errors as of `describe`."""
         viewpoint, halves = self._viewpoint(animal, query, timings)
         query, orient = completed(query, viewpoint), self.recipe.orient
         chip = Chip.of(animal, turn_of(orient, query.viewpoint, query.species))

@@ -1,4 +1,4 @@
-"""The photos of a discovery, described once and kept in a working file, which is a gallery whose sightings have no names yet."""
+"""The photos and videos of a discovery, described once and kept in a working file, which is a gallery whose sightings have no names yet."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import to_arrays
 from reid_edge.describe.query import Query
+from reid_edge.discover.videos import VideoCollector, VideoFound
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.describing_ahead import described_in_turn
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.new_sighting import new_sighting
+from reid_edge.identify.video import DEFAULT_VIDEO, VideoOptions
 from reid_edge.name_time import NameTime
 from reid_edge.photo import Photo, read_photo
 from reid_edge.photo.files import read_photo_bytes
+from reid_edge.photo.video import is_video, video_sha256
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,14 @@ class Collected:
     """What was read.
 
     Attributes:
-        photos: by SHA-256, the path that it was first found at.
+        photos: by SHA-256, the path that it was first found at; also of frames of videos.
+        videos: by SHA-256, what was found in it.
         copies: files with the bytes of another one.
         failed: files that could not be read, with the reason.
     """
 
     photos: dict[str, Path] = field(default_factory=dict)
+    videos: dict[str, VideoFound] = field(default_factory=dict)
     copies: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, PhotoError]] = field(default_factory=list)
 
@@ -56,19 +62,49 @@ def collect(
     work: Gallery,
     identifier: Identifier,
     facts: PhotoFacts = PhotoFacts(),
+    video: VideoOptions = DEFAULT_VIDEO,
 ) -> Collected:
-    """Describe all animals of the photos that the working file does not hold yet; each photo reaches the disk as a whole.
+    """Describe all animals of the files that the working file does not hold yet; each photo reaches the disk as a whole.
 
     Args:
-        paths: photo files; may be a progress iterator.
+        paths: of photos and videos; may be a progress iterator.
         work: the working file, writable.
         identifier: the pack.
-        facts: what is known of all photos.
+        facts: what is known of all of them.
+        video: how videos are read.
 
     Raises:
         EngineError, GalleryError, StorageError: it cannot go on; what was described stays.
     """
     collected = Collected()
+    for is_of_videos, files in groupby(paths, is_video):
+        if is_of_videos:
+            options = replace(video, name_time=facts.name_time)
+            collector = VideoCollector(work, identifier, Query(facts.species, facts.viewpoint), options)
+            _collect_videos(files, collector, collected)
+        else:
+            _collect_photos(files, work, identifier, facts, collected)
+    return collected
+
+
+def _collect_videos(files: Iterable[Path], collector: VideoCollector, collected: Collected) -> None:
+    for path in files:
+        sha256 = ""
+        try:
+            sha256 = video_sha256(path)
+            if sha256 in collected.videos:
+                collected.copies.append(path)
+                continue
+            collected.videos[sha256] = collector.collect(path, sha256)
+        except PhotoError as error:
+            collected.failed.append((path, error))
+        for each in collector.held(sha256):
+            collected.photos[each.photo_sha256] = path
+
+
+def _collect_photos(
+    files: Iterable[Path], work: Gallery, identifier: Identifier, facts: PhotoFacts, collected: Collected
+) -> None:
     key, batch = identifier.feature_key, work.new_batch()
     undescribed = {each.id for each in work.sightings_without(key)}
 
@@ -86,7 +122,7 @@ def collect(
         photo = read_photo(foreseen.path)
         return photo, described_by.describe(photo, Query(facts.species, facts.viewpoint))
 
-    with closing(described_in_turn(identifier, map(foresee, paths), describe)) as turns:
+    with closing(described_in_turn(identifier, map(foresee, files), describe)) as turns:
         for foreseen, described, _ in turns:
             if isinstance(foreseen.sha256, PhotoError):
                 collected.failed.append((foreseen.path, foreseen.sha256))
@@ -102,7 +138,6 @@ def collect(
             collected.photos[foreseen.sha256] = foreseen.path
             if found is not None:
                 _store(work, foreseen.path, found, key, batch, facts)
-    return collected
 
 
 def collected_sightings(work: Gallery, collected: Collected, facts: PhotoFacts) -> list[Sighting]:

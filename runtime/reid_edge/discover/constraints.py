@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.discover.tracks import TrackSpan, meeting_tracks, same_tracks
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.storage.table import read_table
@@ -49,8 +50,8 @@ class Constraints:
     """Of N animals.
 
     Attributes:
-        same: pairs that are one animal: a person said so, or they stand under one name.
-        different: bool [N, N], symmetric: two animals of one photo, two names, or a person said so.
+        same: pairs that are one animal: a person said so, they stand under one name, or it was followed through a video.
+        different: bool [N, N], symmetric: two animals of one photo or of one video at one time, two names, or a person said so.
         comparable: bool [N, N], symmetric: of one species and one side, as far as these are known.
         unsure: pairs that a person could not tell apart or together.
     """
@@ -83,9 +84,12 @@ def constraints_of(seen: Sequence[Seen], answers: Sequence[PersonsAnswer] = ()) 
             different[:, place] |= apart
         if not each.is_animal:
             different[place] = different[:, place] = True
+    spans = [None if each.name else TrackSpan.of(each.sighting) for each in seen]
+    different |= meeting_tracks(spans)
     np.fill_diagonal(different, False)
     first_of = {name: int(np.flatnonzero(names == name)[0]) for name in set(names[named])}
     same = [(first_of[name], place) for place, name in enumerate(names) if name and first_of[name] != place]
+    same += same_tracks(spans)
     places = {each.key: place for place, each in enumerate(seen)}
     said = {
         (min(pair), max(pair)): answer.same

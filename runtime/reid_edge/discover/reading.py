@@ -13,6 +13,7 @@ from reid_edge.discover.constraints import Constraints, Seen
 from reid_edge.discover.grouping import Grouping, Join, labels_of
 from reid_edge.discover.pair_model import LEAST_PHOTOS, DiscoveryModel, sigmoid
 from reid_edge.discover.report import Alone, DiscoveryReport, Group, Occasion, Pair, Question, WhyAlone
+from reid_edge.discover.tracks import TrackSpan
 from reid_edge.gallery.time_place import TimePlaceModel
 
 _SURE, _UNSURE = 0.9, 0.1
@@ -46,7 +47,7 @@ class Reading:
             new = [place for place in members if self.seen[place].is_new]
             if not new:
                 continue
-            if len(members) == 1:
+            if self._is_single(members):
                 alone.append(self._alone(names[members], members[0]))
             else:
                 found.append(self._group(names, members, new))
@@ -69,10 +70,15 @@ class Reading:
         counts = {"group": 0, "alone": 0}
         for members in sorted(groups, key=lambda each: (-len(each), self.seen[each[0]].key)):
             known = next((self.seen[place].name for place in members if self.seen[place].name), "")
-            kind = "group" if len(members) > 1 else "alone"
+            kind = "alone" if self._is_single(members) else "group"
             counts[kind] += not known
             names[members] = known or f"{kind} {counts[kind]}"
         return names
+
+    def _is_single(self, members: tuple[int, ...]) -> bool:
+        """Whether it is one photo, or one animal that was followed once through a video."""
+        spans = {TrackSpan.of(self.seen[place].sighting) for place in members if not self.seen[place].name}
+        return len(members) == 1 or (spans != {None} and len(spans) == 1 and not any(self.seen[place].name for place in members))
 
     def _groups_at(self, probability: float) -> list[tuple[int, ...]]:
         made = next(
@@ -145,7 +151,12 @@ class Reading:
         return some[int(row)], others[int(column)]
 
     def _alone(self, name: str, place: int) -> Alone:
-        others = [each for each in range(len(self.seen)) if each != place]
+        span = TrackSpan.of(self.seen[place].sighting)
+        others = [
+            each
+            for each, other in enumerate(self.seen)
+            if each != place and (span is None or TrackSpan.of(other.sighting) != span)
+        ]
         strongest = self._strongest([place], others) if others else None
         why: WhyAlone = "resembles-none"
         if self.seen[place].sighting.box is None:

@@ -197,6 +197,14 @@ class Catalogue:
         rows = self.database.rows(f"{_SIGHTINGS} AND s.photo_sha256 = ? ORDER BY s.animal_index", (photo_sha256,))
         return [_sighting(row) for row in rows]
 
+    def photo_path(self, photo_sha256: str) -> str:
+        """Where this photo lay when one of its animals was last enrolled, also where that was removed since; '' where none ever was."""
+        rows = self.database.rows(
+            "SELECT photo_path FROM sighting WHERE photo_sha256 = ? AND photo_path != '' ORDER BY live DESC, id DESC LIMIT 1",
+            (photo_sha256,),
+        )
+        return str(rows[0][0]) if rows else ""
+
     def thumbnail(self, sighting_id: int) -> bytes | None:
         """JPEG of the animal; None where none was stored."""
         rows = self.database.rows("SELECT thumbnail FROM sighting WHERE id = ?", (sighting_id,))

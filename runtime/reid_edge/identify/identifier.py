@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.comparison import Comparer, MayStop
+from reid_edge.compare.fused_reranking import GalleryNeighbours
+from reid_edge.compare.gallery_pairs import pair_score_count
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.calibration import CalibrationModel, Entry, read_calibration
+from reid_edge.decide.consensus import fused_by_name
 from reid_edge.decide.decision import Decision
 from reid_edge.decide.doubles import as_one, find_doubles, judge_doubles
 from reid_edge.decide.doubt import DoubtCheck, is_left_out, without_score
@@ -86,6 +89,21 @@ class Identifier:
     def feature_key(self) -> str:
         """What a gallery's features are tied to: the networks and parameters that make them, not the calibration."""
         return self.pack.feature_key(self.recipe.feature_networks, self.recipe.feature_settings())
+
+    @property
+    def pair_key(self) -> str:
+        """What scores of pairs of gallery photos are tied to: all that the features are, shortlists and matchers."""
+        recipe = self.recipe
+        networks = (*recipe.feature_networks, *(match.network for match in recipe.match if match.network))
+        compared = {"retrieve": repr((recipe.retrieve, *recipe.retrieve_also)), "match": repr(recipe.match)}
+        return self.pack.feature_key(tuple(dict.fromkeys(networks)), {**recipe.feature_settings(), **compared})
+
+    def neighbours(self, candidates: GalleryCandidates, entry: Entry) -> GalleryNeighbours | None:
+        """What re-ranking by a fusion needs; None where the recipe has none."""
+        if not any(stage.fusion for stage in self.recipe.rerank):
+            return None
+        pairs = candidates.pair_scores(self.pair_key, pair_score_count(self.recipe))
+        return GalleryNeighbours(pairs, partial(fused_by_name, self.recipe, entry))
 
     def comparing_with(self, comparer: Callable[[GalleryCandidates], Comparer]) -> Identifier:
         """The same, with another comparer of a gallery: one that keeps matches, where one animal is asked about in many galleries."""
@@ -179,6 +197,7 @@ class Identifier:
             cheap, _ = self.calibration.before.entry(query.species)
             may_stop = DoubtCheck(replace(ranker, entry=cheap))
         comparer = self._comparer(candidates) if self._comparer else Comparer(recipe, self.networks, candidates)
+        comparer = replace(comparer, neighbours=self.neighbours(candidates, entry))
         comparison = comparer.compare(described.features, selection, timings, may_stop)
         with timings.stage("decide"):
             if isinstance(may_stop, DoubtCheck) and is_left_out(comparison, recipe.costly_score):
@@ -214,6 +233,7 @@ class Identifier:
                     *photo.warnings,
                     *described.warnings,
                     *selection.warnings,
+                    *comparison.warnings,
                     *_duplicate(photo, candidates),
                     *(
                         f"{each.identity} was {before.remarks[each.identity]}."

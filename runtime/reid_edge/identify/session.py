@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.decision import Decision
 from reid_edge.decide.reviewed import reviewed
-from reid_edge.describe.description import DescribedAnimal
+from reid_edge.describe.description import DescribedAnimal, Describer
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery
@@ -22,13 +23,18 @@ from reid_edge.identify.describing_ahead import described_in_turn
 from reid_edge.identify.enrolment import EnrolmentResult, check_names, enrol
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.photo_input import PhotoInput, to_photo
+from reid_edge.identify.track_answer import TrackAnswer, answer_of, answered_scene
+from reid_edge.identify.video import DEFAULT_VIDEO, EmptyVideoError, Track, VideoOptions, tracks_of
 from reid_edge.name_time import NameTime
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
+from reid_edge.photo.video import is_video
 from reid_edge.timings import Timings
 
 Answered = tuple[Photo, list[Decision]]
 """A photo, and the answer for each of its animals."""
+
+_COMBINED = 5  # identities of each frame's ranking that an answer for a video is made of, or more where more are asked for
 
 
 class _Described(NamedTuple):
@@ -101,8 +107,8 @@ class Session:
 
         Example:
             >>> (decision,) = session.identify("photo.jpg", reid_edge.Query(viewpoint="left", top=2))
-            >>> decision.verdict, decision.identity, decision.ranking[1].identity
-            ('known', 'Chipo', 'Baraka')
+            >>> decision.verdict, decision.identity, len(decision.ranking)
+            ('known', 'Chipo', 2)
         """
         query = query or Query()
         self.candidates.check_viewpoint(query.viewpoint)
@@ -167,18 +173,27 @@ class Session:
         return result
 
     def identify_each(
-        self, paths: Iterable[Path], query: Query | None = None
+        self, paths: Iterable[Path], query: Query | None = None, video: VideoOptions = DEFAULT_VIDEO
     ) -> Generator[tuple[Path, Answered | PhotoError], None, None]:
-        """Answer for one photo file after another, in their order: while one is compared, the next ones are read and described.
+        """Answer for one file after another, in their order: while a photo is compared, the next ones are read and described.
 
-        A photo that cannot be read is the error that says why. Close the generator where it is left early: it waits for the photos that
-        are being described.
+        A video gives an answer for each animal that is followed through it, see `identify_video`. A file that cannot be read is the error
+        that says why; a video without an animal is an `EmptyVideoError`. Close the generator where it is left early: it waits for the
+        photos that are being described.
 
         Raises:
             EngineError, GalleryError: see `Identifier.identify`.
         """
-        selection = self.candidates.select(query or Query())
+        for is_of_videos, files in groupby(paths, is_video):
+            if is_of_videos:
+                for path in files:
+                    yield from self._identify_video_file(path, query, video)
+            else:
+                yield from self._identify_photos(files, self.candidates.select(query or Query()))
 
+    def _identify_photos(
+        self, paths: Iterable[Path], selection: Selection
+    ) -> Generator[tuple[Path, Answered | PhotoError], None, None]:
         def describe(identifier: Identifier, path: Path) -> _Described:
             return self._describe(identifier, path, selection)
 
@@ -191,6 +206,74 @@ class Session:
                 except PhotoError as error:
                     answered = error
                 yield path, answered
+
+    def _identify_video_file(
+        self, path: Path, query: Query | None, options: VideoOptions
+    ) -> Generator[tuple[Path, Answered | PhotoError], None, None]:
+        found = 0
+        answers = self.identify_video(path, query, options)
+        try:
+            while True:
+                answered = next(answers)
+                found += 1
+                yield path, answered
+        except StopIteration as end:
+            if not found:
+                yield path, EmptyVideoError(f"{path.name}: no animal stands out in any of its {end.value} frames.", "")
+        except PhotoError as error:
+            yield path, error
+        finally:
+            answers.close()
+
+    def identify_video(
+        self, path: Path, query: Query | None = None, options: VideoOptions = DEFAULT_VIDEO
+    ) -> Generator[Answered, None, int]:
+        """Answer for each animal of a video: it is followed from frame to frame, and its best frames are combined into one answer.
+
+        Gives the frame that says most of an animal (without `with_pictures` its pixels are blank) with the answer, once no animal that
+        a frame shows beside it is in view any more: they are different individuals.
+
+        Args:
+            path: the video.
+            query: what is known beside it.
+            options: how it is read.
+
+        Returns:
+            How many frames were looked at.
+
+        Raises:
+            PhotoError: it cannot be read; of one that is cut off, the animals before the cut are answered first.
+            EngineError, GalleryError: see `Identifier.identify`.
+        """
+        query = query or Query()
+        selection = self.candidates.select(replace(query, top=max(query.top, _COMBINED), animal=None))
+        options = replace(options, name_time=options.name_time or self.name_time)
+        scene: list[TrackAnswer] = []
+        tracks = tracks_of(path, self.identifier, selection.query, options)
+        try:
+            while True:
+                track = next(tracks)
+                if scene and track.scene != scene[0].track.scene:
+                    yield from answered_scene(scene)
+                    scene = []
+                scene.append(self._answer_track(track, selection, query.top))
+        except StopIteration as end:
+            yield from answered_scene(scene)
+            return int(end.value)
+        except PhotoError:
+            yield from answered_scene(scene)
+            raise
+        finally:
+            tracks.close()
+
+    def _answer_track(self, track: Track, selection: Selection, top: int) -> TrackAnswer:
+        decisions, describer = [], Describer(self.identifier.recipe, self.identifier.networks)
+        for frame in track.best:
+            timings = Timings()
+            described = describer.describe_animal(frame.animal, selection.query, timings)
+            answered = self._answer(self.identifier, _Described(frame.photo, [described], timings), selection)
+            decisions += answered[1]
+        return answer_of(track, decisions, top)
 
     def _describe(self, identifier: Identifier, source: PhotoInput, selection: Selection) -> _Described:
         timings = Timings()

@@ -10,6 +10,7 @@ from pathlib import Path
 from reid_edge.errors import PhotoError
 from reid_edge.photo import optional
 from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo, decode_photo, refuse_too_many_bytes
+from reid_edge.photo.video import VIDEO_EXTENSIONS
 
 # HEIC and raw files only where the extra `formats` is installed.
 PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}).union(
@@ -61,6 +62,11 @@ def list_photos(folder: Path, recursive: bool = True) -> list[Path]:
         PhotoError: the folder, or one inside it, is missing or may not be read, or is no folder.
     """
     return _list_files(folder, recursive, PHOTO_EXTENSIONS)
+
+
+def list_videos(folder: Path) -> list[Path]:
+    """The videos of a folder, by their names; errors and order as `list_photos`."""
+    return _list_files(folder, True, VIDEO_EXTENSIONS)
 
 
 def _list_files(folder: Path, recursive: bool, extensions: frozenset[str]) -> list[Path]:

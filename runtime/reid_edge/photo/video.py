@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,7 +49,7 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
     """
     if not every_seconds > 0:
         raise UsageError(f"Frames cannot be taken every {every_seconds:g} seconds.", "Give a number above 0.")
-    sha256, began = _sha256(path), video_taken_at(path)
+    sha256, began = video_sha256(path), video_taken_at(path)
     name = path.name.encode("utf-8", "replace").decode()
     if str(path).encode("utf-8", "replace").decode() != str(path):
         raise PhotoError(f"{name} cannot be opened as a video: its path is not UTF-8.", "Rename it.")
@@ -61,6 +62,37 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
             frame_sha256 = hashlib.sha256(f"{sha256}:{index}".encode()).hexdigest()
             taken_at = (datetime.fromisoformat(began) + timedelta(seconds=int(seconds))).isoformat() if began else None
             yield VideoFrame(seconds, Photo(rgb, frame_sha256, f"{name}, {seconds:.1f} s", path, taken_at))
+    finally:
+        video.release()
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's name says that it is a video."""
+    return path.suffix.lower() in VIDEO_EXTENSIONS
+
+
+def video_sha256(path: Path) -> str:
+    """Of the file's bytes, read in pieces: a video may be larger than memory; errors as of `frames`."""
+    digest = hashlib.sha256()
+    try:
+        if not path.is_file():
+            raise PhotoError(f"{path} is not a video file.", "Check the path.")
+        if path.stat().st_size > _MOST_BYTES:
+            raise PhotoError(f"{path} is too large: at most {_MOST_BYTES / 1e9:g} GB are read.", "Cut the video into parts.")
+        with path.open("rb") as file:
+            while piece := file.read(_READ):
+                digest.update(piece)
+    except OSError as error:
+        raise PhotoError(f"{path} cannot be read: {error.strerror or error}.", _COPY_AGAIN) from None
+    return digest.hexdigest()
+
+
+def frame_count(path: Path, every_seconds: float) -> int:
+    """About how many frames `frames` gives, as the container announces them; 0 where it does not."""
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        rate, announced = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
+        return math.ceil(announced / rate / every_seconds) if 0 < rate < 1000 and announced > 0 else 0
     finally:
         video.release()
 
@@ -93,19 +125,3 @@ def _refuse_too_many_pixels(video: cv2.VideoCapture, name: str, limits: DecodeLi
             "are decoded.",
             "Scale the video down.",
         )
-
-
-def _sha256(path: Path) -> str:
-    """Of the file's bytes, read in pieces: a video may be larger than memory."""
-    digest = hashlib.sha256()
-    try:
-        if not path.is_file():
-            raise PhotoError(f"{path} is not a video file.", "Check the path.")
-        if path.stat().st_size > _MOST_BYTES:
-            raise PhotoError(f"{path} is too large: at most {_MOST_BYTES / 1e9:g} GB are read.", "Cut the video into parts.")
-        with path.open("rb") as file:
-            while piece := file.read(_READ):
-                digest.update(piece)
-    except OSError as error:
-        raise PhotoError(f"{path} cannot be read: {error.strerror or error}.", _COPY_AGAIN) from None
-    return digest.hexdigest()

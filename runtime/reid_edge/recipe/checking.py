@@ -23,6 +23,7 @@ def check_references(recipe: Recipe, manifest: Manifest) -> None:
     _check_names(recipe)
     _check_uses(recipe)
     _check_retrieves(recipe)
+    _check_fused_rerank(recipe)
     check_species(recipe)
     _check_networks(recipe, manifest)
     _check_widths(recipe, manifest)
@@ -60,7 +61,9 @@ def _check_uses(recipe: Recipe) -> None:
             )
         if match.order:
             one_of(f"The matcher {match.name}'s order", match.order, recipe.score_names[: len(vectors) + place])
-    for name, embedding in [(s.name, s.embedding) for s in recipe.rerank] + [(s.name, s.embedding) for s in recipe.head]:
+    for name, embedding in [(s.name, s.embedding) for s in recipe.rerank if s.embedding] + [
+        (s.name, s.embedding) for s in recipe.head
+    ]:
         one_of(f"The embedding of {name}", embedding, vectors)
     if recipe.viewpoint:
         one_of("The embedding of recipe.viewpoint", recipe.viewpoint.embedding, [embed.name for embed in recipe.embed])
@@ -104,6 +107,22 @@ def _check_uses(recipe: Recipe) -> None:
             )
         if isinstance(step, Gate) and step.calibrated and step.cosine:
             raise PackError(f"A step takes {step.source} both as a cosine and as calibrated.", "Leave one of the two out.")
+
+
+def _check_fused_rerank(recipe: Recipe) -> None:
+    fusions = {fuse.name: fuse for fuse in recipe.fuse}
+    early = (*recipe.embedding_names, *(match.name for match in recipe.match))
+    for place, stage in enumerate(recipe.rerank):
+        if not stage.fusion:
+            continue
+        key = f"recipe.rerank[{place}].fusion"
+        one_of(key, stage.fusion, list(fusions))
+        fuse = fusions[stage.fusion]
+        if fuse.fit != "none" or any(name not in early for group in fuse.groups for name in group.scores):
+            raise PackError(
+                f"{key} is {stage.fusion!r}, whose weights are fitted, or which has scores beside those of vectors and matchers.",
+                "Name a fusion with written weights, of scores of vectors and matchers.",
+            )
 
 
 def _check_retrieves(recipe: Recipe) -> None:

@@ -67,7 +67,8 @@ def _uses(recipe: Recipe) -> Iterator[tuple[str, Collection[str], str, Collectio
     by_table: dict[str, tuple[Rerank | Head, ...]] = {"rerank": recipe.rerank, "head": recipe.head}
     for table, stages in by_table.items():
         for place, stage in enumerate(stages):
-            yield f"recipe.{table}[{place}].species", stage.species, stage.embedding, recipe.species_of(stage.embedding)
+            if stage.embedding:
+                yield f"recipe.{table}[{place}].species", stage.species, stage.embedding, recipe.species_of(stage.embedding)
 
 
 def _named(species: Collection[str]) -> str:

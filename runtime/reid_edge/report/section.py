@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reid_edge.decide.decision import Decision, PairEvidence, RankedIdentity
-from reid_edge.decide.wording import wording_of
+from reid_edge.decide.facts import TrackFacts
+from reid_edge.decide.wording import in_percent, wording_of
 from reid_edge.gallery import Sighting
 from reid_edge.report.markup import bar, define, name, percent, text
 from reid_edge.report.pair import COLOURS, Confidences, confidences, define_outline, draw_outline, draw_pair
@@ -229,8 +230,18 @@ def _details(decision: Decision) -> str:
         "SHA-256": photo.sha256,
         "Size": f"{photo.width} × {photo.height} pixels",
         "Animal": f"{where}, box {', '.join(str(edge) for edge in animal.box)}",
+        "Video": _followed(decision.track) if decision.track else "",
         "Calibration": decision.calibration,
         "Time": ", ".join(f"{stage} {milliseconds:.0f} ms" for stage, milliseconds in decision.timings_ms.items()),
     }
     rows = "".join(f"<dt>{title}</dt><dd>{text(fact)}</dd>" for title, fact in facts.items() if fact)
     return f"<details><summary>Details</summary><dl>{rows}</dl></details>"
+
+
+def _followed(track: TrackFacts) -> str:
+    """Where in a video the animal was, and the answers that its answer combines."""
+    answers = "; ".join(
+        f"{each.seconds:.1f} s: {each.verdict}{f' {each.identity}' if each.identity else ''}, {in_percent(each.probability)}"
+        for each in track.answers
+    )
+    return f"animal {track.number}, in view from {track.begin:.1f} to {track.end:.1f} s. Combined of {answers}"

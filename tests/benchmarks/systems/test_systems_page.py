@@ -162,3 +162,10 @@ def test_a_file_that_cannot_be_written_is_known_before_the_measuring(few_samples
     arguments = ["systems", "measure", str(few_samples), "--pack", "field", "--json", str(tmp_path / "none" / "m.json")]
     with pytest.raises(UsageError, match="There is no folder"):
         CliRunner().invoke(bench, arguments, catch_exceptions=False)
+
+
+def test_figures_of_another_version_of_a_recipe_are_named() -> None:
+    version = check_recipe("hybrid@light").data["version"]
+    present = {**measured("hybrid@light", zebra=0.5), "version": version}
+    assert "to be measured again" not in systems_page([], [present])
+    assert "to be measured again: `hybrid@light` 0." in systems_page([], [{**present, "version": "0"}])

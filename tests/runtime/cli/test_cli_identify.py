@@ -202,3 +202,15 @@ def test_photos_of_every_format_are_answered_or_refused_by_name(run_main, small_
     blank = next(line for line in lines if line["photo"]["name"] == "blank.jpg")
     assert blank["warnings"] == ["No animal stands out in this photo; the whole frame was used."]
     assert blank["verdict"] == "ask"  # an empty frame is not a new individual
+
+
+def test_a_video_is_answered_by_animal_as_text_json_and_report(run_main, sample_gallery, crossing, tmp_path):
+    arguments = ("identify", crossing.path, "--gallery", sample_gallery.path, "--viewpoint", "left", "--video-seconds", "4")
+    done = run_main(*arguments, "--json", "--explain", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    lines = lines_of(done.stdout)
+    assert {(line["verdict"], line["identity"]) for line in lines} >= {("known", "Asha"), ("known", "Enzi")}
+    assert [line["track"]["number"] for line in lines] == list(range(1, len(lines) + 1))
+    assert "in view from 0.0 to" in (tmp_path / "page.html").read_text("utf-8")
+    text = run_main(*arguments)
+    assert re.search(r"^crossing.avi, animal 1, from 0.0 to 0.0 s \(1 frame\)$", text.stdout, re.MULTILINE)

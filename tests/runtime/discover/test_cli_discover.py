@@ -93,6 +93,29 @@ def test_animals_of_a_watch_that_wait_for_a_person_are_grouped(run_cli, own_gall
     found = run_cli("discover", "--watched", tmp_path / "out", "--work", tmp_path / "work.sqlite", "--device", "cpu", "--json")
     assert found.returncode == 0, found.stderr
     assert [each["animal"]["photo"] for each in json.loads(found.stdout)["alone"]] == ["trail_3.jpg"]
+    named = run_cli("discover", tmp_path / "out", "--work", tmp_path / "work.sqlite", "--device", "cpu", "--json")
+    assert named.stdout == found.stdout
     nothing = run_cli("discover", "--work", tmp_path / "work.sqlite")
     assert nothing.returncode == 2
     assert "There are no photos to group." in nothing.stderr
+
+
+def test_animals_of_a_gallery_that_a_person_did_not_decide_are_grouped_where_no_source_is_named(
+    run_main, own_gallery, tmp_path: Path
+) -> None:
+    arguments = ("discover", "--gallery", own_gallery, "--work", tmp_path / "work.sqlite", "--device", "cpu", "--json")
+    nothing = run_main(*arguments)
+    assert nothing.returncode == 2
+    assert "no animal that a person looked at and did not decide" in nothing.stderr
+    with Gallery.open(own_gallery) as gallery:
+        first, second, *_ = (each for each in gallery.sightings() if each.identity == "Asha")
+        gallery.reject(first.photo_sha256, "Asha")
+        gallery.remove_sightings([second.id])
+        gallery.confirm(second.photo_sha256, "Asha")
+    found = run_main(*arguments)
+    assert found.returncode == 0, found.stderr
+    report = json.loads(found.stdout)
+    jsonschema.validate(report, SCHEMA)
+    photos = [one for each in report["groups"] for one in each["animals"]] + [each["animal"] for each in report["alone"]]
+    assert [one["photo"] for one in photos] == [first.photo_name]
+    assert all(each["name"] != "Asha" for each in report["groups"])

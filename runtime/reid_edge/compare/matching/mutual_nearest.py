@@ -22,8 +22,16 @@ def match_mutual_nearest(query: Keypoints, candidates: Sequence[Keypoints], min_
     Returns:
         One `Matches` per candidate, in their order.
     """
-    # One candidate at a time: its similarities stay in the processor's cache between the product and its maxima.
-    return [_mutual(query.descriptors @ candidate.descriptors.T, min_score) for candidate in candidates]
+    # One candidate at a time, all in one buffer: its similarities stay in the processor's cache between the product and its maxima, and no
+    # fresh memory is touched.
+    buffer = np.empty(len(query) * max(map(len, candidates), default=0), np.float32)
+    found = []
+    for candidate in candidates:
+        similarity = buffer[: len(query) * len(candidate)].reshape(len(query), len(candidate))
+        if similarity.size:
+            np.matmul(query.descriptors, candidate.descriptors.T, out=similarity)
+        found.append(_mutual(similarity, min_score))
+    return found
 
 
 def _mutual(similarity: NDArray[np.float32], min_score: float) -> Matches:

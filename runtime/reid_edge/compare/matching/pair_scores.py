@@ -14,6 +14,7 @@ from reid_edge.compare.matching.registry import IMPLEMENTATIONS, Settings
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.engines.networks import Networks
 from reid_edge.recipe import Match, Recipe
+from reid_edge.threads import in_shares
 
 Comparable: TypeAlias = Keypoints | NDArray[np.uint8]
 
@@ -39,7 +40,10 @@ def match_pairs(
         networks[match.network] if match.network else None,
         networks.preprocessing(found_by) if found_by else None,
     )
-    return IMPLEMENTATIONS[match.matcher](query, candidates, settings)
+    run = IMPLEMENTATIONS[match.matcher]
+    if match.network:
+        return run(query, candidates, settings)
+    return in_shares(lambda some: run(query, some, settings), candidates, networks.device.threads)
 
 
 def pair_score(match: Match, query: Comparable, candidate: Comparable, matches: Matches) -> float:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.decide.apart import resolve_frame
+from reid_edge.decide.combining import Similarity
 from reid_edge.decide.decision import Decision
 from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
@@ -19,7 +21,6 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
 from reid_edge.timings import Timings
-from reid_edge.watch.answer.combining import Similarity, resolve_frame
 
 EMPTY = "empty"
 

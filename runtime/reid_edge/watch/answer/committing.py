@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reid_edge.decide.combining import Similarity
 from reid_edge.photo import Photo
 from reid_edge.watch.answer.answering import PhotoAnswer
-from reid_edge.watch.answer.combining import Similarity
 from reid_edge.watch.answer.events import event_for, regroup, revise
 from reid_edge.watch.answer.evidence import split_evidence
 from reid_edge.watch.answer.following import GalleryFollower

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_edge.decide.combining import Sight, Similarity, as_reviewed, combine, group_animals
 from reid_edge.decide.facts import ReviewFacts
-from reid_edge.watch.answer.combining import Sight, Similarity, as_reviewed, combine, group_animals
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.records import PhotoAnimal
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from reid_edge.decide.combining import CombinedAnswer
 from reid_edge.storage.clock import now
-from reid_edge.watch.ledger.records import Enrolment, EventAnimal, LedgerEvent, OpenEvent
+from reid_edge.watch.ledger.records import Enrolment, LedgerEvent, OpenEvent
 from reid_edge.watch.ledger.rows import PAGE, Rows, pages
 from reid_edge.watch.ledger.schema import LedgerError
 
@@ -53,7 +54,7 @@ class Events(Rows):
         """Whether nothing more is expected of an event."""
         return bool(self.database.rows("SELECT 1 FROM event WHERE id = ? AND closed = 1", (event_id,)))
 
-    def event_animals(self, first: int, last: int) -> list[tuple[int, int, EventAnimal]]:
+    def event_animals(self, first: int, last: int) -> list[tuple[int, int, CombinedAnswer]]:
         """Event, index and animal, of all events whose ids are from `first` to `last`, in their order."""
         rows = self.database.rows(
             'SELECT event_id, animal_index, verdict, identity, probability, "unknown", ranking, photos, review FROM event_animal '
@@ -64,7 +65,7 @@ class Events(Rows):
         for event, index, verdict, identity, probability, unknown, ranking, animals, review in rows:
             ranked = tuple((each["identity"], each["probability"]) for each in json.loads(ranking))
             said = json.loads(review) if review else None
-            facts = EventAnimal(verdict, identity, probability, unknown, ranked, tuple(json.loads(animals)), said)
+            facts = CombinedAnswer(verdict, identity, probability, unknown, ranked, tuple(json.loads(animals)), said)
             found.append((event, index, facts))
         return found
 
@@ -104,7 +105,7 @@ class Events(Rows):
             (taken_at, taken_at, event_id),
         )
 
-    def revise_event(self, event_id: int, animals: Sequence[EventAnimal], closed: bool) -> None:
+    def revise_event(self, event_id: int, animals: Sequence[CombinedAnswer], closed: bool) -> None:
         """Replace an event's animals in a new revision. When it is closed, the vectors of its animals are deleted."""
         self.database.execute("DELETE FROM event_animal WHERE event_id = ?", (event_id,))
         for index, animal in enumerate(each.rounded() for each in animals):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reid_edge.watch.ledger.states import FileState, Reason
@@ -185,38 +185,6 @@ class AnsweredAnimal:
     taken_at: str | None
     event_id: int | None
     decision: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class EventAnimal:
-    """One animal of an event, from all of its photos; `ranking` is best first, `animals` are the row ids of its `PhotoAnimal`s.
-
-    `review` is what a person said of it (`reid_edge.decide.facts.ReviewFacts` as plain data); None where nobody did.
-    """
-
-    verdict: str
-    identity: str | None
-    probability: float
-    unknown: float
-    ranking: tuple[tuple[str, float], ...]
-    animals: tuple[int, ...]
-    review: Mapping[str, Any] | None = None
-
-    def rounded(self) -> EventAnimal:
-        """As the ledger stores it."""
-        ranking = tuple((name, round(value, 6)) for name, value in self.ranking)
-        return replace(self, probability=round(self.probability, 6), unknown=round(self.unknown, 6), ranking=ranking)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data, as messages hold it, without the animals' ids."""
-        return {
-            **({"review": dict(self.review)} if self.review else {}),
-            "verdict": self.verdict,
-            "identity": self.identity,
-            "probability": self.probability,
-            "unknown": self.unknown,
-            "ranking": [{"identity": name, "probability": probability} for name, probability in self.ranking],
-        }
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,10 @@ def test_no_pair_scores_more_than_the_bound_of_an_early_exit_also_where_a_candid
     match = Match("m", "points", matcher, 0.0, count=count)
     extract = Extract("points", False, 0.0, "", "sift", 64, 320)
     recipe = Recipe(None, (), Retrieve("e", 1), (extract,), (match,))
-    (found,) = match_pairs(match, query, [candidate], recipe, None)
+    on_two_threads = SimpleNamespace(
+        device=SimpleNamespace(threads=2)
+    )  # of the networks a matcher on the host needs nothing else
+    found, again = match_pairs(match, query, [candidate, candidate], recipe, on_two_threads)
+    assert np.array_equal(found.query, again.query)
     assert len(found) >= 3
     assert pair_score(match, query, candidate, found) <= highest_score(match, query, candidate)

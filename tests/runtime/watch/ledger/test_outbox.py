@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from reid_edge.decide.combining import CombinedAnswer
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.outbox import KEPT_MESSAGES
-from reid_edge.watch.ledger.records import EventAnimal, NewPhoto
+from reid_edge.watch.ledger.records import NewPhoto
 from reid_edge.watch.outputs.json_lines import JsonLines
 
 
@@ -29,7 +30,7 @@ def _answer(ledger: Ledger, number: int) -> None:
         row = ledger.add_photo(photo)
         ledger.add_animal(row, decision, None)
         ledger.post_photo(row)
-        ledger.revise_event(event, [EventAnimal("known", "Löwe", 0.25, 0.0, (), (row,))], closed=False)
+        ledger.revise_event(event, [CombinedAnswer("known", "Löwe", 0.25, 0.0, (), (row,))], closed=False)
         ledger.post_event(event)
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reid_edge.decide.apart import resolve_frame
+from reid_edge.decide.combining import Sight, assign, combine, group_animals
 from reid_edge.decide.decision import Decision, RankedIdentity
 from reid_edge.decide.facts import AnimalFacts, EngineFacts, PackFacts, PhotoFacts, Thresholds
-from reid_edge.watch.answer.combining import Sight, assign, combine, group_animals, resolve_frame
 
 
 def _decision(verdict: str, unknown: float, **ranking: float) -> Decision:

@@ -1,13 +1,6 @@
-"""Putting answers together: the animals of one photo, which are different individuals, and the photos of one event, which are not
-independent.
+"""Which animals of the photos of one event are one animal, and one answer for it; its photos are not independent.
 
-One photo. Two animals in one frame are never the same individual. Let p_a(i) be the probability that animal a is identity i, with what is
-left over as "none of these", which several animals may be. The joint distribution is the product of the animals' own, restricted to
-assignments in which no identity occurs twice, and normalised; each animal gets its marginal of that. It is computed exactly by
-enumeration where that is small (four animals with five identities each are 1,296 cases), else animal by animal, the surest first, each
-without the identities that are taken. An animal whose identity another one of the frame claims more surely goes to a person.
-
-One event. Which animals of different photos are one animal is decided photo by photo, in their order: each photo's animals are assigned to
+Which animals of different photos are one animal is decided photo by photo, in their order: each photo's animals are assigned to
 the groups that there are, one to one, so that two animals of one frame never share a group, and the sum of affinities is the largest.
 The affinity of two animals is 1 where both are known as the same individual, 0 where each is more likely than not another one, else
 the larger of the calibrated probability that their vectors show the same individual and of the overlap of their rankings,
@@ -26,14 +19,13 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.decide.decision import Decision
 from reid_edge.decide.facts import ReviewFacts
 from reid_edge.decide.reviewed import CERTAIN
-from reid_edge.watch.ledger.records import EventAnimal
 
 _MOST_CASES = 20_000
 _SAME, _SAME_ALONE = 0.5, 1e-6
@@ -50,8 +42,8 @@ class Sight:
     """The answer for one animal of one photo, as far as events need it.
 
     Attributes:
-        animal: row id in the ledger.
-        photo: row id in the ledger.
+        animal: its number, the row id in the ledger of a watch.
+        photo: the number of its photo, likewise.
         verdict, identity: of its decision.
         probabilities: by identity, of its ranking.
         unknown: that it is none of the gallery's.
@@ -69,87 +61,36 @@ class Sight:
     review: ReviewFacts | None = None
 
 
-def resolve_frame(decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions of one photo's animals, so that no individual is in the photo twice."""
-    rankings = [{ranked.identity: ranked.probability for ranked in decision.ranking} for decision in decisions]
-    shared = [
-        identity for identity in {name for ranking in rankings for name in ranking} if sum(identity in r for r in rankings) > 1
-    ]
-    if not shared:
-        return list(decisions)
-    marginals, best = _joint(rankings)
-    return [_resolved(index, decision, rankings[index], marginals[index], best) for index, decision in enumerate(decisions)]
+@dataclass(frozen=True)
+class CombinedAnswer:
+    """One animal, from all of its photos; `ranking` is best first, `animals` are the numbers of its sights.
 
+    `review` is what a person said of it (`reid_edge.decide.facts.ReviewFacts` as plain data); None where nobody did.
+    """
 
-def _joint(rankings: Sequence[Mapping[str, float]]) -> tuple[list[dict[str | None, float]], list[str | None]]:
-    """Per animal the marginals, None being none of its ranking, and the most probable assignment."""
-    options = [_options(ranking) for ranking in rankings]
-    if math.prod(len(each) for each in options) > _MOST_CASES:
-        return _one_by_one(options)
-    sums: list[dict[str | None, float]] = [dict.fromkeys(each, 0.0) for each in options]
-    best: list[str | None] = [None] * len(options)
-    best_weight, total = -1.0, 0.0
-    for case in itertools.product(*options):
-        named = [name for name in case if name is not None]
-        if len(set(named)) < len(named):
-            continue
-        weight = math.prod(options[index][name] for index, name in enumerate(case))
-        total += weight
-        for index, name in enumerate(case):
-            sums[index][name] += weight
-        if weight > best_weight:
-            best, best_weight = list(case), weight
-    return [{name: weight / total for name, weight in each.items()} for each in sums], best
+    verdict: str
+    identity: str | None
+    probability: float
+    unknown: float
+    ranking: tuple[tuple[str, float], ...]
+    animals: tuple[int, ...]
+    review: Mapping[str, Any] | None = None
 
+    def rounded(self) -> CombinedAnswer:
+        """As a ledger stores it."""
+        ranking = tuple((name, round(value, 6)) for name, value in self.ranking)
+        return replace(self, probability=round(self.probability, 6), unknown=round(self.unknown, 6), ranking=ranking)
 
-def _options(ranking: Mapping[str, float]) -> dict[str | None, float]:
-    listed: dict[str | None, float] = {name: max(_CLIP, probability) for name, probability in ranking.items()}
-    listed[None] = max(_CLIP, 1.0 - sum(ranking.values()))
-    return listed
-
-
-def _one_by_one(options: Sequence[Mapping[str | None, float]]) -> tuple[list[dict[str | None, float]], list[str | None]]:
-    taken: set[str] = set()
-    marginals: list[dict[str | None, float]] = [{} for _ in options]
-    best: list[str | None] = [None] * len(options)
-    surest = sorted(range(len(options)), key=lambda index: -max((p for name, p in options[index].items() if name), default=0.0))
-    for index in surest:
-        left = {name: 0.0 if name in taken else value for name, value in options[index].items()}
-        total = sum(left.values())
-        marginals[index] = {name: value / total for name, value in left.items()}
-        best[index] = max(marginals[index], key=lambda name: marginals[index][name])
-        if best[index] is not None:
-            taken.add(str(best[index]))
-    return marginals, best
-
-
-def _resolved(
-    index: int,
-    decision: Decision,
-    ranking: Mapping[str, float],
-    marginal: Mapping[str | None, float],
-    best: Sequence[str | None],
-) -> Decision:
-    rest = 1.0 - sum(ranking.values())
-    unknown = decision.unknown * marginal[None] / rest if rest > _CLIP else decision.unknown
-    ranked = sorted(
-        (replace(each, probability=marginal[each.identity]) for each in decision.ranking), key=lambda each: -each.probability
-    )
-    changed = replace(decision, ranking=tuple(ranked), unknown=min(1.0, unknown))
-    rival = next((other for other, name in enumerate(best) if other != index and name == decision.identity), None)
-    if decision.identity is None:
-        return replace(changed, probability=changed.unknown)
-    first = ranked[0]
-    if rival is None and decision.verdict == "ask":
-        return replace(changed, identity=first.identity, probability=first.probability)
-    if rival is None and marginal[decision.identity] >= _SURE:
-        return replace(changed, probability=marginal[decision.identity])
-    if rival is None:
-        why = f"Another animal of this photo matches {decision.identity} as well, and one individual is not in a photo twice."
-    else:
-        why = f"{decision.identity} is more surely animal {rival + 1} of this photo, and one individual is not in a photo twice."
-    reason = f"{why} A person should look."
-    return replace(changed, verdict="ask", identity=first.identity, probability=first.probability, reason=reason)
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as messages hold it, without the numbers of its sights."""
+        return {
+            **({"review": dict(self.review)} if self.review else {}),
+            "verdict": self.verdict,
+            "identity": self.identity,
+            "probability": self.probability,
+            "unknown": self.unknown,
+            "ranking": [{"identity": name, "probability": probability} for name, probability in self.ranking],
+        }
 
 
 def group_animals(sights: Sequence[Sight], similarity: Similarity | None) -> list[list[Sight]]:
@@ -257,7 +198,7 @@ def _reviewed_name(group: Sequence[Sight]) -> str | None:
     return next((sight.review.identity for sight in group if sight.review is not None), None)
 
 
-def combine(group: Sequence[Sight]) -> EventAnimal:
+def combine(group: Sequence[Sight]) -> CombinedAnswer:
     """One answer from all sights of one animal; of a single sight it is that photo's own.
 
     Where a person decided who it is, that is the answer. Else it is `known` where a photo knows it as the identity that leads in all of
@@ -275,12 +216,12 @@ def combine(group: Sequence[Sight]) -> EventAnimal:
     ranking = tuple(sorted(pooled.items(), key=lambda item: (-item[1], item[0]))[:_RANKED])
     animals = tuple(sight.animal for sight in group)
     if review is not None:
-        return EventAnimal("known", review.identity, CERTAIN, 0.0, ranking, animals, review.as_json())
+        return CombinedAnswer("known", review.identity, CERTAIN, 0.0, ranking, animals, review.as_json())
     leader = ranking[0][0] if ranking else None
     verdict = _verdict(group, leader, pooled.get(leader, 0.0) if leader is not None else 0.0, unknown)
     if verdict == "new":
-        return EventAnimal(verdict, None, unknown, unknown, ranking, animals)
-    return EventAnimal(verdict, leader, pooled[leader] if leader is not None else 0.0, unknown, ranking, animals)
+        return CombinedAnswer(verdict, None, unknown, unknown, ranking, animals)
+    return CombinedAnswer(verdict, leader, pooled[leader] if leader is not None else 0.0, unknown, ranking, animals)
 
 
 def _verdict(group: Sequence[Sight], leader: str | None, probability: float, unknown: float) -> str:
