@@ -47,6 +47,11 @@ from reid_edge_calibration.labels.request import LabelRequest
     help="First fit a projection of the embeddings on the database photos. It is kept only if it separates unseen individuals better.",
 )
 @click.option(
+    "--time-place/--no-time-place",
+    default=True,
+    help="Fit what time and place say of a pair of photos, where labels have both, or leave them out of account.  [default: fit]",
+)
+@click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write an HTML report of what was fitted, and how good it is.",
@@ -66,6 +71,7 @@ def calibrate(
     labels: LabelRequest,
     max_wrong: float,
     fit_projection: bool,
+    time_place: bool,
     report: Path | None,
     seed: int,
     keep: Path | None,
@@ -104,6 +110,7 @@ def calibrate(
             device,
             threads,
             allow_random,
+            time_place,
         )
 
 

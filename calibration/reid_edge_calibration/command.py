@@ -11,6 +11,7 @@ import click
 from reid_edge.cli.progress import progress
 from reid_edge.decide.facts import random_warning
 from reid_edge.errors import UsageError
+from reid_edge.gallery.time_place import TimePlaceModel
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge_calibration.entry import FitOptions
@@ -21,6 +22,7 @@ from reid_edge_calibration.packing import refuse_place, write_calibrated_pack
 from reid_edge_calibration.report import write_report
 from reid_edge_calibration.report.filling import report_of
 from reid_edge_calibration.scoring import kept_table
+from reid_edge_calibration.time_place import with_time_place
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def calibrate_pack(
     device: str,
     threads: int | None,
     allow_random: bool = False,
+    time_place: bool = True,
 ) -> None:
     """Read labels, score the pairs, fit, write the pack and the report, and say on the terminal what came of it.
 
@@ -59,6 +62,7 @@ def calibrate_pack(
         kept: folders.
         device, threads: see `Identifier`.
         allow_random: accept a pack with random weights, whose answers mean nothing.
+        time_place: fit what time and place say of a pair, where the labels have both.
 
     Raises:
         UsageError: labels that cannot be read, or too few of them.
@@ -93,7 +97,11 @@ def calibrate_pack(
         FitOptions(most_wrong=max_wrong, absolute=identifier.recipe.absolute_scores, untold=untold, further=tables_of),
         identifier.recipe,
     )
-    write_calibrated_pack(identifier.pack, fit.model, out)
+    model = with_time_place(fit.model, sets) if time_place else fit.model
+    write_calibrated_pack(identifier.pack, model, out)
+    for name, entry in model.species.items():
+        if entry.time_place is not None:
+            click.echo(f"note: {name}: time and place count: {_rules(entry.time_place)}.", err=True)
     warnings = list(fit.model.data["warnings"])
     for warning in warnings:
         click.echo(f"note: {warning}", err=True)
@@ -114,6 +122,7 @@ def calibrate_pack(
             "--query-share": f"{labels.query_share:g}",
             **({} if labels.drop_leaks else {"--keep-leaks": ""}),
             **({"--fit-projection": ""} if fit_projection else {}),
+            **({} if time_place else {"--no-time-place": ""}),
             "--seed": str(labels.seed),
         }
         write_report(report, report_of(fit, identifier.pack, options, [*notes, *warnings]))
@@ -140,6 +149,12 @@ def _with_projection(
     after = Identifier(adaptation.pack, device, threads)
     carry_features_over(identifier, after, sets, kept.folder)
     return after, notes
+
+
+def _rules(model: TimePlaceModel) -> str:
+    speed = [f"at most {model.max_speed:g} km/h between two cameras"] if model.max_speed else []
+    weights = (("one camera within a minute", model.burst), ("one camera within ten minutes", model.near))
+    return ", ".join([*speed, *(f"{words} {weight:g}" for words, weight in weights if weight)])
 
 
 def _in_words(fitted: SpeciesFit) -> str:

@@ -16,7 +16,7 @@ def model_to_json(model: CalibrationModel) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-_OPTIONAL = ("further", "fitted", "levels", "order")
+_OPTIONAL = ("further", "fitted", "levels", "order", "time_place")
 """Keys that only some recipes and kinds of evidence have. Where one is read, its table has a value for every score."""
 
 

@@ -28,6 +28,7 @@ from reid_edge.photo import read_photo
 from reid_edge.timings import Timings
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.progress import Progress
+from reid_edge_calibration.query_scores import KeptQueries, QueryScores
 from reid_edge_calibration.score_table import ScoreTable
 
 _PART_SIZES = (1, 2, 3, 5, 10, 20)
@@ -39,7 +40,8 @@ def kept_table(
     labelled: LabelledSet, identifier: Identifier, folder: Path, progress: Progress, open_set_trials: bool = True
 ) -> ScoreTable:
     """The table that this folder keeps from an earlier run; scored anew, and kept, where there is none, it cannot be read, or a photo is
-    younger than it. Arguments and errors as for `score_labelled_set`, whose gallery lies beside it.
+    younger than it. Scoring that was stopped continues with the next query photo. Arguments and errors as for `score_labelled_set`, whose
+    gallery lies beside it.
     """
     stem = labelled.stem(identifier)
     path = folder / f"{stem}{'' if open_set_trials else '-answers'}.npz"
@@ -48,13 +50,20 @@ def kept_table(
         photos = {row.path for row in (*labelled.database, *labelled.queries)}
         if not any(photo.is_file() and photo.stat().st_mtime > path.stat().st_mtime for photo in photos):
             return table
-    table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress, open_set_trials)
+    kept = KeptQueries(path.with_suffix(".queries"))
+    table = score_labelled_set(labelled, identifier, folder / f"{stem}.sqlite", progress, open_set_trials, kept)
     table.save(path)
+    kept.remove()
     return table
 
 
 def score_labelled_set(
-    labelled: LabelledSet, identifier: Identifier, gallery_path: Path, progress: Progress, open_set_trials: bool = True
+    labelled: LabelledSet,
+    identifier: Identifier,
+    gallery_path: Path,
+    progress: Progress,
+    open_set_trials: bool = True,
+    kept: KeptQueries | None = None,
 ) -> ScoreTable:
     """Score the pairs that the runtime would score.
 
@@ -64,6 +73,7 @@ def score_labelled_set(
         gallery_path: where the database photos are enrolled; an existing gallery is continued, so that features are kept.
         open_set_trials: also score the pairs that the runtime would score if the query's own individual were not in the gallery, as
             fitting a threshold needs.
+        kept: where the scores of each query photo are kept, and found again, until the table is whole; None to keep none.
 
     Raises:
         UsageError: a photo cannot be read: a calibration on a part of the data would be a silent one.
@@ -76,7 +86,7 @@ def score_labelled_set(
         if any(stage.fusion for stage in identifier.recipe.rerank):
             file = PairScoreFile(gallery_path, identifier.pair_key, pair_score_count(identifier.recipe))
             score_gallery_pairs(identifier.recipe, identifier.networks, candidates, file, progress)
-        return _score(labelled, identifier, gallery, candidates, progress, open_set_trials)
+        return _score(labelled, identifier, gallery, candidates, progress, open_set_trials, kept)
 
 
 def _score(
@@ -86,45 +96,73 @@ def _score(
     candidates: GalleryCandidates,
     progress: Progress,
     open_set_trials: bool,
+    kept: KeptQueries | None,
 ) -> ScoreTable:
     sightings = gallery.sightings()
     column_of = {sighting.id: column for column, sighting in enumerate(sightings)}
-    rows: list[int] = []
-    columns: list[int] = []
-    raw: list[NDArray[np.float64]] = []
-    raw_without: list[NDArray[np.float64]] = []
-    photo: list[int] = []
-    quality: list[NDArray[np.float32]] = []
-    nothing = np.full(len(identifier.recipe.score_names), np.nan)
+    owners = {each.id: each.identity for each in sightings}
+    found: list[QueryScores] = []
     for number, query in enumerate(progress(labelled.queries, f"Scoring {labelled.name}")):
-        described = describe_query(query, labelled, identifier)
-        query = replace(query, viewpoint=completed(Query(viewpoint=query.viewpoint), described.viewpoint).viewpoint)
-        asked = _AskedAgain(described.features, query, identifier, candidates, {each.id: each.identity for each in sightings})
-        # The published systems, which count photos, are answered for by rules of their own.
-        uneven = open_set_trials and identifier.recipe.retrieve.unit == "individuals"
-        parts = [None, *(asked.parts(number) if uneven else [])]
-        for part in parts:
-            views = asked.views(part) if open_set_trials else [asked.scores(part), {}]
-            pairs = sorted(set[int]().union(*views))
-            rows += [len(photo)] * len(pairs)
-            columns += [column_of[sighting] for sighting in pairs]
-            for scores, view in zip((raw, raw_without), views, strict=True):
-                scores += [view.get(sighting, nothing) for sighting in pairs]
-            photo.append(number)
-            quality.append(described.quality)
-    shape = (len(rows), len(identifier.recipe.score_names))
+        scores = kept.find(number, query.path) if kept else None
+        if scores is None:
+            scores = _score_query(number, query, labelled, identifier, candidates, owners, open_set_trials)
+            if kept:
+                kept.keep(number, scores)
+        found.append(scores)
+    starts = np.cumsum([0, *(each.parts for each in found)])
+    photo = np.repeat(np.arange(len(found)), [each.parts for each in found]).astype(np.int32)
+    shape, every = (-1, len(identifier.recipe.score_names)), [np.empty(0, np.int32)]
     return ScoreTable(
         identifier.recipe.score_names,
         labelled.species,
         tuple(labelled.queries[number].identity for number in photo),
         tuple(sighting.identity for sighting in sightings),
-        np.array(rows, np.int32),
-        np.array(columns, np.int32),
+        np.concatenate([*every, *(each.part + start for each, start in zip(found, starts, strict=False))]).astype(np.int32),
+        np.array([column_of[int(sighting)] for each in found for sighting in each.sighting], np.int32),
+        np.concatenate([np.empty(0, np.float32), *(each.raw.ravel() for each in found)]).reshape(shape),
+        np.concatenate([np.empty(0, np.float32), *(each.raw_without.ravel() for each in found)]).reshape(shape),
+        np.array([found[number].quality for number in photo], np.float32).reshape(-1, len(QUALITY)),
+        photo,
+        *_gallery_pairs(identifier, candidates, column_of),
+    )
+
+
+def _score_query(
+    number: int,
+    query: Enrolment,
+    labelled: LabelledSet,
+    identifier: Identifier,
+    candidates: GalleryCandidates,
+    owners: Mapping[int, str],
+    open_set_trials: bool,
+) -> QueryScores:
+    """Describe one query photo and compare it with the gallery, without its own individual too, and with parts of it."""
+    described = describe_query(query, labelled, identifier)
+    query = replace(query, viewpoint=completed(Query(viewpoint=query.viewpoint), described.viewpoint).viewpoint)
+    asked = _AskedAgain(described.features, query, identifier, candidates, owners)
+    # The published systems, which count photos, are answered for by rules of their own.
+    uneven = open_set_trials and identifier.recipe.retrieve.unit == "individuals"
+    nothing = np.full(len(identifier.recipe.score_names), np.nan)
+    part_of: list[int] = []
+    sightings: list[int] = []
+    raw: list[NDArray[np.float64]] = []
+    raw_without: list[NDArray[np.float64]] = []
+    parts = [None, *(asked.parts(number) if uneven else [])]
+    for place, part in enumerate(parts):
+        views = asked.views(part) if open_set_trials else [asked.scores(part), {}]
+        pairs = sorted(set[int]().union(*views))
+        part_of += [place] * len(pairs)
+        sightings += pairs
+        for scores, view in zip((raw, raw_without), views, strict=True):
+            scores += [view.get(sighting, nothing) for sighting in pairs]
+    shape = (len(sightings), len(nothing))
+    return QueryScores(
+        len(parts),
+        np.array(part_of, np.int32),
+        np.array(sightings, np.int64),
         np.array(raw, np.float32).reshape(shape),
         np.array(raw_without, np.float32).reshape(shape),
-        np.array(quality, np.float32).reshape(-1, len(QUALITY)),
-        np.array(photo, np.int32),
-        *_gallery_pairs(identifier, candidates, column_of),
+        described.quality,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,14 +152,16 @@ def _export(
 ) -> list[str]:
     """Export a network in these precisions from one trace; return the names of the files that failed and were not written."""
     from reid_edge_export import report
+    from reid_edge_export.catalogue import network_with
     from reid_edge_export.export import check_precision, export_traced, trace_network
 
+    network, _ = network_with(name, asked["parameters"])
     for precision in precisions:
-        check_precision(name, precision, storage, calibration)
+        check_precision(network, precision, storage, calibration)
     traced = trace_network(name, images=images, say=_say, **asked)
     failed = []
     for precision in precisions:
-        file = out / f"{name.replace(':', '-')}{'' if precision == 'fp32' else '.' + precision}.onnx"
+        file = out / f"{_file_name(name)}{'' if precision == 'fp32' else '.' + precision}.onnx"
         options: dict[str, Any] = {"storage": storage, "precision": precision, "batch": batch, "calibration": calibration}
         try:
             exported = export_traced(traced, file, say=_say, **options)
@@ -169,6 +172,11 @@ def _export(
         click.echo(f"{exported.path}: {exported.size / 1e6:.2f} MB, {precision}, weights {exported.entry.weights}")
         click.echo(report.describe(exported.entry.task, exported.parity, exported.rounding))
     return failed
+
+
+def _file_name(network: str) -> str:
+    """What the file of a network is called, without its suffix."""
+    return re.sub(r"[:/\\]", "-", network.removesuffix(".onnx"))
 
 
 def _refuse_given(context: click.Context, mode: str, names: Sequence[str]) -> None:
@@ -230,6 +238,8 @@ def _list() -> None:
             click.echo(f"    terms     {network.terms} (--accept-terms)")
         click.echo(f"    verified  {in_words(found.get(network.name, []))}")
     click.echo(f"{click.style('timm:NAME', bold=True)}  (embedding)  Any other network of timm, pooled features.")
+    click.echo(f"{click.style('onnx:FILE', bold=True)}  (embedding, segmentation)  An ONNX file of your own.")
+    click.echo(f"{click.style('torch:MODULE:FUNCTION', bold=True)}  (embedding, segmentation)  A torch.nn.Module of your own.")
 
 
 def _verify(

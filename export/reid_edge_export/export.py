@@ -21,7 +21,7 @@ import reid_edge
 from reid_edge.errors import EngineError, ReidEdgeError, StorageError, UsageError
 from reid_edge.pack import manifest
 from reid_edge.storage.durable import replacing, sync_file
-from reid_edge_export.catalogue import OPSET, Network, network_named, resolve_parameters, resolve_preprocessing
+from reid_edge_export.catalogue import OPSET, Network, network_with, resolve_preprocessing
 from reid_edge_export.networks import build_network
 from reid_edge_export.precision import Precision, precision_named
 from reid_edge_export.precision.calibration import Calibration
@@ -30,6 +30,7 @@ from reid_edge_export.weight_files import obtain, sha256_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from torch import nn
 
 Storage = Literal["fp32", "fp16"]
 _STORAGES = ("fp32", "fp16")
@@ -126,20 +127,20 @@ def export_network(
         EngineError: the graph holds an operator that some engine refuses, or the comparison is below its bounds.
         StorageError: the files cannot be written.
     """
-    check_precision(name, precision, storage, calibration)
+    check_precision(network_with(name, parameters)[0], precision, storage, calibration)
     traced = trace_network(
         name, images=images, weights=weights, random=random, accept_terms=accept_terms, say=say, parameters=parameters
     )
     return export_traced(traced, out, storage=storage, precision=precision, batch=batch, calibration=calibration, say=say)
 
 
-def check_precision(name: str, precision: str, storage: str, calibration: Calibration | None) -> Precision:
+def check_precision(network: Network, precision: str, storage: str, calibration: Calibration | None) -> Precision:
     """The precision of that name, if the network can be asked for it: before any weights are fetched.
 
     Raises:
-        UsageError: an unknown network, precision or storage, or int8 without photos or of a task that has no bound for it.
+        UsageError: an unknown precision or storage, or int8 without photos or of a task that has no bound for it.
     """
-    network, asked = network_named(name), precision_named(precision)
+    name, asked = network.name, precision_named(precision)
     if storage not in _STORAGES:
         raise UsageError(f"{name}: storage is {storage!r}.", f"Choose one of {', '.join(_STORAGES)}.")
     if asked.computes == "int8":
@@ -168,25 +169,59 @@ def trace_network(
     parameters: Mapping[str, Any] | None = None,
 ) -> TracedNetwork:
     """Load a network, trace it and run it in PyTorch; see `export_network` for arguments and errors."""
-    network = network_named(name)
-    resolved = resolve_parameters(network, parameters or {})
+    network, resolved = network_with(name, parameters or {})
     if network.terms and not (accept_terms or random):
         raise UsageError(f"{name}: {network.terms}", "If your use is within these terms, add --accept-terms.")
-    file = obtain(network.source) if weights is None and not random else weights
+    if network.module == "own_onnx":
+        weights = Path(network.layout["file"])
+    by_itself = network.module == "own_torch" and weights is None  # the user's function gives it with its weights
+    file = obtain(network.source) if weights is None and not (random or by_itself) else weights
     sha256 = "" if file is None else sha256_of(file)
     address = "random" if file is None else f"file:{file.name}"
     if sha256 and sha256 == network.source.sha256:
         address = network.source.address
-    from reid_edge_export import graph, parity, samples
+    from reid_edge_export import parity, samples
 
     with step(say, f"{name}: preparing inputs from {len(images)} photos"):
         inputs = samples.make_inputs(network, resolved, images, random)
+    if network.module == "own_onnx":
+        from reid_edge_export.networks.own_onnx import read_graph
+
+        model = read_graph(network, resolved)
+        expected = parity.run_onnx(model.SerializeToString(), network, inputs)
+        return TracedNetwork(network, resolved, model, inputs, expected, random, address, sha256)
     module = build_network(network, resolved, file, [arrays["image"] for arrays in inputs] if network.task == "embedding" else ())
     with step(say, f"{name}: tracing"):
-        model = graph.trace(module, network, resolved)
+        model = _traced(module, network, resolved)
     with step(say, f"{name}: running PyTorch on {len(inputs)} sets of inputs"):
         expected = parity.run_torch(module, network, inputs)
+    if by_itself and not random:
+        address, sha256 = network.source.address, _hash_of_weights(model)
     return TracedNetwork(network, resolved, model, inputs, expected, random, address, sha256)
+
+
+def _traced(module: nn.Module, network: Network, resolved: Mapping[str, Any]) -> ModelProto:
+    from reid_edge_export import graph
+
+    try:
+        return graph.trace(module, network, resolved)
+    except ReidEdgeError:
+        raise
+    except Exception as error:
+        if network.module != "own_torch":
+            raise
+        first = (str(error.__cause__ or error).strip().splitlines() or [""])[0]
+        raise EngineError(
+            f"{network.name}: torch.export cannot trace the network ({first}).", "Rewrite the part of its forward that it names."
+        ) from error
+
+
+def _hash_of_weights(model: ModelProto) -> str:
+    """The sha256 of the weights of a graph, in the order of their names."""
+    digest = hashlib.sha256()
+    for tensor in sorted(model.graph.initializer, key=lambda each: each.name):
+        digest.update(tensor.SerializeToString(deterministic=True))
+    return digest.hexdigest()
 
 
 def export_traced(
@@ -218,7 +253,7 @@ def export_traced(
     from reid_edge_export import graph, parity, report
 
     network = traced.network
-    asked = check_precision(network.name, precision, storage, calibration)
+    asked = check_precision(network, precision, storage, calibration)
     with _library(f"{network.name} {precision}"):
         model = _convert(traced, asked, storage, calibration, say)
     if batch is not None:

@@ -44,11 +44,11 @@ def trace(module: nn.Module, network: Network, parameters: Mapping[str, Any]) ->
     """
     import torch
 
-    inputs, shapes = [], {}
+    inputs, shapes = [], []
     for spec in network.inputs:
         shape = resolve_shape(spec, parameters)
         inputs.append(torch.ones([TRACED_SIZES.get(size, size) for size in shape]))
-        shapes[spec.name] = {axis: size for axis, size in enumerate(shape) if isinstance(size, str)}
+        shapes.append({axis: size for axis, size in enumerate(shape) if isinstance(size, str)})
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             module,
@@ -57,15 +57,24 @@ def trace(module: nn.Module, network: Network, parameters: Mapping[str, Any]) ->
             opset_version=OPSET,
             input_names=[spec.name for spec in network.inputs],
             output_names=[spec.name for spec in network.outputs],
-            dynamic_shapes=shapes,
+            dynamic_shapes=tuple(shapes),
             optimize=True,
             verbose=False,
         )
     model = program.model_proto
+    finish(model, network, parameters)
+    return model
+
+
+def finish(model: ModelProto, network: Network, parameters: Mapping[str, Any]) -> None:
+    """Bring a new graph into the form that packs hold, and check it.
+
+    Raises:
+        EngineError: the graph holds an operator that some engine refuses.
+    """
     _tidy(model, network, parameters)
     check_operators(model, network.name)
     onnx.checker.check_model(model, full_check=True)
-    return model
 
 
 def check_operators(model: ModelProto, name: str) -> None:

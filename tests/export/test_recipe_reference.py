@@ -46,7 +46,7 @@ def test_every_key_that_the_parser_knows_is_on_the_page_and_no_other() -> None:
         "step.gate": {"do", *(each.name for each in fields(Gate))},
         "step.agree": {"do", *(each.name for each in fields(Agree))},
     }
-    files = ("file", "networks", "heads", "heads.training")
+    files = ("file", "networks", "networks.own", "heads", "heads.training")
     listed = {section.name: {row[0] for row in section.rows} for section in sections() if section.name not in files}
     assert listed == known
     assert {section.name for section in sections()} == {*known, *files}

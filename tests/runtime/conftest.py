@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,8 +31,9 @@ from reid_edge.describe.orientation import Chip
 from reid_edge.describe.query import Query
 from reid_edge.describe.sift import extract_sift
 from reid_edge.discover import Discovery
+from reid_edge.discover.discovery import BY_SPEED
 from reid_edge.discover.run_record import RunRecord
-from reid_edge.gallery import Gallery
+from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.enrolment_list import read_source
 from reid_edge.identify.enrolment import EnrolmentResult, enrol
 from reid_edge.identify.identifier import Identifier
@@ -95,6 +98,18 @@ def answers(identifier: Identifier, candidates: GalleryCandidates) -> dict[str, 
 
 
 @pytest.fixture(scope="session")
+def sighting() -> Callable[..., Sighting]:
+    """sighting("photo", animal_index=0, ...): an animal of a photo of that name."""
+
+    def make(photo: str, number: int = 1, **facts: Any) -> Sighting:
+        sha256 = hashlib.sha256(photo.encode()).hexdigest()
+        values = {"photo_sha256": sha256, "photo_name": photo, "identity": "", "box": (0.0, 0.0, 9.0, 9.0), **facts}
+        return Sighting(id=number, added_at="", **values)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def compared(sample_gallery: SampleGallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The 24 gallery photos of the samples as a working file, as from a bare folder: of no stated species and side."""
     path = Path(shutil.copy(sample_gallery.path, tmp_path_factory.mktemp("discovery") / "work.sqlite"))
@@ -109,7 +124,7 @@ def discovered(compared: Path, identifier: Identifier) -> Iterator[Discovery]:
     with Gallery.open(compared) as work:
         discovery = Discovery.of(work, work.sightings(), identifier)
         list(discovery.compare(discovery.remaining))
-        RunRecord.of(discovery, "field", 30, None).write(compared)
+        RunRecord.of(discovery, "field", BY_SPEED, None).write(compared)
         yield discovery
 
 

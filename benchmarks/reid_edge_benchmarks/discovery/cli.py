@@ -20,9 +20,15 @@ from reid_edge_calibration.labels.request import LabelRequest
 @label_options
 @click.option("--fit-fold", default=None, help="Fit the model on this fold first. [default: the model that is installed]")
 @click.option("--fit", "model_path", type=PATH, help="With --fit-fold: write the fitted model to this file.")
+@click.option("--methods", is_flag=True, help="With --fit-fold: try other ways to make groups of the same pairs, on that fold.")
 @setup_options(keep=keep_option("described and compared photos", "continue from them"))
 def discovery(
-    metadata: tuple[Path, ...], labels: LabelRequest, fit_fold: str | None, model_path: Path | None, setup: Setup
+    metadata: tuple[Path, ...],
+    labels: LabelRequest,
+    fit_fold: str | None,
+    model_path: Path | None,
+    methods: bool,
+    setup: Setup,
 ) -> None:
     """Measure how well labelled photos are grouped by individual when nobody, half or all of the individuals are known.
 
@@ -34,8 +40,10 @@ def discovery(
     from reid_edge_benchmarks.discovery.command import DiscoveryRequest, measure_discovery
     from reid_edge_calibration.labels.labelled_set import read_labelled_sets
 
-    if model_path and not fit_fold:
-        raise UsageError("--fit needs photos to fit on.", "Add --fit-fold, such as: --fit-fold calibrate.")
+    if (model_path or methods) and not fit_fold:
+        raise UsageError(
+            f"{'--fit' if model_path else '--methods'} needs photos to fit on.", "Add --fit-fold, such as: --fit-fold calibrate."
+        )
     results = ResultFile(setup.json_path)
     identifier = Identifier(open_pack(find_pack(setup.pack_name)), setup.device, setup.threads)
     kept = replace(labels, drop_leaks=False)  # photos of one encounter are grouped, too
@@ -47,5 +55,5 @@ def discovery(
     )
     facts = {"kind": "discovery", "pack": identifier.pack.sha256, "fold": labels.fold, "fit_fold": fit_fold}
     with kept_folder(setup.keep) as folder:
-        request = DiscoveryRequest(tuple(sets), tuple(fit_sets), model_path, folder)
+        request = DiscoveryRequest(tuple(sets), tuple(fit_sets), model_path, folder, methods)
         measure_discovery(request, identifier, progress, lambda figures: results.save({**facts, **figures}))

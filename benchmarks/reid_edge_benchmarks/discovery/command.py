@@ -15,7 +15,7 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge_benchmarks.discovery.counting import baselines, group_figures, questions_to_purity
 from reid_edge_benchmarks.discovery.fitting import fit_model
 from reid_edge_benchmarks.discovery.photos import ComparedSet, compare_set
-from reid_edge_benchmarks.discovery.tables import discovery_text
+from reid_edge_benchmarks.discovery.tables import discovery_text, methods_text
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.progress import Progress
 
@@ -32,12 +32,14 @@ class DiscoveryRequest:
         fit_sets: labelled photos to fit the model on; the installed model is measured where there are none.
         model_path: where the fitted model goes; None for nowhere.
         folder: keeps what was described and compared.
+        methods: try other ways to make groups of the photos that the model is fitted on.
     """
 
     sets: tuple[LabelledSet, ...]
     fit_sets: tuple[LabelledSet, ...]
     model_path: Path | None
     folder: Path
+    methods: bool = False
 
 
 def measure_discovery(
@@ -55,11 +57,18 @@ def measure_discovery(
         UsageError, PackError, EngineError, GalleryError, StorageError: it cannot go on.
     """
     model = None
+    figures: dict[str, Any] = {"known_photos": KNOWN_PHOTOS, "sets": {}}
     if request.fit_sets:
-        model = fit_model([compare_set(each, identifier, request.folder, progress) for each in request.fit_sets])
+        fitted_on = [compare_set(each, identifier, request.folder, progress) for each in request.fit_sets]
+        model = fit_model(fitted_on)
         if request.model_path:
             request.model_path.write_text(json.dumps(asdict(model), indent=1) + "\n", encoding="utf-8")
-    figures: dict[str, Any] = {"known_photos": KNOWN_PHOTOS, "sets": {}}
+        if request.methods:
+            from reid_edge_benchmarks.discovery.methods import try_methods
+
+            figures["methods"] = try_methods(fitted_on, model)
+            click.echo(methods_text(figures["methods"]))
+            save(figures)
     for labelled in request.sets:
         compared = compare_set(labelled, identifier, request.folder, progress)
         if model is not None:

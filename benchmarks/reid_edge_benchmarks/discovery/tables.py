@@ -33,6 +33,7 @@ def discovery_text(figures: Mapping[str, Any]) -> str:
         ]
         for name, each in figures["sets"].items()
     ]
+    tried = figures.get("methods")
     return "\n\n".join(
         (
             f"A known individual has {figures['known_photos']} photos in the catalogue; its other photos are counted.",
@@ -44,8 +45,33 @@ def discovery_text(figures: Mapping[str, Any]) -> str:
                 ("set", "individuals", "questions", "purity then", "ARI then", "mean group probability", "groups of one animal"),
                 asked,
             ),
+            *(("Other ways to make groups of the same pairs, on the calibrate folds. " + methods_text(tried),) if tried else ()),
         )
     )
+
+
+def methods_text(tried: Mapping[str, Any]) -> str:
+    """What each method of grouping reaches on the same pairs."""
+    names = list(next(iter(tried.values()))["sets"])
+    rows = [
+        [method, f"{each['number']:g}", _beside({**each, "ari": each["mean"]}), *(_beside(each["sets"][name]) for name in names)]
+        for method, each in tried.items()
+    ]
+    from reid_edge_benchmarks.discovery.methods import better_methods
+
+    return "\n\n".join(
+        (
+            "Adjusted Rand index, each method with the number that is best for all sets together; in brackets the difference from the "
+            "built-in method and its interval of 95 %.",
+            markdown_table(("method", "number", "mean", *names), rows),
+            f"Better than the built-in method by the interval of the mean: {', '.join(better_methods(tried)) or 'none'}.",
+        )
+    )
+
+
+def _beside(found: Mapping[str, Any]) -> str:
+    difference, low, high = found["difference"]
+    return f"{found['ari']:.2f} ({difference:+.2f}: {low:+.2f} to {high:+.2f})"
 
 
 def _cells(found: Mapping[str, Any]) -> list[str]:

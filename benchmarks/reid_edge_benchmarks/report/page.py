@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import UsageError
+from reid_edge_benchmarks.discovery.plots import plot_discovery
 from reid_edge_benchmarks.latency.plots import plot_latency, plot_scaling
 from reid_edge_benchmarks.report.sections import section
 from reid_edge_benchmarks.results import read_results
 
 _MARK = re.compile(r"^\{\{(?P<name>[^}]+)\}\}$", re.MULTILINE)
 _PLOT = re.compile(r"^\{\{plot (?P<file>[^}|]+)\|(?P<words>[^}]+)\}\}$", re.MULTILINE)
-_PLOTTERS = {"latency": plot_latency, "scaling": plot_scaling}
+_PLOTTERS = {"discovery": plot_discovery, "latency": plot_latency, "scaling": plot_scaling}
 
 
 def read_all(folder: Path) -> dict[str, Any]:

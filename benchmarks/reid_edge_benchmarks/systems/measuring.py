@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Decide, Fuse, Group
 from reid_edge_benchmarks.accuracy.ablation import fold_tables, with_recipe, without_crop_and_mask
 from reid_edge_benchmarks.answers import TableAnswers, answer_table
+from reid_edge_benchmarks.results import read_results
 from reid_edge_calibration.fit import fit_calibration
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.metrics import (
@@ -94,6 +95,14 @@ def measure_system(
             ],
         }
     return measured
+
+
+def measured_before(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The sets of a file that was measured with these facts; none where there is no such file, or other facts."""
+    if not path.exists():
+        return {}
+    found = read_results(path)
+    return dict(found["sets"]) if all(found.get(key) == value for key, value in facts.items()) else {}
 
 
 def ladder(rows: Rows, whole_frame: Rows | None = None) -> Iterator[Row]:

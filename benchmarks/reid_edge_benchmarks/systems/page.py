@@ -10,6 +10,7 @@ from typing import Any
 from reid_edge.errors import UsageError
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.parity.sides import ENOUGH
+from reid_edge_benchmarks.systems.components import component_tables
 from reid_edge_benchmarks.systems.overview import in_order, measurable, overview, system_of
 from reid_edge_export.recipe_file import read_recipe_file, recipe_names
 
@@ -22,7 +23,7 @@ consists of, how closely it agrees with the same system in PyTorch, and how ofte
 `docs/systems`, and the third generates this page from them:
 
     reid-edge bench parity --recipe RECIPE SET --json docs/systems/parity-RECIPE.json
-    reid-edge bench systems measure --recipe RECIPE SET --json docs/systems/measured-RECIPE-SET.json
+    reid-edge bench systems measure --recipe RECIPE SET --keep KEPT --resume --json docs/systems/measured-RECIPE-SET.json
     reid-edge bench systems page docs/systems --out docs/systems.md
 
 A recipe follows its published account. In its `@open` variant, open weights replace restricted and unpublished ones. `hybrid@light` is
@@ -81,6 +82,12 @@ _GAPS = """## Limits of these figures
   recipe with inlier counts cannot be expected to meet the targets of parity."""
 
 
+_COMPONENTS = """## Component by component
+
+Every component that the accounts describe: the keys of the recipe that say it, or the reason why none does. A test holds the keys
+against the recipes (`benchmarks/reid_edge_benchmarks/systems/components.toml`)."""
+
+
 def read_figures(folder: Path) -> tuple[list[Data], list[Data]]:
     """The figures of a folder: those of parity and those of accuracy, in the order of the page.
 
@@ -114,7 +121,7 @@ def systems_page(parity: Sequence[Data], measured: Sequence[Data]) -> str:
         parts += _hybrid(measured)
         parts += _station(measured)
     parts += _earlier_versions((*parity, *measured))
-    return "\n\n".join([*parts, _GAPS, "## What each system consists of", overview()]) + "\n"
+    return "\n\n".join([*parts, _GAPS, _COMPONENTS, component_tables(), "## What each system consists of", overview()]) + "\n"
 
 
 def _parity_table(parity: Sequence[Data]) -> str:

@@ -13,9 +13,10 @@ from reid_edge_export.catalogue.embedding import EMBEDDING, timm_network
 from reid_edge_export.catalogue.entry import OPSET, Network, TensorSpec, WeightSource
 from reid_edge_export.catalogue.keypoints import KEYPOINTS
 from reid_edge_export.catalogue.matching import MATCHING
+from reid_edge_export.catalogue.own import is_own, own_network
 from reid_edge_export.catalogue.segmentation import SEGMENTATION
 
-__all__ = ["CATALOGUE", "OPSET", "Network", "TensorSpec", "WeightSource", "network_named"]
+__all__ = ["CATALOGUE", "OPSET", "Network", "TensorSpec", "WeightSource", "is_own", "network_named", "network_with"]
 __all__ += ["outputs_in_words", "resolve_parameters", "resolve_preprocessing", "resolve_shape"]
 
 CATALOGUE: Mapping[str, Network] = {network.name: network for network in (*SEGMENTATION, *EMBEDDING, *KEYPOINTS, *MATCHING)}
@@ -33,6 +34,19 @@ def network_named(name: str) -> Network:
         return timm_network(name)
     hint = did_you_mean(name, CATALOGUE, f"Known networks: {', '.join(CATALOGUE)}.")
     raise UsageError(f"There is no network named {name!r}.", hint)
+
+
+def network_with(name: str, given: Mapping[str, Any]) -> tuple[Network, dict[str, Any]]:
+    """A network and its resolved parameters: `network_named` and `resolve_parameters`, or one of the user's own, see `own.own_network`.
+
+    Raises:
+        UsageError: there is none of that name, or a parameter is not to be had.
+    """
+    if is_own(name):
+        network = own_network(name, given)
+        return network, dict(network.parameters)
+    network = network_named(name)
+    return network, resolve_parameters(network, given)
 
 
 def resolve_parameters(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:

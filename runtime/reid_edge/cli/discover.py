@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import click
 
 from reid_edge.cli.describing import describe_missing
 from reid_edge.cli.discover_sources import files_to_group
-from reid_edge.cli.options import GalleryPlace, device_options, pack_option, time_from_name_option, video_option
+from reid_edge.cli.options import GalleryPlace, device_options, max_speed_option, pack_option, time_from_name_option, video_option
 from reid_edge.cli.printing import count_of, print_json, printable, say
 from reid_edge.cli.progress import log_progress, progress
 from reid_edge.errors import UsageError
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from reid_edge.discover.constraints import Seen
     from reid_edge.discover.report import Pair
     from reid_edge.gallery import Gallery
+    from reid_edge.gallery.time_place import TimePlaceModel
     from reid_edge.identify.identifier import Identifier
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_MAX_SPEED = 30.0  # as `reid_edge.discover.time_place.MAX_SPEED`, which is not imported for --help
 _SHOWN = 10
 
 
@@ -60,13 +61,7 @@ _SHOWN = 10
 @click.option("--viewpoint", default="", help="The side that all photos show, such as left.")
 @time_from_name_option
 @video_option
-@click.option(
-    "--max-speed",
-    type=click.FloatRange(0),
-    default=_MAX_SPEED,
-    show_default=True,
-    help="km/h that an animal travels at most between two cameras; 0 ignores time and place.",
-)
+@max_speed_option("as calibrated, else 30")
 @click.option(
     "--answers",
     type=_PATH,
@@ -96,7 +91,7 @@ def discover(
     viewpoint: str,
     time_from_name: str | None,
     video_seconds: float,
-    max_speed: float,
+    max_speed: float | None,
     answers: Path | None,
     as_json: bool,
     as_csv: bool,
@@ -122,7 +117,6 @@ def discover(
     from reid_edge.discover.collecting import PhotoFacts, collect, collected_sightings
     from reid_edge.discover.constraints import read_answers, stored_answers
     from reid_edge.discover.run_record import RunRecord
-    from reid_edge.discover.time_place import TravelPrior
     from reid_edge.gallery import Gallery
     from reid_edge.identify.identifier import Identifier
     from reid_edge.identify.video import VideoOptions
@@ -141,20 +135,33 @@ def discover(
             say(f"{path}: {error.message}")
         discovery = Discovery.of(file, collected_sightings(file, collected, facts), identifier, known)
         _compare(discovery)
+        time_place = _time_place(identifier, species, max_speed)
         said = [*stored_answers(file), *(read_answers(answers, discovery.seen) if answers else [])]
-        report = discovery.report(said, TravelPrior(max_speed), _notes(collected))
+        report = discovery.report(said, time_place, _notes(collected))
         _print(report, as_json, as_csv, curve)
         if html_path:
             from reid_edge.discover.page import write_page
 
             write_page(html_path, report, file, known)
             say(f"The groups with pictures are in {html_path}.")
-        RunRecord.of(discovery, pack_name, max_speed, gallery_path).write(work)
+        RunRecord.of(discovery, pack_name, time_place, gallery_path).write(work)
         if report.individuals and confidence is None:
             say(f"To look at pairs and to name groups: reid-edge review --discovery {work}")
         if confidence is not None and gallery_path is not None:
             _apply(report, file, gallery_path, identifier.feature_key, confidence, prefix)
     return 1 if collected.failed else 0
+
+
+def _time_place(identifier: Identifier, species: str, max_speed: float | None) -> TimePlaceModel:
+    """By the pack's calibration where that says something; what is stated counts more."""
+    from reid_edge.discover.discovery import BY_SPEED
+    from reid_edge.errors import PackError
+
+    with suppress(PackError):  # discovery needs no calibration
+        fitted = identifier.calibration.entry(species)[0].time_place
+        if fitted is not None:
+            return fitted if max_speed is None else replace(fitted, max_speed=max_speed)
+    return BY_SPEED if max_speed is None else replace(BY_SPEED, max_speed=max_speed)
 
 
 def _known(path: Place | None, pack_name: str, identifier: Identifier, stack: ExitStack) -> Gallery | None:

@@ -15,6 +15,7 @@ from reid_edge.cli.options import (
     animal_option,
     device_options,
     gallery_option,
+    max_speed_option,
     pack_option,
     random_option,
     time_from_name_option,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 )
 @time_from_name_option
 @video_option
+@max_speed_option("as calibrated")
 @click.option("--timings", is_flag=True, help="Print how long each stage took.")
 def identify(
     photos: tuple[Path, ...],
@@ -70,6 +72,7 @@ def identify(
     truth: Path | None,
     time_from_name: str | None,
     video_seconds: float,
+    max_speed: float | None,
     timings: bool,
 ) -> int:
     """Say which individual each photo or video (or each of a folder) shows.
@@ -93,7 +96,7 @@ def identify(
         )
     paths = photo_files(photos, with_videos=True)
     video = VideoOptions(video_seconds, with_pictures=explain is not None, watch=log_progress)
-    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal)
+    query = Query(species, viewpoint, top=top, with_evidence=explain is not None, animal=animal, max_speed=max_speed)
     name_time = NameTime(time_from_name) if time_from_name else None
     style = "json" if as_json else "csv" if as_csv else "text"
     failed = 0

@@ -65,6 +65,16 @@ def video_option(command: F) -> F:
     )(command)
 
 
+def max_speed_option(unset: str) -> Callable[[F], F]:
+    """``--max-speed KM/H``; `unset` says what holds without it."""
+    return click.option(
+        "--max-speed",
+        type=click.FloatRange(0, 1000),
+        metavar="KM/H",
+        help=f"Speed that the animals do not exceed between two cameras; 0 leaves the distance out of account.  [default: {unset}]",
+    )
+
+
 def pack_option(command: F) -> F:
     """``--pack NAME|PATH``."""
     return click.option(

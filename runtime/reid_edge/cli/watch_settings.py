@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 BEGIN = "<!-- Made by: python -m reid_edge.cli.watch_settings docs/watch.md -->"
 END = "<!-- end -->"
 _TABLES = {"webhook": Webhook, "mqtt": Mqtt}
-_TYPES = {"PATH": click.Path(path_type=Path, readable=False), "PATH|URL": GalleryPlace(), "N": int}
+_TYPES = {"PATH": click.Path(path_type=Path, readable=False), "PATH|URL": GalleryPlace(), "N": int, "KM/H": float}
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _SIZES = (("GB", 10**9), ("MB", 10**6))
 

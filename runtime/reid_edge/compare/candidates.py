@@ -31,6 +31,7 @@ from reid_edge.gallery import Gallery, Sighting
 from reid_edge.gallery.mapped_rows import MappedRows, RowForm
 from reid_edge.gallery.pair_scores import PairScoreFile, PhotoPairs
 from reid_edge.gallery.search import VectorIndex
+from reid_edge.gallery.time_place import TimesAndPlaces
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.species import applies_to
@@ -238,6 +239,11 @@ class GalleryCandidates:
         """The individuals that a person said this animal of this photo is not."""
         reviews = self._gallery.reviews_of_animal(photo_sha256, animal_index, box)
         return tuple(each.identity for each in reviews if each.kind == "rejected" and each.identity is not None)
+
+    @cached_property
+    def times_and_places(self) -> TimesAndPlaces:
+        """When and where the photos were taken."""
+        return TimesAndPlaces(list(self._sightings.values()))
 
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""

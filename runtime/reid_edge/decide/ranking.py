@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +18,8 @@ from reid_edge.decide.decision import MatchedPoints, PairEvidence, RankedIdentit
 from reid_edge.describe.features import Features
 from reid_edge.describe.keypoints import Keypoints
 from reid_edge.recipe import Match, Recipe
+
+_CERTAIN = 1e-9
 
 
 class SightingNames(Protocol):
@@ -106,6 +108,7 @@ class Ranker:
         quality: float [K] of the query photo; a typical one where None.
         recipe: whose fusions and steps answer, where it has any.
         species: of the query, for steps that are for some species only; empty where unknown.
+        prior: by individual, log odds that are known before the photos are compared, see `reid_edge.gallery.time_place`.
     """
 
     names: SightingNames
@@ -113,6 +116,7 @@ class Ranker:
     quality: NDArray[np.floating] | None = None
     recipe: Recipe | None = None
     species: str = ""
+    prior: Mapping[str, float] = field(default_factory=dict)
 
     def rank(self, comparison: Comparison) -> Ranking:
         """Rank a shortlist by its raw scores.
@@ -126,6 +130,8 @@ class Ranker:
             scores = score_by_recipe(comparison.raw, owners, self.recipe, self.entry, self.species)
         else:
             scores = score_identities(comparison.raw, owners, self.entry, self.quality)
+        if any(name in self.prior for name in scores.identities):
+            scores = _with_prior(scores, self.prior)
         each = self.entry.identity(scores.evidence)
         unknown = min(float(self.entry.unknown(1 - scores.evidence[0])), 1 - float(each[0])) if len(each) else 1.0
         probabilities = _probabilities(each, unknown)
@@ -139,6 +145,15 @@ class Ranker:
             unknown=unknown,
             counts={match.name: match.count for match in self.recipe.match} if self.recipe else {},
         )
+
+
+def _with_prior(scores: IdentityScores, prior: Mapping[str, float]) -> IdentityScores:
+    """The log odds of the evidence and those of the prior together, the best first."""
+    evidence = np.clip(scores.evidence, _CERTAIN, 1 - _CERTAIN)
+    odds = np.log(evidence) - np.log1p(-evidence)
+    added = np.array([prior.get(name, 0.0) for name in scores.identities])
+    evidence = np.where(added == 0, scores.evidence, 1 / (1 + np.exp(-(odds + added))))
+    return replace(scores, evidence=evidence).in_order(np.argsort(-evidence, kind="stable").tolist())
 
 
 def _probabilities(each: NDArray[np.float64], unknown: float) -> tuple[float, ...]:

@@ -22,6 +22,9 @@ class Query:
         excluded: names of individuals that the animals are not, as a person said.
         top: the most identities that a ranking holds.
         with_evidence: whether a decision holds the animal's outline and the matched points, as a report draws them.
+        place: the camera or place of the photo, as the gallery spells it; empty where unknown.
+        max_speed: km/h that the animal does not exceed between two cameras, where the caller states it; 0 leaves it out of account, None
+            goes by the calibration, see `reid_edge.gallery.time_place`.
         animal: number of the animal that is asked about, from 1, largest first; None for all.
     """
 
@@ -33,3 +36,5 @@ class Query:
     top: int = 5
     with_evidence: bool = False
     animal: int | None = None
+    place: str = ""
+    max_speed: float | None = None

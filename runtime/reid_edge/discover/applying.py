@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from reid_edge.discover.report import DiscoveryReport, Group
-from reid_edge.gallery import Gallery, NewSighting
+from reid_edge.errors import GalleryError
+from reid_edge.gallery import DuplicateSighting, Gallery, NewSighting
 from reid_edge.gallery.records import Observation
+
+_AGAIN = "Run the same command again: nothing is described or compared anew."
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,13 @@ def apply_groups(
         prefix: of new names.
 
     Raises:
-        GalleryError, StorageError: nothing was enrolled.
+        GalleryError: the gallery changed since the groups were made, or it cannot be written; nothing was enrolled.
+        StorageError: nothing was enrolled.
     """
     chosen = [each for each in report.groups if each.probability >= confidence]
+    gone = next((each.name for each in chosen if each.is_known and gallery.stored_name(each.name) is None), None)
+    if gone is not None:
+        raise GalleryError(f"Meanwhile {gone} was renamed or removed from the gallery; nothing was enrolled.", _AGAIN)
     batch, names, count = gallery.new_batch(), dict[str, str](), 0
     with gallery.transaction():
         for each, name in zip(chosen, _names(chosen, gallery, prefix), strict=True):
@@ -44,7 +51,11 @@ def apply_groups(
                 facts = {field.name: getattr(sighting, field.name) for field in fields(Observation)}
                 new = NewSighting(**{**facts, "identity": name}, thumbnail=work.thumbnail(sighting.id))
                 features = work.features([sighting.id], feature_key).get(sighting.id, {})
-                gallery.add_sighting(new, features, feature_key, batch)
+                try:
+                    gallery.add_sighting(new, features, feature_key, batch)
+                except DuplicateSighting:
+                    problem = f"Meanwhile {sighting.photo_name} was enrolled by somebody else; nothing was enrolled."
+                    raise GalleryError(problem, _AGAIN) from None
                 count += 1
     return Applied(count, names)
 

@@ -32,6 +32,10 @@ class PhotoComparer:
         self._keypoints = [each.first(POINTS) for each in keypoints]
         self._vectors = vectors
 
+    def part(self, photos: Sequence[int]) -> PhotoComparer:
+        """Of some of the photos, which are compared with each other alone."""
+        return PhotoComparer([self._keypoints[photo] for photo in photos], self._vectors[list(photos)])
+
     def row(self, photo: int) -> NDArray[np.float32]:
         """One photo against all others.
 

@@ -52,7 +52,7 @@ class Constraints:
     Attributes:
         same: pairs that are one animal: a person said so, they stand under one name, or it was followed through a video.
         different: bool [N, N], symmetric: two animals of one photo or of one video at one time, two names, or a person said so.
-        comparable: bool [N, N], symmetric: of one species and one side, as far as these are known.
+        comparable: bool [N, N], symmetric: of one species and one side, as far as these are known, and an animal stands out in one of them.
         unsure: pairs that a person could not tell apart or together.
     """
 
@@ -102,6 +102,9 @@ def constraints_of(seen: Sequence[Seen], answers: Sequence[PersonsAnswer] = ()) 
         elif is_same is False:
             different[one, other] = different[other, one] = True
     comparable = _agreeing([each.sighting.viewpoint for each in seen]) & _agreeing([each.sighting.species for each in seen])
+    # Two empty frames of one camera have the same bushes.
+    empty = np.array([not each.name and each.sighting.box is None for each in seen], bool)
+    comparable &= ~(empty[:, None] & empty)
     np.fill_diagonal(comparable, False)
     unsure = frozenset(pair for pair, is_same in said.items() if is_same is None)
     return Constraints(tuple(same), different, comparable, unsure)

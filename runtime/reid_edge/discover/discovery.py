@@ -25,15 +25,18 @@ from reid_edge.discover.pair_model import LEAST_PHOTOS, NEAR_COPY, DiscoveryMode
 from reid_edge.discover.reading import Reading
 from reid_edge.discover.report import DiscoveryReport
 from reid_edge.discover.rows_file import RowsFile
-from reid_edge.discover.time_place import DEFAULT_PRIOR, TravelPrior
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.time_place import MAX_SPEED, TimePlaceModel
 from reid_edge.identify.identifier import Identifier
 from reid_edge.storage.address import need_file
 
 _VERSION = 1  # of what a row holds
 KNOWN_PHOTOS = 8
 """So many photos of each known individual take part, chosen to differ."""
+
+BY_SPEED = TimePlaceModel(MAX_SPEED)
+"""Time and place where no calibration says more: nothing but the speed."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Discovery:
     def report(
         self,
         answers: Sequence[PersonsAnswer] = (),
-        prior: TravelPrior = DEFAULT_PRIOR,
+        prior: TimePlaceModel = BY_SPEED,
         notes: Sequence[str] = (),
     ) -> DiscoveryReport:
         """The groups, by what is compared so far."""
@@ -155,7 +158,7 @@ class Discovery:
     def reading(
         self,
         answers: Sequence[PersonsAnswer] = (),
-        prior: TravelPrior = DEFAULT_PRIOR,
+        prior: TimePlaceModel = BY_SPEED,
     ) -> Reading:
         """The grouping, with all that it goes by."""
         constraints = constraints_of(self.seen, answers)
@@ -174,6 +177,11 @@ class Discovery:
         for place, row in self._rows.rows.items():
             rows[place] = row
         return rows
+
+    def rows_among(self, places: Sequence[int]) -> NDArray[np.float32]:
+        """float32 [n, 2, n], as `rows`, where only these animals were in the folder; compared anew."""
+        comparer = self._comparer.part(places)
+        return np.stack([comparer.row(place) for place in range(len(places))])
 
     def _notes(self) -> list[str]:
         notes = []

@@ -1,7 +1,8 @@
 """From what two photos share to the log odds that they show one animal: a logistic function of how far they stand out.
 
 A score says little by itself: two zebras share more than two tigers, and a sharp photo shares more with any other. What counts is by how
-much a pair stands out among all pairs of either photo.
+much a pair stands out among all pairs of either photo. The fewer animals there are to be compared with, the likelier each of them is the
+same.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LEAST_PHOTOS = 5
 NEAR_COPY = 0.5
 """Photos that share so many of their keypoints were taken together."""
 
+_USUAL = 100.0  # animals; the prior odds of a pair are counted from there
 _MOST = 12.0  # standard deviations that one kind of evidence counts for at most
 
 
@@ -39,6 +41,8 @@ class DiscoveryModel:
 
     Attributes:
         bias, weights: of the log odds of a pair; by kind of evidence (`EVIDENCE`), for each standard deviation that it stands out by.
+        size: by how much the log odds of a pair grow when the animals to compare with become e times fewer; 1 where each photo had as many
+            others of its animal in a large folder as in a small one.
         least: two groups are joined while the mean log odds of their pairs are this or more.
         join_bias, join_weight: log odds that a join is right = join_bias + join_weight * the mean log odds of its pairs.
         data: what it was fitted on.
@@ -49,10 +53,11 @@ class DiscoveryModel:
     least: float
     join_bias: float
     join_weight: float
+    size: float = 0.0
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        numbers = (self.bias, self.least, self.join_bias, self.join_weight, *self.weights.values())
+        numbers = (self.bias, self.least, self.join_bias, self.join_weight, self.size, *self.weights.values())
         if set(self.weights) != set(EVIDENCE) or not all(math.isfinite(each) for each in numbers) or self.join_weight < 0:
             raise PackError("a model of discovery needs finite numbers and a weight for each kind of evidence.", "Fit it again.")
 
@@ -83,14 +88,14 @@ class DiscoveryModel:
             values = json.loads(text)
             numbers = {name: float(values[name]) for name in ("bias", "least", "join_bias", "join_weight")}
             weights = {str(name): float(weight) for name, weight in values["weights"].items()}
-            return cls(**numbers, weights=weights, data=dict(values.get("data", {})))
+            return cls(**numbers, weights=weights, size=float(values.get("size", 0.0)), data=dict(values.get("data", {})))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise PackError(f"{MEMBER} holds no model of discovery.", "Fit it again: reid-edge bench discovery --fit.") from None
 
     def pair_log_odds(self, standing_out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of pairs, from [N, N, 2] of `standing_out_of`: float32 [N, N]; NaN where a pair was not compared."""
         weights = np.array([self.weights[name] for name in EVIDENCE], np.float32)
-        return np.asarray(self.bias + standing_out @ weights, np.float32)
+        return np.asarray(self.bias + standing_out @ weights + self.size * fewer_than_usual(standing_out), np.float32)
 
     def join_probability(self, log_odds: float) -> float:
         """That two groups, or two parts of one, are one animal, from the mean log odds of their pairs."""
@@ -109,6 +114,17 @@ def standing_out_of(rows: NDArray[np.float32], comparable: NDArray[np.bool_]) ->
     """
     levels = (np.log(rows[:, 0] + 5), np.log(rows[:, 1] * POINTS + 5))
     return np.stack([_standing_out(np.where(comparable, level, np.nan)) for level in levels], axis=-1).astype(np.float32)
+
+
+def fewer_than_usual(standing_out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [N, N], symmetric: the logarithm of 100 over the animals that a photo of the pair can be compared with, the mean of both.
+
+    Args:
+        standing_out: float32 [N, N, 2] of `standing_out_of`.
+    """
+    animals = 1 + (~np.isnan(standing_out).any(axis=-1)).sum(axis=1)
+    fewer = np.log(_USUAL / animals)
+    return np.asarray((fewer[:, None] + fewer) / 2, np.float32)
 
 
 def _standing_out(level: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -13,8 +13,8 @@ from reid_edge.discover.constraints import Constraints, Seen
 from reid_edge.discover.grouping import Grouping, Join, labels_of
 from reid_edge.discover.pair_model import LEAST_PHOTOS, DiscoveryModel, sigmoid
 from reid_edge.discover.report import Alone, DiscoveryReport, Group, Occasion, Pair, Question, WhyAlone
-from reid_edge.discover.time_place import TravelPrior
 from reid_edge.discover.tracks import TrackSpan
+from reid_edge.gallery.time_place import TimePlaceModel
 
 _SURE, _UNSURE = 0.9, 0.1
 _WRONG_JOIN = 3.0
@@ -36,7 +36,7 @@ class Reading:
     constraints: Constraints
     grouping: Grouping
     model: DiscoveryModel
-    prior: TravelPrior
+    prior: TimePlaceModel
 
     def report(self, notes: Sequence[str] = ()) -> DiscoveryReport:
         """All of it."""

@@ -12,6 +12,7 @@ from reid_edge.discover.constraints import Seen
 from reid_edge.discover.discovery import Discovery, Taking
 from reid_edge.errors import UsageError
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.time_place import TimePlaceModel
 from reid_edge.identify.identifier import Identifier
 from reid_edge.storage.address import Place, need_file, resolved_place
 from reid_edge.storage.durable import replacing
@@ -45,22 +46,22 @@ class RunRecord:
     Attributes:
         pack: name of the pack that described the animals.
         feature_key: of it.
-        max_speed: see `TravelPrior`.
+        time_place: what time and place said.
         animals: in the order of `Discovery.seen`.
         gallery: the catalogue's path or address; '' where there was none.
     """
 
     pack: str
     feature_key: str
-    max_speed: float
+    time_place: TimePlaceModel
     animals: tuple[RecordedAnimal, ...]
     gallery: str = ""
 
     @classmethod
-    def of(cls, discovery: Discovery, pack: str, max_speed: float, gallery: Place | None) -> RunRecord:
+    def of(cls, discovery: Discovery, pack: str, time_place: TimePlaceModel, gallery: Place | None) -> RunRecord:
         """Of a discovery."""
         animals = tuple(_recorded(each) for each in discovery.seen)
-        return cls(pack, discovery.identifier.feature_key, max_speed, animals, str(resolved_place(gallery)) if gallery else "")
+        return cls(pack, discovery.identifier.feature_key, time_place, animals, str(resolved_place(gallery)) if gallery else "")
 
     def write(self, work: Path) -> None:
         """Beside the working file, as a whole or not at all; StorageError where it cannot be written."""
@@ -80,7 +81,8 @@ class RunRecord:
             values: dict[str, Any] = json.loads(path.read_text("utf-8"))
             if values.pop("schema") != _SCHEMA:
                 raise ValueError
-            return cls(**{**values, "animals": tuple(RecordedAnimal(**each) for each in values["animals"])})
+            animals = tuple(RecordedAnimal(**each) for each in values["animals"])
+            return cls(**{**values, "time_place": TimePlaceModel(**values["time_place"]), "animals": animals})
         except FileNotFoundError:
             raise UsageError(f"{work} is not the working file of a discovery.", "Run reid-edge discover first.") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -30,6 +30,8 @@ from reid_edge.describe.viewpoint import ViewpointPredictor, completed
 from reid_edge.engines.networks import Networks
 from reid_edge.errors import PackError
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.records import Observation
+from reid_edge.gallery.time_place import OFF, SeenBefore, seen_before
 from reid_edge.pack import Pack
 from reid_edge.photo import Photo
 from reid_edge.recipe import Recipe, parse_recipe
@@ -188,11 +190,12 @@ class Identifier:
         recipe, query = self.recipe, selection.query
         entry, calibration = self.calibration.entry(query.species)
         quality = None if recipe.fuse else described.quality
-        ranker = Ranker(candidates, entry, quality, recipe, query.species)
+        before = _seen_before(photo, query, candidates, entry)
+        ranker = Ranker(candidates, entry, quality, recipe, query.species, before.log_odds)
         may_stop: MayStop | None = EarlyExitCheck(ranker, recipe.early_exit.tolerance) if recipe.early_exit else None
         if recipe.costly_score and self.calibration.before:
-            before, _ = self.calibration.before.entry(query.species)
-            may_stop = DoubtCheck(replace(ranker, entry=before))
+            cheap, _ = self.calibration.before.entry(query.species)
+            may_stop = DoubtCheck(replace(ranker, entry=cheap))
         comparer = self._comparer(candidates) if self._comparer else Comparer(recipe, self.networks, candidates)
         comparer = replace(comparer, neighbours=self.neighbours(candidates, entry))
         comparison = comparer.compare(described.features, selection, timings, may_stop)
@@ -209,13 +212,14 @@ class Identifier:
                 else:  # somebody else is nearer to the animal than both names together
                     doubles = ()
             matched = candidates if query.with_evidence else None
+            ranked = ranking.ranked(query.top, described.features, matched, recipe.match)
             return Decision(
                 verdict=judgement.verdict,
                 identity=judgement.identity,
                 probability=judgement.probability,
                 unknown=ranking.unknown,
                 reason=judgement.reason,
-                ranking=ranking.ranked(query.top, described.features, matched, recipe.match),
+                ranking=ranked,
                 thresholds=Thresholds.of(entry),
                 calibration=calibration,
                 photo=PhotoFacts.of(photo),
@@ -231,9 +235,33 @@ class Identifier:
                     *selection.warnings,
                     *comparison.warnings,
                     *_duplicate(photo, candidates),
+                    *(
+                        f"{each.identity} was {before.remarks[each.identity]}."
+                        for each in ranked
+                        if each.identity in before.remarks
+                    ),
+                    *filter(None, (before.missing,)),
                 ),
                 same_as=doubles,
             )
+
+
+def _seen_before(photo: Photo, query: Query, candidates: GalleryCandidates, entry: Entry) -> SeenBefore:
+    """What time and place say of the gallery's individuals, by the calibration or by what the caller states."""
+    model = entry.time_place or OFF
+    if query.max_speed is not None:
+        model = replace(model, max_speed=query.max_speed)
+    if not model:
+        return SeenBefore({}, {})
+    seen = Observation(
+        photo_sha256=photo.sha256,
+        identity="",
+        taken_at=photo.taken_at or "",
+        latitude=photo.latitude,
+        longitude=photo.longitude,
+        place=query.place,
+    )
+    return seen_before(model, seen, candidates.times_and_places)
 
 
 def _duplicate(photo: Photo, candidates: GalleryCandidates) -> tuple[str, ...]:

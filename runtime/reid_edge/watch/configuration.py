@@ -122,6 +122,12 @@ class Configuration:
     species: Line = _setting(
         "", "--species TEXT", "Compare with this species only, as the gallery spells it.", unset="all species"
     )
+    max_speed: Annotated[float, Range(0, 1000)] | None = _setting(
+        None,
+        "--max-speed KM/H",
+        "Speed that the animals do not exceed between two cameras; 0 leaves the distance out of account.",
+        unset="as calibrated",
+    )
     settle_seconds: Seconds = _setting(2.0, "--settle TIME", "How long a file must be unchanged before it is read.", live=True)
     rescan_seconds: Annotated[float, seconds(0.1)] = _setting(
         30.0, "--rescan TIME", "How often the folders are scanned.", live=True

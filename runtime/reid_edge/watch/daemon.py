@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reid_edge import __version__
+from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.errors import EngineError, GalleryError, ReidEdgeError, StorageError
 from reid_edge.photo import Photo
@@ -245,7 +246,11 @@ class Daemon:
             make_folder(configuration.out)
         ledger = self.ledger = self._closing.enter_context(Ledger.open(configuration.out / LEDGER_NAME))
         self._answerer = Answerer(
-            configuration.gallery, configuration.pack, configuration.device, configuration.threads, configuration.species
+            configuration.gallery,
+            configuration.pack,
+            configuration.device,
+            configuration.threads,
+            Query(configuration.species, max_speed=configuration.max_speed),
         )
         self._closing.callback(self._answerer.close)
         self._boxes = read_megadetector(configuration.megadetector) if configuration.megadetector else None

@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.metrics import adjusted_rand_score
 
+from reid_edge.discover.constraints import Constraints
 from reid_edge.discover.pair_model import DiscoveryModel
 from reid_edge_benchmarks.cli import bench
 from reid_edge_benchmarks.discovery.counting import figures_of, purity
+from reid_edge_benchmarks.discovery.methods import BUILT_IN, Pairs, methods
+from reid_edge_benchmarks.discovery.plots import plot_discovery
 
 TRUTH = np.array(["a", "a", "a", "b", "b", "c"])
 
@@ -41,7 +45,7 @@ def test_a_model_is_fitted_and_measured(few_samples: Path, tmp_path: Path) -> No
     labels = tmp_path / "metadata.csv"
     labels.write_text("\n".join([f"{table[0]},fold", *(f"{line},f" for line in table[1:])]) + "\n", "utf-8")
     model, results = tmp_path / "model.json", tmp_path / "discovery.json"
-    arguments = [str(labels), "--fold", "f", "--fit-fold", "f", "--fit", str(model), "--json", str(results)]
+    arguments = [str(labels), "--fold", "f", "--fit-fold", "f", "--fit", str(model), "--json", str(results), "--methods"]
     done = CliRunner().invoke(
         bench, ["discovery", *arguments, "--device", "cpu", "--keep", str(tmp_path)], catch_exceptions=False
     )
@@ -51,7 +55,23 @@ def test_a_model_is_fitted_and_measured(few_samples: Path, tmp_path: Path) -> No
     assert measured["nobody known"]["photos"] == 9
     assert measured["all known"]["photos"] < 9
     assert measured["questions"]["course"][0][0] == 0
+    tried = json.loads(results.read_text("utf-8"))["methods"]
+    assert all(one["difference"] == [0, 0, 0] for one in tried[BUILT_IN]["sets"].values())
+    assert max(one["mean"] for one in tried.values()) > 0.5
+    assert plot_discovery(json.loads(results.read_text("utf-8")), tmp_path)[0].stat().st_size > 1000
     assert "| nobody known |" in " ".join(done.output.split())
+
+
+def test_all_methods_find_what_is_clear_and_hold_what_is_certain() -> None:
+    truth = np.array(["a"] * 4 + ["b"] * 4 + ["c"])
+    log_odds = np.where(truth[:, None] == truth, 6, -6).astype(np.float32)
+    log_odds[3, 4] = log_odds[4, 3] = 9  # one false edge
+    different = np.zeros(log_odds.shape, bool)
+    different[3, 4] = different[4, 3] = True
+    pairs = Pairs("clear", log_odds, Constraints(((0, 1),), different, ~np.eye(9, dtype=bool)), truth)
+    for name, (method, numbers) in methods().items():
+        best = max(float(adjusted_rand_score(truth, method(pairs, float(number)))) for number in numbers)
+        assert best > 0.5, name
 
 
 def test_a_model_cannot_be_written_without_photos_to_fit_on(few_samples: Path, tmp_path: Path) -> None:

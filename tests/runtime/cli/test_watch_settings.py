@@ -46,6 +46,7 @@ def given(*arguments: str) -> dict[str, Any]:
 def test_every_option_is_a_setting_of_the_file_and_reads_as_one(tmp_path: Path) -> None:
     values = {
         "--gallery": "g.sqlite", "--out": "o", "--pack": "other", "--device": "cpu", "--threads": "2", "--species": "zebra",
+            "--max-speed": "30",
         "--settle": "3s", "--rescan": "1min", "--flat": None, "--once": None, "--enrol-new": "auto", "--move": None, "--event": "5s",
         "--camera": "exif", "--time-from-name": "%Y%m%d_%H%M", "--no-json-lines": None, "--no-csv": None, "--camtrap-dp": None,
         "--sidecar": None,

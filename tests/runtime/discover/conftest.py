@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reid_edge.discover.constraints import Seen
-from reid_edge.gallery import Gallery, Sighting
-
-
-@pytest.fixture(scope="session")
-def sighting() -> Callable[..., Sighting]:
-    """sighting("photo", animal_index=0, ...): an animal of a photo of that name."""
-
-    def make(photo: str, number: int = 1, **facts: Any) -> Sighting:
-        sha256 = hashlib.sha256(photo.encode()).hexdigest()
-        values = {"photo_sha256": sha256, "photo_name": photo, "identity": "", "box": (0.0, 0.0, 9.0, 9.0), **facts}
-        return Sighting(id=number, added_at="", **values)
-
-    return make
+from reid_edge.gallery import Gallery
 
 
 @pytest.fixture

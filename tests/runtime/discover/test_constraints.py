@@ -67,3 +67,16 @@ def test_answers_that_cannot_be_understood_are_refused(sighting, tmp_path, text:
 def test_answers_of_a_missing_file_are_an_error(tmp_path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_answers(tmp_path / "none.csv", [])
+
+
+def test_two_frames_in_which_no_animal_stands_out_are_not_compared_with_each_other(sighting) -> None:
+    seen = [
+        Seen(sighting("a", box=None)),
+        Seen(sighting("b", box=None)),
+        Seen(sighting("c")),
+        Seen(sighting("d", box=None), "Asha"),
+    ]
+    comparable = constraints_of(seen).comparable
+    assert not comparable[0, 1]
+    assert comparable[0, 2]
+    assert comparable[0, 3]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 
 from reid_edge.discover import Discovery
@@ -11,7 +13,9 @@ from reid_edge.discover.applying import apply_groups
 from reid_edge.discover.collecting import PhotoFacts, collect, collected_sightings
 from reid_edge.discover.constraints import PersonsAnswer
 from reid_edge.discover.page import write_page
-from reid_edge.gallery import Gallery
+from reid_edge.errors import GalleryError
+from reid_edge.gallery import Gallery, NewSighting
+from reid_edge.gallery.records import Observation
 from reid_edge.gallery.review_records import NewReview
 
 
@@ -123,3 +127,39 @@ def test_no_photo_and_one_photo_are_no_error(own_work, identifier, opened, count
     discovery = Discovery.of(work, work.sightings()[:count], identifier)
     list(discovery.compare(discovery.remaining))
     assert len(discovery.report().alone) == count
+
+
+def test_groups_are_not_applied_to_a_gallery_that_changed_meanwhile(discovered, compared, identifier, opened, tmp_path) -> None:
+    work, report = opened(compared), discovered.report()
+    known = replace(report, groups=(replace(report.groups[0], name="Asha", is_known=True), *report.groups[1:]))
+    with Gallery.create(tmp_path / "new.sqlite") as gallery:
+        before = gallery.content_hash()
+        with pytest.raises(GalleryError, match="Asha was renamed or removed"):
+            apply_groups(known, work, gallery, identifier.feature_key, 0.0)
+        assert gallery.content_hash() == before
+        last = report.groups[-1].members[-1].sighting
+        facts = {each.name: getattr(last, each.name) for each in fields(Observation)}
+        gallery.add_sighting(NewSighting(**{**facts, "identity": "Ana's"}), {}, identifier.feature_key, gallery.new_batch())
+        before = gallery.content_hash()
+        with pytest.raises(GalleryError, match="enrolled by somebody else"):
+            apply_groups(report, work, gallery, identifier.feature_key, 0.0)
+        assert gallery.content_hash() == before
+
+
+def test_folders_of_one_photo_again_and_again_and_of_no_animal_are_no_error(identifier, samples, jpeg, tmp_path) -> None:
+    photo = (samples / "photos/trail_1.jpg").read_bytes()
+    copies = [tmp_path / f"copy_{number}.jpg" for number in range(3)]
+    for path in copies:
+        path.write_bytes(photo)
+    empty = [tmp_path / f"empty_{number}.jpg" for number in range(3)]
+    for number, path in enumerate(empty):
+        path.write_bytes(jpeg(np.full((240, 320, 3), 100 + number, np.uint8)))
+    with Gallery.create(tmp_path / "work.sqlite") as work:
+        for files, why in ((copies, "too-few-photos"), (empty, "no-animal")):
+            found = collect(files, work, identifier)
+            discovery = Discovery.of(work, collected_sightings(work, found, PhotoFacts()), identifier)
+            list(discovery.compare(discovery.remaining))
+            report = discovery.report()
+            assert not report.groups
+            assert {each.why for each in report.alone} == {why}
+            assert len(report.alone) + len(found.copies) == 3

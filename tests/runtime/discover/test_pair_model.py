@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,8 +46,25 @@ def test_the_model_that_comes_along_trusts_more_evidence_more() -> None:
     assert model.join_probability(model.least + 2) > model.join_probability(model.least)
 
 
+def test_the_fewer_animals_there_are_the_likelier_each_pair_is_one() -> None:
+    model = replace(DiscoveryModel.default(), size=0.5)
+    ones = (np.where(np.eye(count, dtype=bool)[..., None], np.nan, np.ones(2)) for count in (10, 100))
+    few, many = (model.pair_log_odds(each.astype(np.float32)) for each in ones)
+    assert few[0, 1] - many[0, 1] == pytest.approx(0.5 * np.log(10))
+    half = np.full((100, 100, 2), 1.0)
+    half[:50, 50:] = half[50:, :50] = half[range(100), range(100)] = np.nan  # two sides, which are not compared
+    assert model.pair_log_odds(half)[0, 1] - many[0, 1] == pytest.approx(0.5 * np.log(2))
+
+
 @pytest.mark.parametrize(
-    "change", [{"bias": "x"}, {"weights": {}}, {"weights": {"distinctive": 1, "matches": float("nan")}}, {"join_weight": -1}]
+    "change",
+    [
+        {"bias": "x"},
+        {"weights": {}},
+        {"weights": {"distinctive": 1, "matches": float("nan")}},
+        {"join_weight": -1},
+        {"size": float("inf")},
+    ],
 )
 def test_a_broken_model_is_refused(change) -> None:
     model = DiscoveryModel.default()

@@ -16,6 +16,7 @@ from reid_edge.decide.calibration.fusion import Fusion
 from reid_edge.decide.calibration.pooling import Pooling
 from reid_edge.decide.calibration.score_tables import PER_SCORE
 from reid_edge.errors import PackError
+from reid_edge.gallery.time_place import TimePlaceModel
 from reid_edge.plain_data import Convert, Pattern, Then, each_once, must_be
 
 
@@ -36,6 +37,7 @@ class Entry:
         ask_low, ask_high: evidence between which the data cannot tell, and a person is asked; they enclose the threshold.
         further: by the name of a calibration that the recipe asks for beside, calibrators that were fitted on other labels.
         fitted: weights and limits that the recipe leaves to be fitted, see `reid_edge.decide.fitted.open_values`.
+        time_place: what time and place say of a pair; None where it was not fitted or is switched off.
     """
 
     calibrators: Annotated[Mapping[str, Calibrator], PER_SCORE]
@@ -49,6 +51,7 @@ class Entry:
     ask_high: float
     further: Mapping[str, Annotated[Mapping[str, Calibrator], PER_SCORE]] = field(default_factory=dict)
     fitted: Mapping[str, float] = field(default_factory=dict)
+    time_place: TimePlaceModel | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.ask_low <= self.threshold <= self.ask_high <= 1:

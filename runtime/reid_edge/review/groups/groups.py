@@ -16,7 +16,6 @@ from reid_edge.describe.keypoints import Keypoints
 from reid_edge.discover.constraints import Seen, stored_answers
 from reid_edge.discover.known import seen_now
 from reid_edge.discover.run_record import RunRecord
-from reid_edge.discover.time_place import TravelPrior
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery, NewPairAnswer, NewReview, NewSighting, PairAnswer, SightingToEnrol
 from reid_edge.gallery.changes import Position
@@ -70,7 +69,7 @@ class Groups:
             self.work.close()
             raise
         self._places = {each.key: place for place, each in enumerate(self._discovery.seen)}
-        self._prior = TravelPrior(record.max_speed)
+        self._prior = record.time_place
         self._lock = threading.RLock()
         self._at: tuple[Position, Position] | None = None
         self._state: GroupsState | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,14 +57,21 @@ class Answerer:
             no vectors.
     """
 
-    def __init__(self, gallery: Place, pack: str, device: str, threads: int | None, species: str) -> None:
+    def __init__(self, gallery: Place, pack: str, device: str, threads: int | None, stated: Query) -> None:
         """Load the pack and open the gallery.
+
+        Args:
+            gallery: its path or address.
+            pack: a name, folder or zip.
+            device, threads: see `Identifier`.
+            stated: what is known of all photos.
 
         Raises:
             GalleryError, PackError, EngineError, UsageError: one of them cannot be opened, or the gallery holds no such species.
         """
         self.path = gallery
-        self.species = species
+        self.species = stated.species
+        self._stated = stated
         self.identifier = Identifier(open_pack(find_pack(pack)), device, threads)
         _ = self.identifier.calibration  # a pack that cannot decide is refused at the start
         if self.identifier.networks.device.is_gpu:
@@ -74,7 +81,7 @@ class Answerer:
         self.revision = ""
         self._gallery: Gallery | None = None
         self.refresh()
-        self.candidates.check_species(species)
+        self.candidates.check_species(stated.species)
 
     @property
     def gallery(self) -> Gallery:
@@ -115,7 +122,9 @@ class Answerer:
         self.refresh()
         return left_out
 
-    def answer(self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False) -> PhotoAnswer:
+    def answer(
+        self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False, camera: str = ""
+    ) -> PhotoAnswer:
         """Answer for every animal of a photo; two animals of it are never the same individual.
 
         Where the recipe finds animals and finds none, nothing more is computed and the photo is `empty`.
@@ -124,13 +133,15 @@ class Answerer:
             photo: upright.
             boxes: of its animals, where a detector found them, see `Identifier.describe`; none is an empty photo.
             with_evidence: with the outlines and matched points that a report draws.
+            camera: that took it; '' where not known.
 
         Raises:
             EngineError, GalleryError, StorageError: no answer now.
         """
         self.refresh()
         timings = Timings()
-        selection = self.candidates.select(Query(self.species, boxes=boxes, with_evidence=with_evidence))
+        query = replace(self._stated, boxes=boxes, with_evidence=with_evidence, place=camera)
+        selection = self.candidates.select(query)
         animals = self.identifier.describe(photo, selection.query, timings, skip_empty=True)
         decisions = self.identifier.answer(photo, animals, self.candidates, selection, timings)
         resolved = tuple(resolve_frame(decisions))
@@ -151,7 +162,7 @@ class Answerer:
 
     def _similarity_now(self) -> Similarity | None:
         names = self.identifier.recipe.embedding_names
-        entry, _ = self.identifier.calibration.entry(self.candidates.select(Query(self.species)).query.species)
+        entry, _ = self.identifier.calibration.entry(self.candidates.select(self._stated).query.species)
         if not names or names[0] not in entry.calibrators:
             return None
         calibrator = entry.calibrators[names[0]]

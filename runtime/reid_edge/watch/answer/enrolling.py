@@ -48,7 +48,8 @@ def enrol_pending(ledger: Ledger, answerer: Answerer, boxes_of: BoxesOf) -> bool
             paths = ledger.paths_of(animal.photo_id)
             photo = read_again(paths, animal.sha256)
             if photo is not None:
-                found.append(_Described(animal, paths[0], photo, answerer.answer(photo, boxes_of(_path(photo), photo))))
+                answer = answerer.answer(photo, boxes_of(_path(photo), photo), camera=animal.camera)
+                found.append(_Described(animal, paths[0], photo, answer))
         if found or not animals:
             _enrol(ledger, answerer, enrolment, found)
             return True

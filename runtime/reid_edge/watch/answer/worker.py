@@ -213,7 +213,7 @@ class Worker:
         self._marker.begin(file.id)
         answer = None
         try:
-            answer = self._answerer.answer(photo, self._boxes_of(file.path, photo), self.configuration.makes_reports)
+            answer = self._answerer.answer(photo, self._boxes_of(file.path, photo), self.configuration.makes_reports, file.camera)
         except (GalleryError, StorageError):
             raise
         except Exception as error:

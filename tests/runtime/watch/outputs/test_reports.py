@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reid_edge.describe.query import Query
 from reid_edge.watch.answer.answering import Answerer
 from reid_edge.watch.answer.events import close_event
 from reid_edge.watch.answer.evidence import join_evidence
@@ -85,7 +86,7 @@ def unreported(folder: Path, gallery: Path, tmp_path: Path, start: Callable[...,
 
 @pytest.fixture
 def answerer(light, gallery: Path) -> Iterator[Answerer]:
-    made = Answerer(gallery, str(light.pack), "cpu", 1, "unspecified")
+    made = Answerer(gallery, str(light.pack), "cpu", 1, Query("unspecified"))
     yield made
     made.close()
 
