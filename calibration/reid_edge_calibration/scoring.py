@@ -84,7 +84,7 @@ def score_labelled_set(
         refuse_incomplete(labelled, result)
         candidates = identifier.candidates(gallery)
         if any(stage.fusion for stage in identifier.recipe.rerank):
-            file = PairScoreFile(gallery_path, identifier.pair_key, pair_score_count(identifier.recipe))
+            file = PairScoreFile(gallery.cache, identifier.pair_key, pair_score_count(identifier.recipe))
             score_gallery_pairs(identifier.recipe, identifier.networks, candidates, file, progress)
         return _score(labelled, identifier, gallery, candidates, progress, open_set_trials, kept)
 

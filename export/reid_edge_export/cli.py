@@ -153,7 +153,8 @@ def _export(
     """Export a network in these precisions from one trace; return the names of the files that failed and were not written."""
     from reid_edge_export import report
     from reid_edge_export.catalogue import network_with
-    from reid_edge_export.export import check_precision, export_traced, trace_network
+    from reid_edge_export.export import check_precision, export_traced
+    from reid_edge_export.tracing import trace_network
 
     network, _ = network_with(name, asked["parameters"])
     for precision in precisions:

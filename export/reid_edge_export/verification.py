@@ -167,8 +167,9 @@ def _export_and_send(
     folder: Path,
     sender: Connection,
 ) -> None:
-    from reid_edge_export.export import export_traced, trace_network
+    from reid_edge_export.export import export_traced
     from reid_edge_export.parity import bounds_of
+    from reid_edge_export.tracing import trace_network
 
     kind = "random" if random else "trained"
     begun = time.monotonic()

@@ -15,7 +15,7 @@ import reid_edge
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import open_pack
-from reid_edge.recipe import Decide, Fuse, Group
+from reid_edge.recipe import Decide, Fuse, Group, Rerank
 from reid_edge_benchmarks.reliability.light_pack import make_light_pack
 from reid_edge_calibration import scoring
 from reid_edge_calibration.labels.labelled_set import LabelledSet
@@ -100,3 +100,18 @@ def test_another_fusion_of_the_same_scores_finds_the_table(
     other.recipe = replace(light.recipe, fuse=(Fuse("all", (Group(("colours",), 1.0),)),), decide=Decide(0.4))
     kept_table(labelled, other, tmp_path, everything)
     assert described == []
+
+
+def test_a_recipe_that_reranks_by_a_fusion_gets_the_scores_of_pairs_of_database_photos(
+    light: Identifier, labelled: LabelledSet, tmp_path: Path
+) -> None:
+    other = Identifier(light.pack, "cpu", 1)
+    fuse, rerank = Fuse("all", (Group(("colours",), 1.0),)), Rerank("shared", 3, 2, fusion="all")
+    other.recipe = replace(light.recipe, fuse=(fuse,), rerank=(rerank,), decide=Decide(0.4))
+    table = kept_table(labelled, other, tmp_path, everything)
+    photos = len(labelled.database)
+    assert len(table.gallery_query) == photos * (photos - 1)
+    assert table.gallery_raw.shape == (photos * (photos - 1), 1)
+    assert np.isnan(table.raw[:, table.score_names.index("shared")]).all()  # found when it is calibrated
+    again = kept_table(labelled, other, tmp_path, everything)
+    np.testing.assert_array_equal(again.gallery_raw, table.gallery_raw)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reid_edge.errors import EngineError, StorageError, UsageError
-from reid_edge_export.export import ExportedNetwork, TracedNetwork, export_network, export_traced, trace_network
+from reid_edge_export.export import ExportedNetwork, export_network, export_traced
+from reid_edge_export.tracing import TracedNetwork, trace_network
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")

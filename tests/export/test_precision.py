@@ -15,18 +15,18 @@ from click.testing import CliRunner
 
 from reid_edge.engines.selection import Device, open_engine
 from reid_edge.errors import EngineError, StorageError, UsageError
+from reid_edge_export.catalogue import network_named
 from reid_edge_export.cli import export
 from reid_edge_export.export import (
     ExportedNetwork,
-    TracedNetwork,
     check_precision,
     export_network,
     export_traced,
-    trace_network,
     write_whole,
 )
 from reid_edge_export.precision import PRECISIONS, nodes_kept, precision_named
 from reid_edge_export.precision.calibration import Calibration, read_calibration
+from reid_edge_export.tracing import TracedNetwork, trace_network
 
 pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -204,10 +204,10 @@ def test_an_unknown_precision_is_refused_with_the_nearest_names(asked: str, offe
 @pytest.mark.parametrize("name", INT8)
 def test_int8_needs_photos_and_a_bound(name: str, calibration: Calibration) -> None:
     with pytest.raises(UsageError, match="needs photos for calibration") as caught:
-        check_precision("efficientnet-lite0", name, "fp32", None)
+        check_precision(network_named("efficientnet-lite0"), name, "fp32", None)
     assert "--photos" in caught.value.hint
     with pytest.raises(UsageError, match="are not exported in int8, because no parity bound is defined"):
-        check_precision("xfeat", name, "fp32", calibration)
+        check_precision(network_named("xfeat"), name, "fp32", calibration)
 
 
 def test_a_calibration_is_told_apart_by_names_and_contents(tmp_path: Path, photos: list[np.ndarray]) -> None:

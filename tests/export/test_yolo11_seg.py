@@ -14,9 +14,10 @@ import pytest
 from reid_edge.errors import UsageError
 from reid_edge.pack.onnx_file import read_onnx
 from reid_edge_export.catalogue import WeightSource, network_named, resolve_parameters
-from reid_edge_export.export import TracedNetwork, export_network, export_traced, trace_network
+from reid_edge_export.export import export_network, export_traced
 from reid_edge_export.networks import build_network, load_network
 from reid_edge_export.samples import make_inputs
+from reid_edge_export.tracing import TracedNetwork, trace_network
 from reid_edge_export.weight_files import cache_folder, obtain
 
 torch = pytest.importorskip("torch")

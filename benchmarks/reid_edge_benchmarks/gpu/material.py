@@ -51,7 +51,8 @@ def make_material(folder: Path, photos: int, progress: Progress) -> None:
         StorageError: the folder cannot be written.
     """
     from reid_edge.photo import read_photo
-    from reid_edge_export.export import export_traced, trace_network
+    from reid_edge_export.export import export_traced
+    from reid_edge_export.tracing import trace_network
 
     folder.mkdir(parents=True, exist_ok=True)
     rendered = render_photos(folder / "photos", photos, progress)

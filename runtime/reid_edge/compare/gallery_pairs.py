@@ -51,7 +51,7 @@ def score_gallery_pairs(
         GalleryError, EngineError, StorageError: it cannot go on; what was scored is kept.
     """
     comparer = Comparer(replace(recipe, rerank=(), head=(), early_exit=None), networks, candidates)
-    file.path.parent.mkdir(exist_ok=True)
+    file.path.parent.mkdir(parents=True, exist_ok=True)
     with lock_file(file.path.with_suffix(".lock")):
         file.make_ready()
         scored = file.read()
