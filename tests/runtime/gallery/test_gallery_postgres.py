@@ -230,7 +230,9 @@ def test_what_is_no_address_is_refused_without_being_repeated(text):
 def test_an_address_is_read_as_it_is_written():
     address = read_place("postgresql://ana%40home:p%2Fw@db.example:5433/zebras?schema=mara&sslmode=require")
     assert address == ServerAddress("db.example", 5433, "ana@home", "zebras", "mara", "p/w", (("sslmode", "require"),))
-    assert str(address) == "postgresql://ana%40home@db.example:5433/zebras?schema=mara"
+    assert str(address) == "postgresql://ana%40home@db.example:5433/zebras?schema=mara&sslmode=require"
+    assert read_place(str(address)) == dataclasses.replace(address, password="")
+    assert "geheim" not in str(read_place("postgresql://h/d?sslpassword=geheim&password=geheim"))
     assert read_place("gallery.sqlite") == Path("gallery.sqlite")
 
 
