@@ -21,6 +21,7 @@ from reid_edge_benchmarks.options import (
     fold_option,
     json_option,
     keep_option,
+    numbers_option,
     photos_option,
     setup_options,
 )
@@ -126,6 +127,27 @@ def startup(runs: int, json_path: Path | None, pack_name: str) -> None:
         measured = measure_startup(make_sample_gallery(place, pack_name), runs, pack_name, progress)
     click.echo(measured.as_text())
     results.save({"kind": "startup", **measured.as_json()})
+
+
+@bench.command()
+@numbers_option("--keypoints", default="512,1024", help_text="Keypoints of a photo at most; a row for each.")
+@click.option("--size", type=AT_LEAST_ONE, default=512, show_default=True, help="Pixels of a photo's long side.")
+@click.option("--candidates", type=AT_LEAST_ONE, default=50, show_default=True, help="Photos that a query is compared with.")
+@click.option("--queries", type=click.IntRange(1, 12), default=5, show_default=True, help="Queries; the median is taken.")
+@json_option
+def matchers(keypoints: tuple[int, ...], size: int, candidates: int, queries: int, json_path: Path | None) -> None:
+    """Measure the matchers that run on the host, AdaLAM and fginn: processor time of a query on one core.
+
+    SIFT keypoints of the sample photos stand in for those of a network.
+    """
+    from reid_edge.markdown import markdown_table
+    from reid_edge_benchmarks.host_matchers import measure_host_matchers
+
+    results = ResultFile(json_path)
+    rows = measure_host_matchers(keypoints, size, candidates, queries)
+    cells = [(row["matcher"], f"{row['keypoints']:.0f}", f"{row['ms']:.0f}", str(row["matches"])) for row in rows]
+    click.echo(markdown_table(("matcher", "keypoints found", "ms a query", "matches"), cells))
+    results.save({"kind": "matchers", "candidates": candidates, "size": size, "queries": queries, "rows": rows})
 
 
 @bench.command()

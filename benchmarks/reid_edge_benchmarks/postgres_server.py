@@ -48,10 +48,10 @@ def running_server(durable: bool = False) -> Iterator[ServerAddress]:
     run_as = {"user": account.pw_uid, "group": account.pw_gid} if account else {}
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    bin_folder, data = programs(), folder / "data"
     environment = {"PATH": os.defpath, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     server = None
     try:
+        bin_folder, data = _programs_for(folder, run_as), folder / "data"
         made = [bin_folder / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder, **run_as)
         options = ["-c", "listen_addresses=", "-k", folder, "-c", "max_connections=30", "-c", "shared_buffers=64MB"]
@@ -66,6 +66,20 @@ def running_server(durable: bool = False) -> Iterator[ServerAddress]:
             server.send_signal(signal.SIGQUIT)  # at once: nothing has to be kept
             server.wait(timeout=_START_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs_for(folder: Path, run_as: dict[str, int]) -> Path:
+    """The programs, or a copy of them in the folder where the account may not enter the folder that they are in."""
+    found = programs()
+    try:
+        subprocess.run([found / "postgres", "--version"], check=True, capture_output=True, **run_as)
+    except (PermissionError, subprocess.CalledProcessError):
+        package = found.parents[1]
+        for each in (package, package.with_name(f"{package.name}.libs")):  # the programs find their libraries beside the package
+            if each.is_dir():
+                shutil.copytree(each, folder / "programs" / each.name)
+        return folder / "programs" / found.relative_to(package.parent)
+    return found
 
 
 def _made_database(folder: Path, server: subprocess.Popen[bytes]) -> ServerAddress:

@@ -321,7 +321,7 @@ def check(context: click.Context, missing: bool, repairing: bool, yes: bool, gal
     if not any(finding.severity == "damage" for finding in findings):
         say(f"The gallery {gallery_path} is not damaged." + (" There is nothing to repair." if repairing else ""))
     elif repairing:
-        _repair(need_file(gallery_path, "repair", "Restore a dump: pg_restore."), yes)
+        _repair(need_file(gallery_path, "repair it", "Restore a dump: pg_restore."), yes)
     else:
         say(f"To copy what can be read to a new file: reid-edge gallery check --repair --gallery {gallery_path}")
         context.exit(_EXIT_DAMAGED)
@@ -387,9 +387,7 @@ def backup(folder: Path, last: int, hourly: int, daily: int, weekly: int, galler
     """
     from reid_edge.gallery.backup import RetentionPolicy, back_up, backups
 
-    file = need_file(
-        gallery_path, "back up", f"Use the server's own: pg_dump --format=custom --file=GALLERY.dump '{gallery_path}'"
-    )
+    file = need_file(gallery_path, "back it up", "Use pg_dump --format=custom and pg_restore; see docs/scale.md.")
     made = back_up(file, folder, RetentionPolicy(last, hourly, daily, weekly))
     total = len(backups(folder, file.stem))
     if made is None:

@@ -109,7 +109,7 @@ class Discovery:
             beside = GalleryCandidates(known, identifier.feature_key)
             embedding = identifier.recipe.retrieve.embedding
             taking += [Taking(each, beside) for each in _anchors(known, beside, embedding, identifier.feature_key)]
-        return cls(taking, identifier, need_file(work.path, "keep its work in", "Name a file with --work."))
+        return cls(taking, identifier, need_file(work.path, "keep the work of a discovery there", "Name a file with --work."))
 
     def with_seen(self, seen: Sequence[Seen]) -> Discovery:
         """The same animals in the same order, with other names: what was compared serves again."""

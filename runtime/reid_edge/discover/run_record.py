@@ -113,7 +113,7 @@ class RunRecord:
                 whose = f"A photo of {each.known}" if each.known else "A photo"
                 raise UsageError(f"{whose} that took part in the discovery is gone.", "Run the same reid-edge discover again.")
             taking.append(Taking(Seen(_as_stated(sighting, each), each.known), beside if each.known else source))
-        return Discovery(taking, identifier, need_file(work.path, "keep a discovery in", "Name a file."))
+        return Discovery(taking, identifier, need_file(work.path, "keep the work of a discovery there", "Name a file."))
 
 
 def record_path(work: Path) -> Path:

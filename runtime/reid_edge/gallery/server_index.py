@@ -92,8 +92,8 @@ def update_server_index(
     if not isinstance(database.path, ServerAddress):
         raise UsageError(f"{database.path} is a file, which is searched without an index.", "Name a gallery on a server.")
     kinds = database.rows(
-        "SELECT feature_key, name, min(shape), max(shape), count(*) FROM feature WHERE dtype IN ('float32', 'float16') "
-        "AND shape LIKE '[%' AND shape NOT LIKE '%,%' AND shape <> '[]' GROUP BY feature_key, name ORDER BY feature_key, name"
+        "SELECT feature_key, name, min(shape), max(shape), count(*) FROM feature WHERE name LIKE 'embedding/%' "
+        "GROUP BY feature_key, name ORDER BY feature_key, name"
     )
     done = []
     for key, name, shape, other, number in kinds:

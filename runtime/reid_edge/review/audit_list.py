@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reid_edge.audit import Audit, AuditReport, Finding
 from reid_edge.errors import ReidEdgeError
+from reid_edge.gallery import Gallery
 from reid_edge.review.identification import Identification
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,18 @@ class AuditList:
             self._state = state
 
 
-def is_settled(finding: Finding, names: set[str]) -> bool:
-    """Whether a finding is worked off: one of its individuals is no longer there."""
-    return not set(finding.individuals) <= names
+def is_settled(finding: Finding, names: set[str], different: set[frozenset[str]]) -> bool:
+    """Whether a finding is worked off: one of its individuals is no longer there, or a person said that the two are different.
+
+    Args:
+        finding: of an audit.
+        names: of the catalogue.
+        different: pairs of them, see `different_individuals`.
+    """
+    return not set(finding.individuals) <= names or (finding.kind == "may-be-one" and frozenset(finding.individuals) in different)
+
+
+def different_individuals(gallery: Gallery) -> set[frozenset[str]]:
+    """The pairs of individuals of which a person said that they are not one."""
+    answers = gallery.pair_answers("individuals")
+    return {frozenset((*each.first, *each.second)) for each in answers if each.answer == "different"}

@@ -40,6 +40,7 @@ class ServerAddress:
         port = f":{self.port}" if self.port else ""
         is_socket = self.host.startswith("/")
         options = {"host": self.host if is_socket else "", "schema": "" if self.schema == "public" else self.schema}
+        options |= {key: value for key, value in self.options if "password" not in key}
         query = urlencode({key: value for key, value in options.items() if value}, safe="/")
         return f"postgresql://{user}{'' if is_socket else self.host}{port}/{quote(self.database)}{'?' if query else ''}{query}"
 
@@ -90,7 +91,13 @@ def resolved_place(place: Place) -> Place:
 
 
 def need_file(place: Place, action: str, instead: str) -> Path:
-    """The path of what has to be a file; UsageError with what to do instead where it is on a server."""
+    """The path of what has to be a file; UsageError where it is on a server.
+
+    Args:
+        place: a path or an address.
+        action: what cannot be done with a server, as in `back it up`.
+        instead: what to do instead.
+    """
     if isinstance(place, Path):
         return place
-    raise UsageError(f"{place} is on a server, so reid-edge cannot {action} it.", instead)
+    raise UsageError(f"{place} is on a server, so reid-edge cannot {action}.", instead)

@@ -126,7 +126,11 @@ class PostgresDatabase(Database):
             "password": to.password,
             "dbname": to.database,
         }
-        options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "reid-edge", "keepalives_idle": 30}
+        options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "reid-edge"}
+        options |= {
+            "keepalives_idle": 30,
+            "tcp_user_timeout": 30_000,
+        }  # seconds, milliseconds: a server that went away is noticed
         given = {key: value for key, value in {**options, **dict(to.options), **named}.items() if value}
         with self._errors():
             connection = psycopg.connect(make_conninfo("", **given), autocommit=True)

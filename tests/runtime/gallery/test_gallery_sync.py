@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from reid_edge.errors import GalleryError
 from reid_edge.gallery import DuplicateSighting, Gallery, NewReview, NewSighting
 from reid_edge.gallery.check import check
 from reid_edge.gallery.sync import close_question, open_questions, synchronise
+from reid_edge.storage.postgres import PostgresDatabase
+from reid_edge.storage.sqlite import SqliteDatabase
 
 KEY = "0123456789abcdef"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -225,29 +228,36 @@ class _Stopped(Exception):
     """Instead of a kill."""
 
 
-def test_a_synchronisation_that_is_stopped_at_any_statement_goes_on_where_it_stopped(stations, hub, add, monkeypatch):
+@contextlib.contextmanager
+def stopped_after(statements):
+    """What is done inside stops before the next statement of any database; yields what says whether it did."""
+    left, stopped = [statements], []
+    with contextlib.ExitStack() as stack:
+        for kind in (SqliteDatabase, PostgresDatabase):
+
+            def stopping(self, *arguments, execute=kind._execute):
+                left[0] -= 1
+                if left[0] < 0:
+                    stopped.append(True)
+                    raise _Stopped
+                return execute(self, *arguments)
+
+            stack.enter_context(mock.patch.object(kind, "_execute", stopping))
+        with contextlib.suppress(_Stopped):
+            yield stopped
+
+
+def test_a_synchronisation_that_is_stopped_at_any_statement_goes_on_where_it_stopped(stations, hub, add):
     one, other = shared(stations, hub, add)
     one.rename("Zoe", "Zora")
     add(one, 4, "Anna")
     add(other, 5, "Zoe")
     synchronise(other, hub)
-    execute, stopped = type(hub.database)._execute, 0
-
-    for after in range(0, 400, 23):
-        left = [after]
-
-        def stopping(self, *arguments, left=left):
-            left[0] -= 1
-            if left[0] < 0:
-                raise _Stopped
-            return execute(self, *arguments)
-
-        monkeypatch.setattr(type(hub.database), "_execute", stopping)
-        with contextlib.suppress(_Stopped):
+    stopped = 0
+    for statements in range(0, 300, 11):
+        with stopped_after(statements) as stops:
             synchronise(one, hub)
-            stopped -= 1
-        stopped += 1
-        monkeypatch.setattr(type(hub.database), "_execute", execute)
+        stopped += bool(stops)
     assert stopped > 3
     settle((one, other), hub)
     assert names(other)["4.jpg"] == "Anna"
@@ -269,8 +279,8 @@ EDITS = st.one_of(
     st.tuples(st.just("viewpoint"), PHOTOS, st.sampled_from(["left", "right"])),
     st.tuples(st.sampled_from(["confirmed", "new", "rejected"]), PHOTOS, NAMES),
     st.tuples(st.just("undo")),
-    st.tuples(st.just("sync")),
-    st.tuples(st.just("sync")),
+    st.tuples(st.just("sync"), st.just(1 << 40)),
+    st.tuples(st.just("sync"), st.integers(0, 200)),  # and is stopped after so many statements
 )
 
 
@@ -317,10 +327,11 @@ def converges(hub, steps):
         made = {}
         for number, step in steps:
             gallery = (*stations, hub)[number]
-            if step != ("sync",):
+            if step[0] != "sync":
                 edit(gallery, step)
             elif gallery is not hub:
-                synchronise(gallery, hub)
+                with stopped_after(step[1]):
+                    synchronise(gallery, hub)
             made |= made_decisions(gallery)
         for gallery in (*stations, *stations):
             synchronise(gallery, hub)

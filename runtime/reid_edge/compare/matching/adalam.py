@@ -4,13 +4,7 @@ Nearest neighbours in descriptor space are the putative matches. The surest amon
 putative matches around a seed that turn and grow like it vote on an affine map that keeps the seed in place. The maps tried are those
 through the surest pairs, in a fixed order: nothing here is random.
 
-One pair on one core of a desktop, the mean of eight pairs of photos:
-
-| keypoints                        | here    | kornia 0.9 |
-|----------------------------------|---------|------------|
-| 512 of KeyNet, with frames       | 3.7 ms  | 17 ms      |
-| 512 of DISK, without             | 3.0 ms  | 11 ms      |
-| 1024 of KeyNet, with frames      | 15 ms   | 33 ms      |
+`reid-edge bench matchers` measures the time of a query on one core.
 """
 
 from __future__ import annotations
@@ -21,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_edge.compare.matching.affine_points import AffinePoints, squared_distances
+from reid_edge.compare.matching.affine_points import AffinePoints, DescriptorDistances, squared_distances
 from reid_edge.compare.matching.matches import Matches, no_matches
 
 Floats = NDArray[np.float32]
@@ -67,7 +61,8 @@ def match_adalam(query: AffinePoints, candidates: Sequence[AffinePoints], min_sc
         return [no_matches() for _ in candidates]
     side = _Side.of(query)
     between = squared_distances(query.xy, query.xy)
-    pairs = [_Pair.of(query, side, between, candidate) for candidate in candidates]
+    distances = DescriptorDistances(query.descriptors)
+    pairs = [_Pair.of(query, side, between, candidate, distances) for candidate in candidates]
     problems = [problem for pair in pairs for problem in pair.neighbourhoods]
     verified = _verify(problems)
     return [pair.matches([next(verified) for _ in pair.neighbourhoods], min_score) for pair in pairs]
@@ -111,10 +106,10 @@ class _Pair:
     neighbourhoods: list[_Neighbourhood]
 
     @staticmethod
-    def of(query: AffinePoints, side: _Side, between: Floats, candidate: AffinePoints) -> _Pair:
+    def of(query: AffinePoints, side: _Side, between: Floats, candidate: AffinePoints, distances: DescriptorDistances) -> _Pair:
         if len(candidate) < 2:
             return _Pair(np.empty(0, np.int64), np.empty(0, np.float32), [])
-        nearest, ratio, mutual = _putative(query, candidate)
+        nearest, ratio, mutual = _putative(distances.to(candidate.descriptors))
         seeds = _seeds(between, side.radius, ratio, mutual)
         return _Pair(nearest, ratio, _neighbourhoods(query, side, between, candidate, nearest, ratio, seeds))
 
@@ -132,14 +127,16 @@ class _Pair:
         return Matches(rows[kept], self.nearest[rows[kept]], scores[kept])
 
 
-def _putative(query: AffinePoints, candidate: AffinePoints) -> tuple[NDArray[np.int64], Floats, Bools]:
-    """Nearest neighbours [N], the ratio of the squared distances of the two nearest [N], and whether they are mutual [N]."""
-    distances = squared_distances(query.descriptors, candidate.descriptors)
-    rows = np.arange(len(query))
+def _putative(distances: Floats) -> tuple[NDArray[np.int64], Floats, Bools]:
+    """Nearest neighbours [N], the ratio of the squared distances of the two nearest [N], and whether they are mutual [N].
+
+    The table [N, M] of squared distances is written over.
+    """
+    rows = np.arange(len(distances))
     nearest = distances.argmin(axis=1)
     best = distances[rows, nearest]
     # Of several with the smallest distance of a column the first is its nearest.
-    first = np.full(len(candidate), len(query))
+    first = np.full(distances.shape[1], len(distances))
     at_minimum = best == distances.min(axis=0)[nearest]
     np.minimum.at(first, nearest[at_minimum], rows[at_minimum])
     mutual = at_minimum & (first[nearest] == rows)

@@ -54,3 +54,25 @@ def detection_size(keypoints: Keypoints, detector: Preprocessing | None) -> tupl
 def squared_distances(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
     """Between all rows [N, D] and [M, D]: float32 [N, M]; of equal rows near 0, where rounding may leave it below 0."""
     return np.asarray((one**2).sum(axis=1)[:, None] + (two**2).sum(axis=1) - 2 * one @ two.T, np.float32)
+
+
+class DescriptorDistances:
+    """`squared_distances` of one query's descriptors to those of many candidates, in memory that each candidate uses again: new memory for
+    every table took longer than the arithmetic.
+    """
+
+    def __init__(self, query: NDArray[np.float32]) -> None:
+        """For descriptors float32 [N, D]."""
+        self._twice, self._norms = 2 * query, (query**2).sum(axis=1)[:, None]
+        self._memory = np.empty((2, 0), np.float32)
+
+    def to(self, candidate: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The table float32 [N, M] of one candidate; the next call writes over it."""
+        shape = len(self._twice), len(candidate)
+        size = shape[0] * shape[1]
+        if size > self._memory.shape[1]:
+            self._memory = np.empty((2, size), np.float32)
+        table, product = (part[:size].reshape(shape) for part in self._memory)
+        np.matmul(self._twice, candidate.T, out=product)
+        np.add(self._norms, (candidate**2).sum(axis=1), out=table)
+        return np.subtract(table, product, out=table)

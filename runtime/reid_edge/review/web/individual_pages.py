@@ -11,10 +11,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from reid_edge.errors import UsageError
+from reid_edge.gallery import NewPairAnswer
 from reid_edge.gallery.history import acting_as
 from reid_edge.gallery.records import LIFE_STAGES, SEXES
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
-from reid_edge.review.audit_list import is_settled
+from reid_edge.review.audit_list import different_individuals, is_settled
 from reid_edge.review.individuals import by_time, card_of
 from reid_edge.review.map import map_of
 from reid_edge.review.naming import suggested_name
@@ -90,8 +91,9 @@ class IndividualPages:
 
     def doubles(self, request: Request) -> HTMLResponse:
         """What the audit found: individuals that may be one or two, and photos that do not fit."""
-        state, names = self._services.audit.state, set(self._services.gallery.names())
-        findings = [each for each in state.report.findings if not is_settled(each, names)] if state.report else []
+        gallery, state = self._services.gallery, self._services.audit.state
+        names, different = set(gallery.names()), different_individuals(gallery)
+        findings = [each for each in state.report.findings if not is_settled(each, names, different)] if state.report else []
         settled = len(state.report.findings) - len(findings) if state.report else 0
         template = "doubles_list.html" if "hx-request" in request.headers else "doubles.html"
         facts: dict[str, Any] = {"state": state, "findings": findings, "settled": settled, "suggestion": suggested_name(names)}
@@ -114,6 +116,14 @@ class IndividualPages:
             if change == "merge":
                 gallery.merge([name], first(fields, "into"))
                 return first(fields, "into")
+            if change == "different":
+                pair = gallery.individual(name).name, gallery.individual(first(fields, "into")).name
+                gallery.answer_pair(
+                    NewPairAnswer(
+                        of="individuals", first=pair[:1], second=pair[1:], answer="different", person=person, shown=pair
+                    )
+                )
+                return name
             if change == "split":
                 gallery.split(name, numbers, first(fields, "new"))
                 return first(fields, "new")

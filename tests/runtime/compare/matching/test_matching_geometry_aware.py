@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from reid_edge.compare.matching import AffinePoints, Matches, match_fginn
+from reid_edge.compare.matching.affine_points import DescriptorDistances, squared_distances
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,11 @@ def test_without_two_keypoints_to_choose_from_there_are_no_matches(coats):
     assert len(match_fginn(few[0], [some], 0.0)[0]) == 0
     assert len(match_fginn(few[1], [some], 0.0)[0]) == 1
     assert match_fginn(some, [], 0.0) == []
+
+
+def test_memory_that_candidates_share_leaves_nothing_of_one_to_the_next() -> None:
+    random = np.random.default_rng(3)
+    query, *others = (random.normal(size=(rows, 16)).astype(np.float32) for rows in (20, 30, 7, 25))
+    shared = DescriptorDistances(query)
+    for other in others:
+        np.testing.assert_array_equal(shared.to(other), squared_distances(query, other))

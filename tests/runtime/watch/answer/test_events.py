@@ -67,13 +67,13 @@ def test_a_decision_comes_with_its_event_and_its_messages(ledger: Ledger) -> Non
 
 def test_when_any_write_of_a_decision_fails_there_is_nothing_of_it(ledger: Ledger) -> None:
     """The disk is full at every statement in turn."""
-    real, at, failed = ledger.database.execute, 0, 0
+    real, at, failed = ledger.database._execute, 0, 0
     while True:
         count = 0
 
         def full(sql: str, parameters: tuple[object, ...] = (), at: int = at) -> object:
             nonlocal count
-            count += not sql.startswith("BEGIN")
+            count += not sql.startswith(("BEGIN", "SELECT"))
             if count == at + 1:
                 raise StorageError("The disk is full.")
             return real(sql, parameters)
@@ -83,14 +83,14 @@ def test_when_any_write_of_a_decision_fails_there_is_nothing_of_it(ledger: Ledge
         photo = Photo(np.zeros((1, 1, 3), np.uint8), hashlib.sha256(name.encode()).hexdigest(), name)
         answer = PhotoAnswer("known", (_decision(0, "known", "Asha", 0.9),), (None,), (), "pack 1", "r")
         before = _everything(ledger)
-        ledger.database.execute = full  # type: ignore[method-assign]
+        ledger.database._execute = full  # type: ignore[method-assign]
         try:
             commit_answer(ledger, file, photo, answer, 60.0, None)
             break
         except StorageError:
             failed += 1
         finally:
-            ledger.database.execute = real  # type: ignore[method-assign]
+            ledger.database._execute = real  # type: ignore[method-assign]
         assert _everything(ledger) == before
         at += 1
     assert failed >= 8  # photo, animal, event and its animals, file, two messages, the commit
