@@ -125,4 +125,4 @@ class AskedQuery:
     def _comparer(self, view: GalleryView, hidden: Mapping[str, Collection[str]]) -> Comparer:
         # Sighting ids mean the same in all views of one gallery.
         kept = self._kept.setdefault(str(view.path), {})
-        return HidingComparer(self._identifier.recipe, self._identifier.networks, view, kept, hidden)
+        return HidingComparer(self._identifier.recipe, self._identifier.networks, view, kept, hidden=hidden)
