@@ -34,17 +34,17 @@ def distinctive_scores(keypoints: int, found: Sequence[Matches], owners: Sequenc
         return np.full(len(found), np.nan)
     place = {name: number for number, name in enumerate(names)}
     individual = np.array([place[owner] for owner in owners])
+    lengths = [len(matches) for matches in found]
+    row = np.repeat(np.arange(len(found)), lengths)
+    mine, point = individual[row], np.concatenate([matches.query for matches in found])
+    cosines = np.concatenate([matches.scores for matches in found])
     highest = np.zeros((len(names), keypoints), np.float32)
-    for number, matches in zip(individual, found, strict=True):
-        row = highest[number]
-        row[matches.query] = np.maximum(row[matches.query], matches.scores)
+    np.maximum.at(highest, (mine, point), cosines)
     first = highest.argmax(axis=0)
     columns = np.arange(keypoints)
     best = highest[first, columns]
     highest[first, columns] = -1.0
     second = highest.max(axis=0)
-    scores = np.empty(len(found))
-    for row, (number, matches) in enumerate(zip(individual, found, strict=True)):
-        rival = np.where(first == number, second, best)[matches.query]
-        scores[row] = np.maximum(0.0, matches.scores.astype(np.float64) - rival).sum()
-    return scores
+    rival = np.where(first[point] == mine, second[point], best[point])
+    gains = np.maximum(0.0, cosines.astype(np.float64) - rival)
+    return np.bincount(row, gains, len(found)).astype(np.float64, copy=False)

@@ -6,6 +6,8 @@ floats five times as fast as half precision does.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,9 +58,11 @@ def match_first_look(query: NDArray[np.float32], fractions: NDArray[np.int16], m
             continue
         np.matmul(scaled, block.transpose(0, 2, 1), out=cosines)
         nearest = cosines.argmax(axis=2)
-        best = np.take_along_axis(cosines, nearest[..., None], axis=2)[..., 0]
-        mutual = (best == np.take_along_axis(cosines.max(axis=1), nearest, axis=1)) & (best > max(0.0, min_score))
-        for row, kept in enumerate(mutual):
-            rows = np.flatnonzero(kept)
-            found.append(Matches(rows, nearest[row, rows], best[row, rows]))
+        photos = np.arange(len(block))[:, None]
+        best = cosines[photos, np.arange(len(query)), nearest]
+        mutual = (best == cosines.max(axis=1)[photos, nearest]) & (best > max(0.0, min_score))
+        photo, rows = np.nonzero(mutual)
+        columns, scores = nearest[photo, rows], best[photo, rows]
+        bounds = np.searchsorted(photo, np.arange(len(block) + 1)).tolist()
+        found += [Matches(rows[a:b], columns[a:b], scores[a:b]) for a, b in pairwise(bounds)]
     return found
