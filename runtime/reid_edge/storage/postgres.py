@@ -14,21 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from reid_edge.errors import UsageError
-from reid_edge.installation import install_command
+import psycopg
+from psycopg.conninfo import make_conninfo
+
 from reid_edge.storage.address import ServerAddress
 from reid_edge.storage.clock import Clock, system_clock
 from reid_edge.storage.database import Database, DatabaseKind, apply_migrations, check_version
 from reid_edge.storage.postgres_errors import postgres_errors
-
-try:
-    import psycopg
-    from psycopg.conninfo import make_conninfo
-except ImportError as error:
-    raise UsageError(
-        "A gallery on a PostgreSQL server needs the package psycopg, which is not installed.",
-        f"Run: {install_command('postgres')}",
-    ) from error
 
 CONNECT_SECONDS, LOCK_SECONDS = 10, 5
 

@@ -412,3 +412,18 @@ def test_an_index_finds_the_same_as_a_comparison_with_all_and_also_what_was_adde
         assert gallery.vector_index(KEY, name).search(queries[0], 5, allowed)[0].tolist() == allowed
         assert "1 of them new" in run_main("gallery", "index", "--least", "10", "--gallery", str(place)).stderr
         assert len(server_index(gallery, KEY, name).lacking) == 0
+
+
+@pytest.mark.parametrize("command", [("list",), ("init",)])
+def test_without_the_driver_an_address_is_refused_with_the_command_to_install_it(command):
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from reid_edge.cli import main\n"
+        "main(['gallery', *sys.argv[1:], '--gallery', 'postgresql://ana:geheim@db.example/zebras'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "needs the package psycopg" in done.stderr
+    assert "postgres" in done.stderr.partition("Run: ")[2]
+    assert "Traceback" not in done.stderr
+    assert "geheim" not in done.stderr
