@@ -227,7 +227,7 @@ def _print(report: DiscoveryReport, as_json: bool, as_csv: bool, curve: bool) ->
     for note in report.notes:
         say(f"note: {note}")
     found = f"{count_of(len(report.groups), 'group')} and {count_of(len(report.alone), 'animal')} alone"
-    say(f"Found {found}; between {report.individuals_low} and {count_of(report.individuals_high, 'individual')}.")
+    say(f"Found {found}; {report.individuals_in_words}.")
 
 
 def _print_text(report: DiscoveryReport) -> None:

@@ -49,7 +49,7 @@ def write_page(path: Path, report: DiscoveryReport, work: Gallery, known: Galler
     title = f"{len(report.groups)} groups, {len(report.alone)} animals alone"
     parts = [
         page_head(f"Discovery: {title}", style + _STYLE),
-        f"<body>\n<header><h1>Who are they?</h1><p>{title}; between {report.individuals_low} and {report.individuals_high} individuals. "
+        f"<body>\n<header><h1>Who are they?</h1><p>{title}; {report.individuals_in_words}. "
         f"Written {datetime.now():%Y-%m-%d %H:%M} by reid-edge {reid_edge.__version__}.</p>",
         "".join(f"<p class=note>{text(note)}</p>" for note in report.notes),
         "</header>\n<main>",

@@ -142,6 +142,12 @@ class DiscoveryReport:
         """Groups and animals that are alone."""
         return len(self.groups) + len(self.alone)
 
+    @property
+    def individuals_in_words(self) -> str:
+        """How many individuals there may be: "between 3 and 5 individuals", "1 individual"."""
+        low, high = self.individuals_low, self.individuals_high
+        return ("" if low == high else f"between {low} and ") + f"{high} individual{'' if high == 1 else 's'}"
+
     def as_json(self) -> dict[str, Any]:
         """As docs/discovery.schema.json describes it."""
         return {

@@ -12,6 +12,7 @@ What differs between versions of OpenCV (4.9 to 5.0) is defined here:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -25,15 +26,20 @@ _BAND_ROWS = 256  # composited at a time, so that the 16-bit products stay small
 _TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
 
 
+def silence_opencv() -> None:
+    """Keep OpenCV, and FFmpeg inside it, from printing: callers report a broken file better. The setting is that of the whole process."""
+    set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4 and 5
+    set_log_level(0)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
 def decode_samples(data: bytes) -> NDArray[Any] | None:
     """Samples as the file holds them, [H, W] grey or [H, W, 3 or 4] in the order BGR(A); None where OpenCV cannot decode them.
 
     Raises:
         MemoryError: the picture does not fit into memory.
     """
-    # The caller reports a broken file better than OpenCV's own output. The setting is that of the whole process.
-    set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4 and 5
-    set_log_level(0)
+    silence_opencv()
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import PhotoError, UsageError
 from reid_edge.photo.decode import DEFAULT_LIMITS, DecodeLimits, Photo
+from reid_edge.photo.pixels import silence_opencv
 from reid_edge.photo.video_time import video_taken_at
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".mts", ".3gp", ".webm"})
@@ -53,7 +54,7 @@ def frames(path: Path, every_seconds: float, limits: DecodeLimits = DEFAULT_LIMI
     name = path.name.encode("utf-8", "replace").decode()
     if str(path).encode("utf-8", "replace").decode() != str(path):
         raise PhotoError(f"{name} cannot be opened as a video: its path is not UTF-8.", "Rename it.")
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # turns frames upright by itself
+    video = _opened(path)
     try:
         if not video.isOpened():
             raise PhotoError(f"{name} is not a video that can be read.", "Save single frames of it as JPEG, or check the file.")
@@ -89,12 +90,17 @@ def video_sha256(path: Path) -> str:
 
 def frame_count(path: Path, every_seconds: float) -> int:
     """About how many frames `frames` gives, as the container announces them; 0 where it does not."""
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    video = _opened(path)
     try:
         rate, announced = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         return math.ceil(announced / rate / every_seconds) if 0 < rate < 1000 and announced > 0 else 0
     finally:
         video.release()
+
+
+def _opened(path: Path) -> cv2.VideoCapture:
+    silence_opencv()
+    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # turns frames upright by itself
 
 
 def _wanted_frames(video: cv2.VideoCapture, name: str, every_seconds: float) -> Iterator[tuple[float, int, NDArray[np.uint8]]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -66,6 +68,20 @@ def test_what_is_no_video_is_refused_in_one_sentence(tmp_path, capfd):
         assert refused.value.hint
     with pytest.raises(UsageError):
         list(frames(tmp_path / "text.mp4", 0))
+
+
+def test_a_process_that_meets_a_broken_video_first_prints_nothing_but_the_error(tmp_path):
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(np.random.default_rng(0).bytes(20_000))
+    code = (
+        "import sys; from pathlib import Path; from reid_edge.photo.video import frame_count, frames\n"
+        "frame_count(Path(sys.argv[1]), 1.0)\n"
+        "try: list(frames(Path(sys.argv[1]), 1.0))\n"
+        "except Exception as error: print(error.message)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "noise.mp4 is not a video that can be read.\n"
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
