@@ -52,14 +52,17 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(sample_gallery: Any, answers: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One server for all tests of this module; each begins with nothing decided. The answer for trail_6.jpg has no matched points."""
-    folder = tmp_path_factory.mktemp("site")
-    gallery = Path(shutil.copy(sample_gallery.path, folder / "gallery.sqlite"))
+    """One server for the tests of this module; each begins with nothing decided."""
+    with site_of(sample_gallery.path, answers, tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+@contextmanager
+def site_of(gallery_file: Path, answers: dict[str, Any], folder: Path) -> Iterator[Site]:
+    """A page over a copy of a gallery and these answers, by the photo's name."""
+    gallery = Path(shutil.copy(gallery_file, folder / "gallery.sqlite"))
     path = folder / "answers.jsonl"
-    last = answers["trail_6.jpg"]
-    bare = replace(last, ranking=tuple(replace(each, matches=()) for each in last.ranking))
-    written = {**answers, "trail_6.jpg": bare}
-    path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in written.values()), encoding="utf-8")
+    path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in answers.values()), encoding="utf-8")
     services = Services(gallery, PackChoice("field", "cpu", 1), Sources(answers=path), Access())
     with served(services) as address:
         yield Site(address, gallery, services)
@@ -156,10 +159,21 @@ def test_keys_step_through_candidates_photos_and_lines_and_undo(browser, site):
     assert site.reviews() == []
 
 
-def test_keys_are_heard_while_the_matched_points_are_made_again(browser, site):
+@pytest.fixture
+def site_without_points(sample_gallery: Any, answers: dict[str, Any], tmp_path: Path) -> Iterator[Site]:
+    """A server of one's own, whose answer for trail_6.jpg has no matched points: a page asks for them, and the server keeps them."""
+    last = answers["trail_6.jpg"]
+    bare = replace(last, ranking=tuple(replace(each, matches=()) for each in last.ranking))
+    with site_of(sample_gallery.path, {**answers, "trail_6.jpg": bare}, tmp_path) as made:
+        yield made
+
+
+def test_keys_are_heard_while_the_matched_points_are_made_again(browser, site_without_points):
+    site = site_without_points
     answer = next(each for each in site.services.source.answers() if each.photo == "trail_6.jpg")
     held: list[Any] = []
     with opened(browser, site) as page:
+        assert "trail_6.jpg" not in page.inner_text("#question-title")  # nothing is asked before it is held
         page.route(re.compile(r"/lines\?"), lambda route: held.append(route))
         with page.expect_request(re.compile(r"/lines\?")):
             page.goto(f"{site.address}/?show=all&at={answer.id}")
