@@ -206,6 +206,8 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "sets": (_sets, "accuracy"),
     "accuracy": (_accuracy, "accuracy"),
     "seen again": (_accuracy, "accuracy-seen-again"),
+    "detector": (_accuracy, "accuracy-detector"),
+    "edgepoint2": (_accuracy, "accuracy-edgepoint2"),
     "contributions": (_contributions, "accuracy"),
     "trust": (_trust, "trust"),
     "discovery": (_discovery, "discovery"),
