@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,6 +27,7 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy, ExecutionResources
+from ray.util.annotations import RayDeprecationWarning
 
 LOCAL = "local"
 """The address of a Ray that is started on this machine for the command, and ends with it."""
@@ -94,16 +96,20 @@ class RayPool:
         workers = min(self.workers, len(batches))
         shared = ray.put(recipe)
         self._configure(ray.data.DataContext.get_current())
-        dataset = ray.data.from_arrow(batches).map_batches(
-            _RayWorker,
-            fn_constructor_args=(shared,),
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            num_cpus=self._options.cpus,
-            num_gpus=self._options.gpus or None,
-            ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": _RETRIES},
-        )
+        with warnings.catch_warnings():
+            # The limit of retries has no named parameter yet; pyproject.toml keeps to the versions of Ray that take it so.
+            warnings.simplefilter("ignore", RayDeprecationWarning)
+            dataset = ray.data.from_arrow(batches).map_batches(
+                _RayWorker,
+                fn_constructor_args=(shared,),
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+                num_cpus=self._options.cpus,
+                num_gpus=self._options.gpus or None,
+                max_restarts=-1,
+                max_task_retries=_RETRIES,
+            )
         try:
             for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 results = _tasks(table)
