@@ -63,7 +63,7 @@ class CompareWorker:
     def process(self, values: Sequence[int]) -> list[Mapping[int, float]]:
         """For each sighting id the scores of its pairs, by the id of the other; a pair of two of the batch is scored once."""
         done: set[Pair] = set()
-        results = []
+        results: list[Mapping[int, float]] = []
         for value in values:
             scores = self._comparer.compare(self._sightings[value], done)
             done.update(pair_of(value, other) for other in scores)

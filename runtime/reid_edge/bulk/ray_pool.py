@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,11 +27,13 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy, ExecutionResources
+from ray.util.annotations import RayDeprecationWarning
 
 LOCAL = "local"
 """The address of a Ray that is started on this machine for the command, and ends with it."""
 
 _CONNECT_SECONDS = 5.0
+_ATTEMPTS = 3  # to start a Ray here, which gives up where the machine is busy
 _TASKS_AT_A_TIME = 50_000  # they lie in Ray's memory
 _RETRIES = 2  # of a batch, within one pass
 _STUCK_SECONDS = 900.0  # without a result or a new batch: a machine of the cluster is gone
@@ -93,17 +96,20 @@ class RayPool:
         workers = min(self.workers, len(batches))
         shared = ray.put(recipe)
         self._configure(ray.data.DataContext.get_current())
-        dataset = ray.data.from_arrow(batches).map_batches(
-            _RayWorker,
-            fn_constructor_args=(shared,),
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            num_cpus=self._options.cpus,
-            num_gpus=self._options.gpus or None,
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
-        )
+        with warnings.catch_warnings():
+            # The limit of retries has no named parameter yet; pyproject.toml keeps to the versions of Ray that take it so.
+            warnings.simplefilter("ignore", RayDeprecationWarning)
+            dataset = ray.data.from_arrow(batches).map_batches(
+                _RayWorker,
+                fn_constructor_args=(shared,),
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+                num_cpus=self._options.cpus,
+                num_gpus=self._options.gpus or None,
+                max_restarts=-1,
+                max_task_retries=_RETRIES,
+            )
         try:
             for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 results = _tasks(table)
@@ -164,14 +170,22 @@ def _connect(options: RayOptions) -> None:
         further = {"num_cpus": cores, "object_store_memory": _LOCAL_MEMORY, "include_dashboard": False}
     elif address != "auto":
         _reach(address)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **further)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EngineError(
-            f"The Ray cluster at {address} cannot be used: {reason}",
-            "Look with `ray status` on a machine of the cluster; all machines need the same versions of Ray and Python.",
-        ) from error
+    for attempt in range(_ATTEMPTS if address == LOCAL else 1):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **further)
+            break
+        except Exception as error:  # Ray raises bare exceptions
+            ray.shutdown()
+            if address == LOCAL and attempt + 1 < _ATTEMPTS:
+                continue
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            where = "on this machine" if address == LOCAL else f"at {address}"
+            raise EngineError(
+                f"Ray {where} cannot be used: {reason}",
+                "Look with `ray status` on a machine of the cluster; all machines need the same versions of Ray and Python."
+                if address != LOCAL
+                else "Where the machine is busy, try again later. Ray's logs are in /tmp/ray/session_latest/logs.",
+            ) from error
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL + 1)  # its file keeps all

@@ -229,7 +229,8 @@ def identify(
         candidates.check_species(species)
         candidates.check_viewpoint(viewpoint)
         _note_undescribed(opened, pack, gallery_path)
-        with IdentifyRun(opened, pack, results, paths, Query(species, viewpoint, top=top), retry_failed) as run:
+        run = IdentifyRun(opened, pack, results, paths, Query(species, viewpoint, top=top), retry_failed)
+        with run:
             code = _work(run, lambda: RayPool(workers.ray_options()), workers.batch, "Identifying")
             if as_json:
                 for answer in run.answers():

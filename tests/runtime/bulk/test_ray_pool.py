@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,8 @@ from reid_edge_benchmarks.bulk_work import kill_a_worker, lost_and_doubled
 
 NONE = PhotoHashes.of([])
 MEMORY = 80_000_000
+LEAN = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+ATTEMPTS = 4  # a node of Ray gives up where the machine is so busy that it takes more than 15 seconds
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +37,21 @@ def cluster() -> Iterator[str]:
     nodes = Cluster()
     try:
         for _ in range(2):
-            nodes.add_node(num_cpus=1, object_store_memory=MEMORY, include_dashboard=False)
+            add_node(nodes)
         yield nodes.address
     finally:
         ray.shutdown()
         nodes.shutdown()
+
+
+def add_node(nodes: Any) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            nodes.add_node(num_cpus=1, object_store_memory=MEMORY, **LEAN)
+            return
+        except Exception as error:  # as Ray raises it
+            if attempt + 1 == ATTEMPTS:
+                pytest.skip(f"this machine is too busy to start a Ray: {error}")
 
 
 @pytest.fixture
@@ -60,7 +73,7 @@ def many(samples: Path, tmp_path: Path) -> Callable[[int], list[Enrolment]]:
 
 
 def test_workers_of_both_nodes_that_are_killed_lose_and_double_nothing(cluster, pack, many, tmp_path):
-    enrolments, choose = many(14), random.Random(1)
+    enrolments, choose = many(10), random.Random(1)
     broken = tmp_path / "many" / "broken.jpg"
     broken.write_text("not a photo")
     killed = 0
@@ -69,9 +82,9 @@ def test_workers_of_both_nodes_that_are_killed_lose_and_double_nothing(cluster, 
         with run, RayPool(RayOptions(cluster)) as pool:
             assert pool.workers == 2
             for done, _ in enumerate(run.run(pool, 2)):
-                killed += done in (1, 5, 9) and kill_a_worker(choose)
+                killed += done in (0, 3, 6) and kill_a_worker(choose)
     assert killed == 3
-    assert run.counts == {"enrolled": 14, "failed": 1}
+    assert run.counts == {"enrolled": 10, "failed": 1}
     assert lost_and_doubled(tmp_path / "g.sqlite", tmp_path / "results", [each.path for each in enrolments]) == (0, 0)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -20,11 +22,21 @@ def animals(samples, tmp_path):
     return folder
 
 
-def test_photos_are_described_on_a_ray_that_ends_with_the_command_and_a_second_run_starts_none(run_cli, animals):
+def without_progress(stderr: str) -> str:
+    return re.sub(r"^Describing: .*\n", "", stderr, flags=re.MULTILINE)
+
+
+def test_photos_are_described_on_a_ray_that_ends_with_the_command_and_a_second_run_starts_none(
+    command, environment, run_cli, animals, tmp_path
+):
     pytest.importorskip("ray")
-    first = run_cli("bulk", "describe", "animals", "--device", "cpu", "--workers", "1")
+    # Without the limit of `run_cli`: a busy machine takes minutes to start a Ray.
+    arguments = [*command, "bulk", "describe", "animals", "--device", "cpu", "--workers", "1"]
+    first = subprocess.run(arguments, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    if "Ray on this machine cannot be used" in first.stderr:
+        pytest.skip("this machine is too busy to start a Ray")
     assert (first.returncode, first.stdout) == (1, "")
-    said = first.stderr.splitlines()
+    said = without_progress(first.stderr).splitlines()
     assert said[:2] == ["2 files enrolled.", "1 file that could not be read."]
     assert said[2].startswith("failed: text.jpg is not a photo")
     assert said[3:] == ["The results are in bulk-describe."]
