@@ -11,6 +11,7 @@ import click
 from reid_edge.cli.options import pack_option
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
+from reid_edge_benchmarks.bulk_work import bulk
 from reid_edge_benchmarks.discovery.cli import discovery
 from reid_edge_benchmarks.gpu.cli import gpu
 from reid_edge_benchmarks.latency.cli import folder, latency, scaling, steps
@@ -66,6 +67,7 @@ for command in (
     trust,
     discovery,
     catalogue,
+    bulk,
 ):
     bench.add_command(command)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from reid_edge.audit.comparing import PhotoComparer, pair_of
+from reid_edge.audit.comparing import Pair, PhotoComparer, pair_of
 from reid_edge.audit.findings import Finding, Findings
 from reid_edge.audit.margins import Margins
 from reid_edge.audit.pairs import PairTable, scores_by_pair
@@ -70,12 +71,12 @@ class Audit:
     @property
     def remaining(self) -> list[Sighting]:
         """The photos that are not compared yet."""
-        return [each for each in self._sightings if each.id not in self._results.scores]
+        return [each for each in self.sightings if each.id not in self._results.scores]
 
     @property
     def compared(self) -> int:
         """How many photos are compared already."""
-        return len(self._sightings) - len(self.remaining)
+        return len(self.sightings) - len(self.remaining)
 
     @property
     def kept(self) -> bool:
@@ -89,13 +90,22 @@ class Audit:
             EngineError: a network failed.
             GalleryError: a feature cannot be read.
         """
-        scores = self._comparer.compare(sighting, self._done)
-        self._results.add(sighting.id, scores)
-        self._done.update(pair_of(sighting.id, other) for other in scores)
+        self.keep(sighting, self._comparer.compare(sighting, self._done))
+
+    def keep(self, sighting: Sighting, scores: Mapping[int, float]) -> None:
+        """Keep what another process found for a photo of `remaining`; pairs that have a score are left out.
+
+        Args:
+            sighting: the photo.
+            scores: by sighting id of the other photo, as of `PhotoComparer.compare`.
+        """
+        new = {other: score for other, score in scores.items() if pair_of(sighting.id, other) not in self._done}
+        self._results.add(sighting.id, new)
+        self._done.update(pair_of(sighting.id, other) for other in new)
 
     def report(self, min_probability: float = 0.2) -> AuditReport:
         """The findings of what is compared so far, of this probability or more."""
-        sightings, evidence = self._sightings, self._comparer.score
+        sightings, evidence = self.sightings, self._comparer.score
         table = PairTable.of(sightings, scores_by_pair(self._results.scores), calibrated(self._model, evidence.name))
         findings = Findings(table, Margins(table, evidence.strength), self._gallery.path)
         return AuditReport(
@@ -110,7 +120,13 @@ class Audit:
         )
 
     @property
-    def _sightings(self) -> list[Sighting]:
+    def pairs(self) -> dict[Pair, float]:
+        """The score of each pair that is compared, by the two sighting ids."""
+        return scores_by_pair(self._results.scores)
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """The photos that take part."""
         return [each for each in self._comparer.sightings if not self._species or agrees(each.species, self._species)]
 
     def _key(self) -> str:

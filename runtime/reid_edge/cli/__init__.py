@@ -23,6 +23,7 @@ _COMMANDS = {
     "identify": ("reid_edge.cli.identify:identify", "Say which individual each photo shows."),
     "discover": ("reid_edge.cli.discover:discover", "Group photos of unknown animals by individual."),
     "gallery": ("reid_edge.cli.gallery_commands:gallery", "Keep the catalogue of known individuals."),
+    "bulk": ("reid_edge.cli.bulk:bulk", "Describe, identify or audit many photos by many workers, on Ray."),
     "watch": ("reid_edge.cli.watch:watch", "Answer photos as they arrive in folders, unattended."),
     "review": ("reid_edge.cli.review:review", "Open the page where a person answers the questions."),
     "serve": ("reid_edge.cli.review:serve", "Answer photos over HTTP."),
@@ -34,7 +35,7 @@ _COMMANDS = {
     "calibrate": ("reid_edge_calibration.cli:calibrate", "Desktop: fit a pack's calibrators and thresholds."),
     "bench": ("reid_edge_benchmarks.cli:bench", "Desktop: measure accuracy and latency."),
 }
-_NEED_AN_EXTRA = {"review": "review", "serve": "review"}
+_NEED_AN_EXTRA = {"review": "review", "serve": "review", "bulk": "ray"}
 _EXTRAS = {"reid_edge_export": "export", "reid_edge_calibration": "calibration", "reid_edge_benchmarks": "benchmarks"}
 
 _INTERRUPTED = 130

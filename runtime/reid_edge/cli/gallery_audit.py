@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reid_edge.audit import AuditReport, Finding, PhotoPair
     from reid_edge.gallery import Sighting
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _COLUMNS = (
     "kind",
     "individuals",
@@ -35,21 +37,30 @@ _COLUMNS = (
 _KINDS = ("may-be-one", "may-be-two", "does-not-fit")
 
 
+def finding_options(command: F) -> F:
+    """``--species``, and which findings are printed in which form."""
+    for option in (
+        click.option("--csv", "as_csv", is_flag=True, help="One CSV row per finding."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line (docs/audit.schema.json)."),
+        click.option(
+            "--min-probability",
+            type=click.FloatRange(0, 1),
+            default=0.2,
+            show_default=True,
+            help="Only findings of this probability or more.",
+        ),
+        click.option("--top", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Most findings of each kind."),
+        click.option("--species", default="", help="Only individuals of this species, as the gallery spells it."),
+    ):
+        command = option(command)
+    return command
+
+
 @gallery.command(short_help="Find individuals that may be one or two, and photos that do not fit.")
 @gallery_option
 @pack_option
 @device_options
-@click.option("--species", default="", help="Only individuals of this species, as the gallery spells it.")
-@click.option("--top", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Most findings of each kind.")
-@click.option(
-    "--min-probability",
-    type=click.FloatRange(0, 1),
-    default=0.2,
-    show_default=True,
-    help="Only findings of this probability or more.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line (docs/audit.schema.json).")
-@click.option("--csv", "as_csv", is_flag=True, help="One CSV row per finding.")
+@finding_options
 def audit(
     gallery_path: Place,
     pack_name: str,
@@ -78,9 +89,18 @@ def audit(
         auditor = Audit(session.gallery, session.identifier, species)
         _compare(auditor)
         report = auditor.report(min_probability)
+    print_report(report, top, "json" if as_json else "csv" if as_csv else "text")
+
+
+def print_report(report: AuditReport, top: int, style: str) -> None:
+    """Print the strongest findings of each kind as `text`, `json` or `csv`, and a summary on stderr."""
+    writers: dict[str, Callable[[AuditReport, Sequence[Finding]], None]] = {
+        "json": _print_json,
+        "csv": _print_csv,
+        "text": _print_text,
+    }
     shown = [each for kind in _KINDS for each in [one for one in report.findings if one.kind == kind][:top]]
-    write: Callable[[AuditReport, Sequence[Finding]], None] = _print_json if as_json else _print_csv if as_csv else _print_text
-    write(report, shown)
+    writers[style](report, shown)
     _say_summary(report, len(shown))
 
 

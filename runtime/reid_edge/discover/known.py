@@ -8,7 +8,7 @@ from reid_edge.describe.segmentation import overlap
 from reid_edge.discover.constraints import Seen
 from reid_edge.gallery import Gallery, Review, Sighting
 from reid_edge.gallery.reviews import matching_index
-from reid_edge.identify.enrolment import SAME_ANIMAL
+from reid_edge.identify.storing import SAME_ANIMAL
 
 
 def seen_now(seen: Sequence[Seen], known: Gallery) -> list[Seen]:

@@ -15,7 +15,7 @@ from reid_edge.gallery.names import is_placeholder, new_identity_name
 from reid_edge.gallery.records import identity_name
 from reid_edge.photo import PHOTO_EXTENSIONS
 from reid_edge.photo.spelling import find_file
-from reid_edge.storage.table import read_table
+from reid_edge.storage.table import TABLE_SUFFIXES, read_table
 
 PHOTO_SUFFIXES = tuple(sorted(PHOTO_EXTENSIONS))
 METADATA = "metadata.csv"
@@ -87,11 +87,11 @@ def read_enrolments(
     """Every photo that `path` asks to enrol. The photos themselves are not opened; those of nobody known are counted and left out.
 
     Args:
-        path: a folder with a sub-folder per individual; a CSV file or a folder that holds metadata.csv; or, with `identity`, a
+        path: a folder with a sub-folder per individual; a CSV or Parquet file or a folder that holds metadata.csv; or, with `identity`, a
             photo or a folder of photos.
         identity: of the individual that all photos show.
         species, viewpoint: of the photos of which the table or folder has none.
-        split, fold: only the rows of a CSV file with this value in that column.
+        split, fold: only the rows of a table with this value in that column.
 
     Raises:
         UsageError: nothing to enrol, `identity` names nobody, or a CSV file with an error, whose row is named.
@@ -141,7 +141,7 @@ def _table_of(path: Path) -> Path | None:
         raise UsageError(f"There is nothing at {path}.", "Check the path.")
     if path.is_dir():
         return path / METADATA if (path / METADATA).is_file() else None
-    return path if path.suffix.lower() == ".csv" else None
+    return path if path.suffix.lower() in TABLE_SUFFIXES else None
 
 
 def _photos_with_names(path: Path, identity: str | None) -> Iterator[tuple[Path, str]]:

@@ -81,6 +81,15 @@ class StoredFeatures(Catalogue):
         described = {sighting_id for (sighting_id,) in rows}
         return [sighting for sighting in self.sightings() if sighting.id not in described]
 
+    def described_photos(self, feature_key: str) -> set[str]:
+        """SHA-256 of the photos with a live sighting that has something under this key."""
+        rows = self.database.rows(
+            "SELECT DISTINCT photo_sha256 FROM sighting s "
+            "WHERE live = 1 AND EXISTS (SELECT 1 FROM feature f WHERE f.sighting_id = s.id AND f.feature_key = ?)",
+            (feature_key,),
+        )
+        return {sha256 for (sha256,) in rows}
+
     def drop_features(self, keep: Collection[str]) -> int:
         """Delete every array whose feature key is not in `keep`; returns how many. Only the photos can make them again."""
         with self.database.transaction():

@@ -14,8 +14,9 @@ from reid_edge.describe.segmentation import narrowed, overlap
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.identify.describing_ahead import described_in_turn
-from reid_edge.identify.enrolment import SAME_ANIMAL, margin_of
+from reid_edge.identify.enrolment import margin_of
 from reid_edge.identify.identifier import Identifier
+from reid_edge.identify.storing import SAME_ANIMAL
 from reid_edge.photo import Photo, read_photo
 
 
@@ -34,7 +35,7 @@ def describe_again(gallery: Gallery, identifier: Identifier, sightings: Iterable
         EngineError, GalleryError, StorageError: it cannot go on; what was described before stays.
     """
     key, left_out = identifier.feature_key, []
-    with closing(described_in_turn(identifier, sightings, _features_or_reason)) as turns:
+    with closing(described_in_turn(identifier, sightings, features_or_reason)) as turns:
         for sighting, described, _ in turns:
             result = described()
             if isinstance(result, str):
@@ -44,8 +45,12 @@ def describe_again(gallery: Gallery, identifier: Identifier, sightings: Iterable
     return left_out
 
 
-def _features_or_reason(identifier: Identifier, sighting: Sighting) -> Features | str:
-    """Its features, or why there are none."""
+def features_or_reason(identifier: Identifier, sighting: Sighting) -> Features | str:
+    """The features of a sighting's animal, from its photo; or why there are none.
+
+    Raises:
+        EngineError: a network failed.
+    """
     try:
         photo = read_photo(Path(sighting.photo_path))
     except PhotoError as error:

@@ -18,19 +18,17 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.features import to_arrays
 from reid_edge.describe.orientation import NOT_TURNED
 from reid_edge.describe.query import Query
-from reid_edge.describe.segmentation import LEAST_SIDE, Box, overlap, widened
+from reid_edge.describe.segmentation import LEAST_SIDE, Box, widened
 from reid_edge.errors import PhotoError
-from reid_edge.gallery import DuplicateSighting, Gallery, Sighting
+from reid_edge.gallery import Gallery, Sighting, SightingToEnrol
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.gallery.names import name_key
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
 from reid_edge.identify.describing_ahead import described_in_turn
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.new_sighting import new_sighting
+from reid_edge.identify.storing import SAME_ANIMAL, SAME_BOX, overlapping, same_animal, store_animal
 from reid_edge.photo import Photo, read_photo, read_photo_bytes
-
-# Overlap of two boxes of one photo from which on they are around the same animal: boxes that people drew, and boxes that networks found.
-_SAME_BOX, SAME_ANIMAL = 0.8, 0.5
 
 
 @dataclass
@@ -143,39 +141,29 @@ class _Enroller:
             raise foreseen.sha256
         enrolment = foreseen.enrolment
         enrolled = self._gallery.photo_sightings(foreseen.sha256)
-        present = _same_animal(enrolled, enrolment) if enrolment.box is None else None
+        present = same_animal(enrolled, enrolment) if enrolment.box is None else None
         if present is None:
             ahead = described()
             photo = ahead.photo if ahead else read_photo(enrolment.path)
             boxes = _boxes(photo, enrolment, self._identifier)
             if boxes:
-                present = _overlapping(enrolled, widened(boxes[0], margin_of(self._identifier), photo), _SAME_BOX)
+                present = overlapping(enrolled, widened(boxes[0], margin_of(self._identifier), photo), SAME_BOX)
             if present is None:
                 enrolment = self._with_species(enrolment)
                 usable = ahead is not None and foreseen.species == enrolment.species
-                animal = ahead.animal if ahead and usable else _described(self._identifier, enrolment, photo)
+                animal = ahead.animal if ahead and usable else describe_enrolment(self._identifier, enrolment, photo)
                 present = self._add(enrolment, photo, animal)
         if present is not None:
             self._skip(enrolment, present)
 
     def _add(self, enrolment: Enrolment, photo: Photo, described: DescribedAnimal) -> Sighting | None:
         """Enrol an animal; the sighting of it where another process, or another box around it, was first."""
-        features, index = to_arrays(described.features), described.animal.index
-        while True:
-            enrolled = self._gallery.photo_sightings(photo.sha256)
-            present = _overlapping(enrolled, described.animal.box, _SAME_BOX if enrolment.box else SAME_ANIMAL)
-            if present is not None:
-                return present
-            taken = {sighting.animal_index for sighting in enrolled}
-            index = next(free for free in (index, *range(len(taken) + 1)) if free not in taken)
-            try:
-                new = new_sighting(enrolment, photo, described, index)
-                self._gallery.add_sighting(new, features, self._identifier.feature_key, self._batch)
-            except DuplicateSighting:
-                continue  # another process has just enrolled an animal of this photo
-            break
-        self._count(enrolment, described)
-        return None
+        new = new_sighting(enrolment, photo, described, described.animal.index)
+        animal = SightingToEnrol(new, to_arrays(described.features), self._identifier.feature_key)
+        _, present = store_animal(self._gallery, animal, self._batch, SAME_BOX if enrolment.box else SAME_ANIMAL)
+        if present is None:
+            self._count(enrolment, described)
+        return present
 
     def _with_species(self, enrolment: Enrolment) -> Enrolment:
         species, unclear = self._species[_species_key(enrolment)] = self._species_of(enrolment)
@@ -237,10 +225,15 @@ def _describe_ahead(identifier: Identifier, foreseen: _Foreseen) -> _Described |
     if not foreseen.new:
         return None
     photo = read_photo(foreseen.enrolment.path)
-    return _Described(photo, _described(identifier, replace(foreseen.enrolment, species=foreseen.species), photo))
+    return _Described(photo, describe_enrolment(identifier, replace(foreseen.enrolment, species=foreseen.species), photo))
 
 
-def _described(identifier: Identifier, enrolment: Enrolment, photo: Photo) -> DescribedAnimal:
+def describe_enrolment(identifier: Identifier, enrolment: Enrolment, photo: Photo) -> DescribedAnimal:
+    """The animal that is to be enrolled.
+
+    Raises:
+        PhotoError: the photo has no such animal. EngineError: a network failed.
+    """
     boxes = _boxes(photo, enrolment, identifier)
     query = Query(enrolment.species, enrolment.viewpoint, boxes=boxes, animal=None if boxes else enrolment.animal)
     return identifier.describe(photo, query, largest_only=True)[0]
@@ -267,18 +260,3 @@ def _species_key(enrolment: Enrolment) -> tuple[str, str]:
 def margin_of(identifier: Identifier) -> float:
     """By how much the recipe widens a box on each side, as a share of it."""
     return identifier.recipe.segment.margin if identifier.recipe.segment else 0.0
-
-
-def _same_animal(enrolled: Sequence[Sighting], enrolment: Enrolment) -> Sighting | None:
-    """The sighting that is meant by an enrolment without a box."""
-    same_name = [each for each in enrolled if name_key(each.identity) == name_key(enrolment.identity)]
-    if enrolment.animal is not None:
-        return next((each for each in same_name if each.animal_index == enrolment.animal - 1), None)
-    return next((each for each in (*same_name, *enrolled) if each in same_name or each.animal_index == 0), None)
-
-
-def _overlapping(enrolled: Sequence[Sighting], box: Box, least: float) -> Sighting | None:
-    """The sighting of the animal that this box is around."""
-    with_overlap = [(overlap(each.box, box), each) for each in enrolled if each.box is not None]
-    most, sighting = max(with_overlap, key=lambda pair: pair[0], default=(0.0, None))
-    return sighting if most >= least else None

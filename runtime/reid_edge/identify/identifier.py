@@ -129,9 +129,8 @@ class Identifier:
         Raises:
             GalleryError: the gallery cannot be read.
         """
-        return GalleryCandidates(
-            gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks), self.recipe.retrieve.any_view
-        )
+        predictor, any_view = ViewpointPredictor.of(self.recipe, self.networks), self.recipe.retrieve.any_view
+        return GalleryCandidates(gallery, self.feature_key, predictor, any_view, self.networks.device.threads)
 
     def describe(
         self,

@@ -1,4 +1,4 @@
-"""Tables that people wrote: CSV as spreadsheet programs save it, with any separator and encoding of theirs."""
+"""Tables that people wrote: CSV as spreadsheet programs save it, with any separator and encoding of theirs, or Parquet."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from reid_edge.errors import UsageError
 
 SEPARATORS = ",;\t|"
+TABLE_SUFFIXES = (".csv", ".parquet")
 # Segmentations are written into cells, and are longer than the 131,072 characters that csv allows by itself.
 _LONGEST_CELL = 1 << 28
 _HINT = "Save it as CSV in UTF-8."
@@ -33,14 +34,19 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV file; separators are commas, semicolons, tabs or bars; rows without any text are left out.
+    """Read a CSV file; separators are commas, semicolons, tabs or bars; rows without any text are left out. Or a Parquet file, by its name.
 
     The encoding is UTF-8 or UTF-16 with or without a byte order mark. A first line `sep=;`, which Excel writes, is understood.
 
     Raises:
-        UsageError: it is not text, not CSV, or a row has another number of cells than the header; its line is named.
+        UsageError: it is not text, not CSV, or a row has another number of cells than the header; its line is named. It is no Parquet
+            file, or pyarrow is not installed.
         OSError: it cannot be read.
     """
+    if path.suffix.lower() == ".parquet":
+        from reid_edge.storage.parquet_table import read_parquet_table
+
+        return read_parquet_table(path)
     lines, separator = _text(path).splitlines(keepends=True), ""
     skipped = 0
     if lines and lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:
