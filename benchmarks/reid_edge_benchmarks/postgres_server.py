@@ -22,6 +22,8 @@ from reid_edge.installation import install_command
 from reid_edge.storage.address import ServerAddress
 
 USER, DATABASE = "postgres", "reid"
+WITH_PASSWORD = "with_password"
+"""The one user of whom the server wants a password (SCRAM-SHA-256); a test has to make it."""
 _START_SECONDS = 60
 # Nothing in this server outlives it, so it need not reach the disk.
 _QUICK = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
@@ -54,6 +56,8 @@ def running_server(durable: bool = False) -> Iterator[ServerAddress]:
         bin_folder, data = _programs_for(folder, run_as), folder / "data"
         made = [bin_folder / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder, **run_as)
+        rules = data / "pg_hba.conf"
+        rules.write_text(f"local all {WITH_PASSWORD} scram-sha-256\n{rules.read_text('utf-8')}", "utf-8")
         options = ["-c", "listen_addresses=", "-k", folder, "-c", "max_connections=30", "-c", "shared_buffers=64MB"]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(

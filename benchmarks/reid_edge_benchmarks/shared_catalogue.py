@@ -65,9 +65,16 @@ def catalogue(
             for store, place in places.items():
                 rows.append({"size": size, "store": store, **_measured(place, vectors, asked, f"Filling {size}, {store}")})
             rows.append({"size": size, "store": "server, indexed", **_indexed(places["server"], asked)})
-    header = ("photos", "store", "add ms", "open s", "search ms", "p95", "keypoints ms", "index s", "recall")
-    click.echo(markdown_table(header, [_row(row) for row in rows]))
+    click.echo(catalogue_table(rows))
     results.save({"catalogue": rows, "dimension": dimension, "shortlist": SHORTLIST})
+
+
+def catalogue_table(rows: Sequence[dict[str, Any]]) -> str:
+    """A row for each size and store: milliseconds of adding a photo, of a search and of reading the keypoints of a shortlist; seconds of
+    opening and of building the index; and the share of the exact shortlist that the index finds.
+    """
+    header = ("photos", "store", "add ms", "open s", "search ms", "p95", "keypoints ms", "index s", "recall")
+    return markdown_table(header, [_row(row) for row in rows])
 
 
 def made_up(size: int, queries: int, dimension: int, seed: int = 0) -> tuple[Vectors, Vectors]:

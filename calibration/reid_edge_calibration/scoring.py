@@ -83,10 +83,19 @@ def score_labelled_set(
         result = enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}"))
         refuse_incomplete(labelled, result)
         candidates = identifier.candidates(gallery)
-        if any(stage.fusion for stage in identifier.recipe.rerank):
-            file = PairScoreFile(gallery.cache, identifier.pair_key, pair_score_count(identifier.recipe))
-            score_gallery_pairs(identifier.recipe, identifier.networks, candidates, file, progress)
+        score_pairs_of_gallery(gallery, identifier, candidates, progress)
         return _score(labelled, identifier, gallery, candidates, progress, open_set_trials, kept)
+
+
+def score_pairs_of_gallery(gallery: Gallery, identifier: Identifier, candidates: GalleryCandidates, progress: Progress) -> None:
+    """Score gallery photos against each other, as `reid-edge gallery pairs` does, where the recipe re-ranks by a fusion.
+
+    Raises:
+        EngineError, GalleryError, StorageError: it cannot go on.
+    """
+    if any(stage.fusion for stage in identifier.recipe.rerank):
+        file = PairScoreFile(gallery.cache, identifier.pair_key, pair_score_count(identifier.recipe))
+        score_gallery_pairs(identifier.recipe, identifier.networks, candidates, file, progress)
 
 
 def _score(

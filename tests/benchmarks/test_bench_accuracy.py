@@ -55,6 +55,12 @@ SIX = (
 )
 
 
+def test_the_costly_matcher_counts_where_it_was_run_and_has_no_row_where_the_recipe_has_none():
+    half = QueryAnswers.of([replace(each, costly=number < 3) for number, each in enumerate(SIX)], KNOWN)
+    assert half.figures()["costly matcher"] == 0.5
+    assert "costly matcher" not in QueryAnswers.of(SIX, KNOWN).figures()
+
+
 def measured(each: tuple[QueryAnswer, ...], name: str = "set") -> Measured:
     labelled = LabelledSet(name, "all", (), tuple(one.query for one in each), "")
     return Measured(labelled, Path("none.sqlite"), QueryAnswers.of(each, KNOWN), {})
@@ -153,7 +159,7 @@ def test_a_set_without_new_individuals_has_no_geomean_and_says_so_with_a_dash(ca
 
 
 def test_the_table_fits_100_columns_however_many_sets_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = QueryAnswers.of(SIX, KNOWN).figures()
+    figures = QueryAnswers.of([replace(each, costly=True) for each in SIX], KNOWN).figures()
     print_figures({f"set number {number}": figures for number in range(9)})
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100

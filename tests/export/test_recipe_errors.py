@@ -114,6 +114,13 @@ WRONG = {
         "a projection needs a dimension",
     ),
     "a fusion of no score": ("", "", FUSE.replace("coarse", "furthest") + DECIDE, "groups = [", "It has: efficientnet-lite0"),
+    "an order by a fusion that is calibrated": (
+        'order = "xfeat-coarse"',
+        'order = "all"',
+        FUSE + DECIDE,
+        'order = "all"',
+        "a fusion that has to be calibrated or fitted first",
+    ),
     "a fusion without a decision": ("", "", FUSE, "[[recipe.fuse]]", "does not decide"),
     "a decision without a fusion": ("", "", DECIDE, "[recipe.decide]", "a fusion that it does not have"),
     "steps without a fusion": ("", "", GATE, "[[recipe.step]]", "no fusion that they begin with"),

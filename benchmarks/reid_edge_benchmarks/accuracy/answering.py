@@ -55,6 +55,7 @@ class QueryAnswer:
         probability: that the first of them is right; 0 where there is none.
         evidence: for the first of them; 0 where there is none.
         reason: the runtime's sentence.
+        costly: whether the score that is computed in doubt only was computed; None where the recipe has no such score.
     """
 
     query: Enrolment
@@ -66,6 +67,7 @@ class QueryAnswer:
     probability: float
     evidence: float
     reason: str
+    costly: bool | None = None
 
     @property
     def top(self) -> str:
@@ -124,7 +126,7 @@ class QueryAnswers:
 
     def figures(self) -> dict[str, float]:
         """By name; see docs/benchmarks.md and `reid_edge_calibration.metrics` for their meaning. NaN where one is not defined, such as BAUS
-        of a set that has no unknown individual.
+        of a set that has no unknown individual; `costly matcher` is lacking where the recipe has none.
         """
         truth, known = [answer.truth for answer in self.each], self.known
         answered, ranking = [answer.answered for answer in self.each], [answer.ranking for answer in self.each]
@@ -156,6 +158,8 @@ class QueryAnswers:
             "ECE of the answer": calibration_error(confidence, self.right),
         }
         figures["regret"] = figures["GeoMean in hindsight"] - figures["GeoMean"]
+        if computed := [answer.costly for answer in self.each if answer.costly is not None]:
+            figures["costly matcher"] = _share(computed)
         return figures
 
 
@@ -200,12 +204,12 @@ def measure(labelled: LabelledSet, identifier: Identifier, gallery_path: Path, p
                 photo = read_photo(query.path)
             query_facts = Query(species=labelled.species, viewpoint=query.viewpoint, top=len(known))
             decision = identifier.identify(photo, candidates, query_facts, timings)[0]
-            answers.append(_answer(query, decision))
+            answers.append(_answer(query, decision, identifier.recipe.costly_score))
             decisions.append(decision.timings_ms)
     return Measured(labelled, gallery_path, QueryAnswers.of(answers, known), _medians(decisions))
 
 
-def _answer(query: Enrolment, decision: Decision) -> QueryAnswer:
+def _answer(query: Enrolment, decision: Decision, costly_score: str) -> QueryAnswer:
     ranking = tuple(ranked.identity for ranked in decision.ranking)
     evidence, probability = (decision.ranking[0].evidence, decision.ranking[0].probability) if decision.ranking else (0.0, 0.0)
     is_known = bool(ranking) and evidence >= decision.thresholds.known_from
@@ -220,7 +224,12 @@ def _answer(query: Enrolment, decision: Decision) -> QueryAnswer:
         probability=probability,
         evidence=evidence,
         reason=decision.reason,
+        costly=_computed(costly_score, decision) if costly_score else None,
     )
+
+
+def _computed(score: str, decision: Decision) -> bool:
+    return any(each.name == score and each.raw is not None for ranked in decision.ranking for each in ranked.scores)
 
 
 def _within(name: str, answer: QueryAnswer) -> QueryAnswer:

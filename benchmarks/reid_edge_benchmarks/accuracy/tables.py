@@ -18,7 +18,7 @@ Figures = Mapping[str, float]
 COUNTS = ("queries", "queries of new individuals")
 ROWS = (
     *COUNTS,
-    *("asked", "wrong unattended", "ECE of the answer"),
+    *("asked", "wrong unattended", "ECE of the answer", "costly matcher"),
     *("R-1", "R-5", "R-20", "R-25", "mAP", "BAKS", "BAUS", "GeoMean", "GeoMean in hindsight", "regret", "AUROC"),
     *(f"coverage at {error:.0%} error" for error in ERRORS),
     *("ECE", "Brier"),
@@ -34,6 +34,7 @@ MEANINGS = {
     "AUROC": "The chance that a known individual has more evidence than a new one.",
     "asked": "Share of queries where a person is asked.",
     "wrong unattended": "Share of all queries that are answered without a person, and wrongly.",
+    "costly matcher": "Share of queries where the matcher that runs in doubt only was run.",
     "coverage": "The largest share of queries that could be answered without a person, the surest first, with so many errors among them.",
     "ECE": "Gap between the probability of the identity ranked first and how often it is right; Brier: the mean squared gap.",
     "ECE of the answer": "The same of the answer given, known or new.",
@@ -70,8 +71,8 @@ def print_rungs(rungs: Sequence[Rung]) -> None:
 
 
 def figure_rows(by_set: Mapping[str, Figures]) -> list[list[str]]:
-    """A row per metric with a cell per set; below a metric that has 95 % intervals, a row of these. Figures of an earlier version may lack
-    a metric, which then has no row.
+    """A row per metric with a cell per set; below a metric that has 95 % intervals, a row of these. Figures of an earlier version, or of a
+    recipe without a costly matcher, may lack a metric, which then has no row.
     """
     rows = []
     for name in ROWS:

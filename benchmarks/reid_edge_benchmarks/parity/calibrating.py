@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
@@ -46,3 +48,19 @@ class IsotonicCurve:
     def probability(self, score: ArrayLike) -> NDArray[np.float64]:
         """The curve alone, within the scores that were seen."""
         return np.clip(self._curve(np.asarray(score, np.float64)), 0.0, 1.0)
+
+
+def by_name(
+    raw: NDArray[np.float64], names: Sequence[str], curves: Mapping[str, IsotonicCurve]
+) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """The scores of each candidate by name: those that were computed, and all through their calibrators.
+
+    Args:
+        raw: [B, S], NaN where a score was not computed; it has the least probability.
+        names: of the S columns.
+        curves: by name.
+    """
+    there = [{name: float(value) for name, value in zip(names, row, strict=True) if value == value} for row in raw]
+    filled = np.where(np.isnan(raw), -np.inf, raw)
+    columns = [curves[name](filled[:, place]) for place, name in enumerate(names)]
+    return there, [dict(zip(names, map(float, row), strict=True)) for row in zip(*columns, strict=True)]

@@ -19,13 +19,16 @@ from reid_edge_benchmarks.parity.differences import (
     score_differences,
 )
 from reid_edge_benchmarks.parity.fitting import ReferenceEntry, fit_reference
-from reid_edge_benchmarks.parity.reference import ReferenceSystem, Scored
+from reid_edge_benchmarks.parity.fused_reranking import FusedReranking
+from reid_edge_benchmarks.parity.reference import ReferenceSystem
 from reid_edge_benchmarks.parity.runtime_system import RuntimeSystem, ask_runtime, calibrate_runtime, open_identifier
+from reid_edge_benchmarks.parity.scored import Scored
 from reid_edge_benchmarks.parity.sides import Sides
 from reid_edge_benchmarks.parity.tables import print_parity
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.metrics import NEW
 from reid_edge_calibration.progress import Progress
+from reid_edge_calibration.reranking import reranked
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ def measure_parity(request: ParityRequest, pack: Pack, progress: Progress) -> di
     sides: list[Sides] = []
     for place, (labelled, fitting) in enumerate(zip(request.sets, fitted_on, strict=True)):
         entry, photos = runtime.fit.model.entry(labelled.species)[0], _names(fitting.labelled.queries)
-        mine = PairScores.of(tables[place], fitting.paths)
-        its = PairScores.of(runtime.tables[place], runtime.photos[place])
+        reranking = FusedReranking(recipe, entries[labelled.species].curves, labelled.species)
+        mine = PairScores.of(reranking.fill_table(tables[place]), fitting.paths)
+        its = PairScores.of(reranked(runtime.tables[place], recipe, entry), runtime.photos[place])
         differences += [(labelled.name, each) for each in score_differences(recipe, photos, mine, its)]
         own = calibration_differences(recipe.score_names, mine, its, entries[labelled.species], entry)
         differences += [(labelled.name, each) for each in own]
@@ -136,10 +140,10 @@ def _ask_both(
     recipe, photos = reference.recipe, _names(labelled.queries)
     its = ask_runtime(labelled, runtime, folder, progress)
     scored = reference.score(labelled, progress, open_set_trials=False)
-    mine = [
-        entry.answer(compared.raw, [scored.owners[row] for row in compared.rows], recipe, labelled.species)
-        for compared in scored.compared
-    ]
+    reranking, mine = FusedReranking(recipe, entry.curves, labelled.species), []
+    for compared in scored.compared:
+        raw = reranking.fill(compared.raw, compared.rows.tolist(), scored.gallery_pairs)
+        mine.append(entry.answer(raw, [scored.owners[row] for row in compared.rows], recipe, labelled.species))
     differences = [*description_differences(recipe, photos, scored.queries, its), *answer_differences(photos, mine, its)]
     return differences, Sides(
         photos=photos,

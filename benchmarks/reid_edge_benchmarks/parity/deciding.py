@@ -65,7 +65,7 @@ def decide(
     if not owners:
         return ReferenceAnswer(None, 0.0, {})
     learnt = {name for scores in raw for name in scores}
-    fused = {fuse.name: _fused(fuse, raw, calibrated, learnt, weights, network) for fuse in recipe.fuse}
+    fused = {fuse.name: fused_scores(fuse, raw, calibrated, learnt, weights, network) for fuse in recipe.fuse}
     first = fused[recipe.fuse[0].name]
     answer = _opinion(dict(enumerate(first)), owners)
     for step in recipe.step:
@@ -109,7 +109,7 @@ def _opinion(told: Mapping[int, float], owners: Sequence[str]) -> Opinion:
     return Opinion(owners[best], heard[best])
 
 
-def _fused(
+def fused_scores(
     fuse: Fuse,
     raw: Sequence[Scores],
     calibrated: Sequence[Scores],

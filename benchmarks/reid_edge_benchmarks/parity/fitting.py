@@ -17,8 +17,9 @@ from reid_edge.decide.calibration.fusion import NEAREST_TO_CERTAIN
 from reid_edge.decide.fitted import with_fitted
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Fuse
-from reid_edge_benchmarks.parity.calibrating import IsotonicCurve
+from reid_edge_benchmarks.parity.calibrating import IsotonicCurve, by_name
 from reid_edge_benchmarks.parity.deciding import Network, ReferenceAnswer, decide
+from reid_edge_benchmarks.parity.fused_reranking import FusedReranking
 from reid_edge_calibration.checks import shortage
 from reid_edge_calibration.entry import folds_of
 from reid_edge_calibration.fusion.grids import fit_grids
@@ -74,6 +75,10 @@ def fit_reference(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> di
 def _fit(tables: Sequence[ScoreTable], recipe: Recipe, seed: int) -> ReferenceEntry:
     count = recipe.decide.pairs if recipe.decide else 0
     pairs, names = Pairs.of(tables).drawing(count, seed), tables[0].score_names
+    if any(stage.fusion for stage in recipe.rerank):
+        first = _curves(pairs, names, np.ones(len(pairs.query), bool))
+        tables = [FusedReranking(recipe, first, table.species).fill_table(table) for table in tables]
+        pairs = Pairs.of(tables).drawing(count, seed)
     fold = folds_of(pairs, tables, seed)
     everybody = np.ones(len(pairs.query), bool)
     held_out = {held: _curves(pairs, names, fold[pairs.individual[pairs.query]] != held) for held in np.unique(fold)}
@@ -155,10 +160,7 @@ def _answer(
     names = recipe.score_names
     nearest_first = np.argsort(-raw[:, names.index(recipe.retrieve.embedding)], kind="stable")
     raw, owners = raw[nearest_first], [owners[row] for row in nearest_first]
-    there = [{name: float(value) for name, value in zip(names, row, strict=True) if value == value} for row in raw]
-    filled = np.where(np.isnan(raw), -np.inf, raw)
-    columns = [curves[name](filled[:, place]) for place, name in enumerate(names)]
-    calibrated = [dict(zip(names, map(float, row), strict=True)) for row in zip(*columns, strict=True)]
+    there, calibrated = by_name(raw, names, curves)
     return decide(there, calibrated, owners, recipe, weights, species, network)
 
 

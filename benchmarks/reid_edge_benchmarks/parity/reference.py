@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,87 +11,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reid_edge.describe.quality import QUALITY
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.pack import Pack
 from reid_edge.pack.head_labels import Labels, labels_file, parse_labels
 from reid_edge.photo import read_photo
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.stages import Head, Match, Retrieve
+from reid_edge_benchmarks.parity.deciding import fused_scores
 from reid_edge_benchmarks.parity.describing import Described, Describer, is_for
+from reid_edge_benchmarks.parity.fused_reranking import GalleryPairs
 from reid_edge_benchmarks.parity.matching import PairMatchers
 from reid_edge_benchmarks.parity.reranking import jaccard_similarities
+from reid_edge_benchmarks.parity.scored import Compared, Scored
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
 from reid_edge_benchmarks.references.individuals import most_different, photos_by_individual, rows_to_match
 from reid_edge_benchmarks.references.scores import MatchedPair, count
 from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.progress import Progress
-from reid_edge_calibration.score_table import ScoreTable
 
 Matched: TypeAlias = dict[tuple[str, str, str, float, int, int], MatchedPair]
 """By keypoints, matcher, network, least score, points and row of the gallery."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One query against its shortlist.
-
-    Attributes:
-        rows: int64 [B], of the gallery, nearest first; where individuals are counted, the nearest individual's photos first.
-        raw: float64 [B, S], NaN where a score was not computed.
-    """
-
-    rows: NDArray[np.int64]
-    raw: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A labelled set, scored.
-
-    Attributes:
-        labelled: which photos.
-        gallery: its database photos, one row each; the same photo twice counts once, as in a gallery.
-        paths: of these photos.
-        owners: whom each of them shows.
-        queries: described, in order.
-        compared: per query, against the gallery as it is.
-        without: per query of a known individual, against the gallery without it; None of others.
-    """
-
-    labelled: LabelledSet
-    gallery: tuple[Described, ...]
-    paths: tuple[Path, ...]
-    owners: tuple[str, ...]
-    queries: tuple[Described, ...]
-    compared: tuple[Compared, ...]
-    without: tuple[Compared | None, ...]
-
-    def table(self, names: tuple[str, ...]) -> ScoreTable:
-        """The scores as `reid_edge_calibration` keeps them, without any measure of quality, which no recipe looks at."""
-        query: list[int] = []
-        candidate: list[int] = []
-        raw: list[NDArray[np.float64]] = []
-        raw_without: list[NDArray[np.float64]] = []
-        for row, (compared, without) in enumerate(zip(self.compared, self.without, strict=True)):
-            views = [dict(zip(each.rows.tolist(), each.raw, strict=True)) if each else {} for each in (compared, without)]
-            for place in sorted({*views[0], *views[1]}):
-                query.append(row)
-                candidate.append(place)
-                for scores, view in ((raw, views[0]), (raw_without, views[1])):
-                    scores.append(view.get(place, np.full(len(names), np.nan)))
-        shape = (len(query), len(names))
-        return ScoreTable(
-            names,
-            self.labelled.species,
-            tuple(row.identity for row in self.labelled.queries),
-            self.owners,
-            np.array(query, np.int32),
-            np.array(candidate, np.int32),
-            np.array(raw, np.float32).reshape(shape),
-            np.array(raw_without, np.float32).reshape(shape),
-            np.zeros((len(self.queries), len(QUALITY)), np.float32),
-        )
 
 
 class ReferenceSystem:
@@ -158,7 +96,23 @@ class ReferenceSystem:
             again = open_set_trials and row.identity in owners
             without.append(self._compare(query, row, gallery, owners, others, known) if again else None)
         paths = tuple(row.path for row in rows)
-        return Scored(labelled, tuple(gallery), paths, owners, tuple(queries), tuple(compared), tuple(without))
+        pairs = self._gallery_pairs(labelled, rows, gallery, progress)
+        return Scored(labelled, tuple(gallery), paths, owners, tuple(queries), tuple(compared), tuple(without), pairs)
+
+    def _gallery_pairs(
+        self, labelled: LabelledSet, rows: Sequence[Enrolment], gallery: Sequence[Described], progress: Progress
+    ) -> GalleryPairs:
+        """Each gallery photo asked for in turn among the others, where the recipe re-ranks its species by a fusion."""
+        if not any(stage.fusion and is_for(stage.species, labelled.species) for stage in self.recipe.rerank):
+            return {}
+        pairs = {}
+        for place, row in enumerate(progress(rows, f"PyTorch: scoring pairs of gallery photos of {labelled.name}")):
+            allowed = list(range(len(rows))) if self.recipe.retrieve.any_view else _allowed(rows, row)
+            others = [each for each in allowed if each != place]
+            if others:
+                found, _ = self._pairs(gallery[place], row, gallery, tuple(each.identity for each in rows), others, {})
+                pairs[place] = dict(zip(found.rows.tolist(), found.raw, strict=True))
+        return pairs
 
     def _compare(
         self,
@@ -169,10 +123,39 @@ class ReferenceSystem:
         allowed: Sequence[int],
         known: Matched,
     ) -> Compared:
-        """Shortlist and score; `known` are the matches of this query so far, which the gallery's others do not change."""
+        """Shortlist, score, re-rank by embeddings and hear the heads."""
         names = self.recipe.score_names
         if not allowed:
             return Compared(np.empty(0, np.int64), np.empty((0, len(names))))
+        found, cosines = self._pairs(query, row, gallery, owners, allowed, known)
+        rows, raw = found.rows, found.raw
+        for rerank in self.recipe.rerank:
+            if rerank.fusion or not is_for(rerank.species, row.species):  # by a fusion: once there are calibrators
+                continue
+            there = [place for place, each in enumerate(rows) if rerank.embedding in gallery[each].vectors]
+            vectors = torch.stack(
+                [query.vectors[rerank.embedding], *(gallery[rows[place]].vectors[rerank.embedding] for place in there)]
+            )
+            raw[there, names.index(rerank.name)] = jaccard_similarities(vectors.double().numpy(), rerank.k1, rerank.k2)
+        for head in self.recipe.head:
+            if is_for(head.species, row.species):
+                of_each = self._opinion(head, query, row, cosines[head.embedding], [owners[place] for place in allowed])
+                raw[:, names.index(head.name)] = [of_each.get(owners[place], math.nan) for place in rows]
+        return found
+
+    def _pairs(
+        self,
+        query: Described,
+        row: Enrolment,
+        gallery: Sequence[Described],
+        owners: Sequence[str],
+        allowed: Sequence[int],
+        known: Matched,
+    ) -> tuple[Compared, dict[str, torch.Tensor]]:
+        """The scores by vectors and matchers, and the cosines with all that are allowed; `known` are the matches of this query so far,
+        which the gallery's others do not change.
+        """
+        names = self.recipe.score_names
         cosines = {name: self._cosines(name, query, gallery, allowed) for name in query.vectors}
         retrieves = [each for each in (self.recipe.retrieve, *self.recipe.retrieve_also) if each.embedding in cosines]
         lists = [self._shortlist(each, cosines[each.embedding], gallery, owners, allowed) for each in retrieves]
@@ -191,19 +174,7 @@ class ReferenceSystem:
             found = [self._matched(match, query, int(rows[place]), gallery, known) for place in chosen]
             keypoints = 0 if match.rules.pictures else len(query.points[match.keypoints])
             raw[chosen, names.index(match.name)] = count(match, keypoints, found, [owners[row] for row in rows[chosen]])
-        for rerank in self.recipe.rerank:
-            if rerank.fusion or not is_for(rerank.species, row.species):  # by a fusion: not compared with PyTorch
-                continue
-            there = [place for place, each in enumerate(rows) if rerank.embedding in gallery[each].vectors]
-            vectors = torch.stack(
-                [query.vectors[rerank.embedding], *(gallery[rows[place]].vectors[rerank.embedding] for place in there)]
-            )
-            raw[there, names.index(rerank.name)] = jaccard_similarities(vectors.double().numpy(), rerank.k1, rerank.k2)
-        for head in self.recipe.head:
-            if is_for(head.species, row.species):
-                of_each = self._opinion(head, query, row, cosines[head.embedding], [owners[place] for place in allowed])
-                raw[:, names.index(head.name)] = [of_each.get(owners[place], math.nan) for place in rows]
-        return Compared(rows, raw)
+        return Compared(rows, raw), cosines
 
     def _shortlist(
         self,
@@ -235,9 +206,19 @@ class ReferenceSystem:
 
     def _chosen(self, match: Match, raw: NDArray[np.float64], owners: Sequence[str]) -> list[int]:
         """The places on the shortlist that a matcher compares."""
-        order = torch.from_numpy(raw[:, self.recipe.score_names.index(match.order or match.name)])
+        order = torch.from_numpy(self._order(match.order or match.name, raw))
         each_photo = self.recipe.retrieve.unit == "photos"
         return rows_to_match(order, [str(place) for place in range(len(raw))] if each_photo else owners, match.best, match.photos)
+
+    def _order(self, name: str, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The score of this name; or the mean that a fusion makes of scores as they are, candidate by candidate."""
+        names = self.recipe.score_names
+        if name in names:
+            return raw[:, names.index(name)]
+        (fuse,) = (fuse for fuse in self.recipe.fuse if fuse.name == name)
+        candidates = [{score: float(value) for score, value in zip(names, row, strict=True) if value == value} for row in raw]
+        learnt = {score for scores in candidates for score in scores}
+        return np.array(fused_scores(fuse, candidates, candidates, learnt, None, None))
 
     def _cosines(self, name: str, query: Described, gallery: Sequence[Described], allowed: Sequence[int]) -> torch.Tensor:
         """Of the query with each photo; NaN where a photo has no such vector, because the stage is for other species."""

@@ -22,7 +22,7 @@ from reid_edge_calibration.labels.labelled_set import LabelledSet
 from reid_edge_calibration.packing import write_calibrated_pack
 from reid_edge_calibration.progress import Progress
 from reid_edge_calibration.score_table import ScoreTable
-from reid_edge_calibration.scoring import describe_query, kept_table, refuse_incomplete
+from reid_edge_calibration.scoring import describe_query, kept_table, refuse_incomplete, score_pairs_of_gallery
 
 FUSED_MEAN = "mean of all scores"
 
@@ -110,6 +110,7 @@ def ask_runtime(labelled: LabelledSet, system: RuntimeSystem, folder: Path, prog
     with Gallery.open_or_create(folder / f"{labelled.stem(identifier)}.sqlite") as gallery:
         refuse_incomplete(labelled, enrol(gallery, identifier, progress(labelled.database, f"Enrolling {labelled.name}")))
         candidates = GalleryCandidates(gallery, identifier.feature_key, any_view=identifier.recipe.retrieve.any_view)
+        score_pairs_of_gallery(gallery, identifier, candidates, progress)
         everybody = len(gallery.individuals())
         for query in progress(labelled.queries, f"Identifying {labelled.name}"):
             query_facts = Query(species=labelled.species, viewpoint=query.viewpoint, top=everybody)

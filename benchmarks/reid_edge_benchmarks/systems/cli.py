@@ -8,12 +8,50 @@ import click
 
 from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
-from reid_edge_benchmarks.options import SystemOptions, system_options
+from reid_edge_benchmarks.options import AT_LEAST_ONE, PATH, SystemOptions, system_options
 
 
 @click.group(short_help="Measure the five systems beside field and station.")
 def systems() -> None:
     """Measure the recipes of the five systems, and write the page that compares them."""
+
+
+@systems.command()
+@click.argument("metadata", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Write SET/metadata.csv into this folder, for each set.")
+@click.option("--queries", type=AT_LEAST_ONE, default=40, show_default=True, help="Query photos of each fold, at most.")
+@click.option("--individuals", type=AT_LEAST_ONE, default=15, show_default=True, help="Known individuals of each fold, at most.")
+@click.option("--database", type=AT_LEAST_ONE, default=2, show_default=True, help="Database photos of each of them, at most.")
+@click.option("--fold", "folds", multiple=True, default=("calibrate", "evaluate"), show_default=True, help="Draw from this fold.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Seed of the order of photos.")
+@click.option("--list", "listing", type=PATH, help="Also list the photos in this CSV table, in place of those of the same sets.")
+def draw(
+    metadata: tuple[Path, ...],
+    out: Path,
+    queries: int,
+    individuals: int,
+    database: int,
+    folds: tuple[str, ...],
+    seed: int,
+    listing: Path | None,
+) -> None:
+    """Draw a part of labelled sets, so that slow systems can be measured on it.
+
+    A quarter of the queries show unknown individuals, as far as there are such queries. Queries that are nearly in the database are left
+    out before.
+    """
+    from reid_edge_benchmarks.systems.drawing import Part, write_part
+    from reid_edge_benchmarks.systems.drawing import draw as draw_part
+    from reid_edge_calibration.labels.labelled_set import of_the_same_species, read_labelled_sets
+    from reid_edge_calibration.labels.request import LabelRequest
+
+    part = Part(queries, individuals, database)
+    first, *others = (read_labelled_sets(metadata, LabelRequest(fold=fold), progress) for fold in folds)
+    for of_each_fold in zip(first, *(of_the_same_species(other, first) for other in others), strict=True):
+        drawn = [draw_part(labelled, part, seed) for labelled in of_each_fold]
+        table = write_part(drawn, out, listing)
+        sizes = ", ".join(f"{each.fold} {len(each.queries)} queries over {len(each.database)} photos" for each in drawn)
+        click.echo(f"{table}: {sizes}.")
 
 
 @systems.command()
@@ -52,12 +90,37 @@ def measure(system: SystemOptions, masks: bool, resume: bool) -> None:
                 results.save({**facts, "sets": measured})
 
 
+@systems.command("full-size")
+@click.argument("recipe")
+@click.option("--species", default="salamander", show_default=True, help="Species of the photos; it decides which stages run.")
+@click.option("--weights", type=PATH, help="Take weights from this folder where it has them.")
+@click.option("--keep", type=PATH, help="Keep the pack and the gallery in this folder, which has to be empty.")
+@click.option("--json", "json_path", required=True, type=PATH, help="Write all figures to this file.")
+def full_size(recipe: str, species: str, weights: Path | None, keep: Path | None, json_path: Path) -> None:
+    """Run RECIPE at full size from export to an answer, and measure time, memory and size.
+
+    Networks whose weights are not in a package get random weights, so the answer means nothing. Four photos are enrolled, heads are trained
+    on them, and one photo is identified, each by a command of its own. Only the calibrators are fitted on made-up scores.
+    """
+    from reid_edge_benchmarks.results import ResultFile, kept_folder
+    from reid_edge_benchmarks.systems.full_size import FullSize, run_full_size
+
+    if keep and keep.exists() and any(keep.iterdir()):
+        raise UsageError(f"{keep} is not empty.", "Choose a new or empty folder.")
+    results = ResultFile(json_path)
+    with kept_folder(keep) as folder:
+        figures = run_full_size(FullSize(recipe, species, weights, folder, lambda line: click.echo(line, err=True)))
+    results.save({"kind": "full-size", "recipe": Path(recipe).stem, **figures})
+
+
 @systems.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The page, such as docs/systems.md.")
 def page(folder: Path, out: Path) -> None:
-    """Write the page from a folder of figures: parity-*.json of `bench parity`, measured-*.json of `bench systems measure`."""
+    """Write the page from a folder of figures: parity-*.json of `bench parity`, measured-*.json of `bench systems measure`, and
+    full-size-*.json of `bench systems full-size`.
+    """
     from reid_edge_benchmarks.systems.page import read_figures, systems_page
 
-    out.write_text(systems_page(*read_figures(folder)), encoding="utf-8")
+    out.write_text(systems_page(read_figures(folder)), encoding="utf-8")
     click.echo(f"The page is {out}.")

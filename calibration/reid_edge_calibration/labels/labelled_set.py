@@ -48,7 +48,7 @@ class LabelledSet:
         """The name of files that hold what this pack computes of this set: another network, stage, row or label gives another name, but
         not another fusion, step or decision, which read the same scores.
         """
-        scored = replace(identifier.recipe, fuse=(), step=(), decide=None)
+        scored = replace(identifier.recipe, fuse=identifier.recipe.ordering_fusions, step=(), decide=None)
         networks = {
             name: identifier.pack.manifest.file(network.file).sha256
             for name, network in identifier.pack.manifest.networks.items()

@@ -41,7 +41,8 @@ def sync(hub: Place, gallery_path: Place) -> None:
 def questions(closed: tuple[int, ...], as_json: bool, gallery_path: Place) -> None:
     """List decisions that contradict those of another station, or close the questions that are answered.
 
-    Answer a question by the usual commands (rename, merge, split, add), then close it. Closing can be undone.
+    Answer a question on the page Questions of `reid-edge review`, or by the usual commands (rename, merge, split, add), then close it.
+    Closing can be undone.
     """
     from dataclasses import asdict
 

@@ -11,6 +11,7 @@ import click
 from reid_edge.cli.printing import printable
 
 if TYPE_CHECKING:
+    from reid_edge.gallery.replica import ReplicaState
     from reid_edge.watch.ledger.ledger import Counts
     from reid_edge.watch.ledger.records import Run
     from reid_edge.watch.monitoring.status import Status
@@ -62,6 +63,8 @@ def _lines(found: Status) -> list[str]:
             if each.sink == sink
         ]
     lines.append(f"last answer  {found.last_answered_at or 'none yet'}")
+    if found.replica is not None:
+        lines.append(f"replica      {_replica(found.replica)}")
     lines.append(f"disk         {found.free_bytes / 1e9:.1f} GB free")
     return lines
 
@@ -75,6 +78,25 @@ def _run(run: Run | None, running: bool) -> str:
     if run.ended_at is not None:
         return f"Stopped at {run.ended_at}: {what}"
     return f"Not running: it started at {run.started_at} and was killed: {what}"
+
+
+def _replica(replica: ReplicaState) -> str:
+    from reid_edge.watch.answer.replica_worker import age_seconds
+
+    text = f"level with the server {_span(age_seconds(replica))} ago, {_number(replica.photos, 'photo')}"
+    if replica.photos_left_out:
+        text += f"; no room for {_number(replica.photos_left_out, 'photo')}"
+    if replica.individuals_left_out:
+        text += f", and for no photo of {_number(replica.individuals_left_out, 'individual')}"
+    return text
+
+
+def _span(seconds: float) -> str:
+    """The largest unit that fits: `40 s`, `3 h`, `12 days`."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _waiting(counts: Counts) -> str:

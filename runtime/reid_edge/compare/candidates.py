@@ -44,7 +44,12 @@ class GalleryCandidates:
     """The sightings of a gallery that have features under one key. Made anew when the gallery changes."""
 
     def __init__(
-        self, gallery: Gallery, feature_key: str, predictor: ViewpointPredictor | None = None, any_view: bool = False
+        self,
+        gallery: Gallery,
+        feature_key: str,
+        predictor: ViewpointPredictor | None = None,
+        any_view: bool = False,
+        threads: int = 1,
     ) -> None:
         """Read who each sighting is; features are read when asked for.
 
@@ -53,6 +58,7 @@ class GalleryCandidates:
             feature_key: of the features to compare.
             predictor: of the viewpoints that the gallery does not state; None to leave these unknown.
             any_view: a query is compared with photos of every side, see `reid_edge.recipe.Retrieve`.
+            threads: that share a search among many vectors.
 
         Raises:
             GalleryError: the gallery cannot be read.
@@ -61,6 +67,7 @@ class GalleryCandidates:
         self._key = feature_key
         self._predictor = predictor
         self._any_view = any_view
+        self._threads = threads
         without = {sighting.id for sighting in gallery.sightings_without(feature_key)}
         self._undescribed = len(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
@@ -112,7 +119,7 @@ class GalleryCandidates:
         if not self._sightings or (allowed is not None and not len(allowed)):
             return np.empty(0, np.int64)
         index, named = self._index(embedding)
-        ids, _ = index.search(vector, count, named if allowed is None else allowed)
+        ids, _ = index.search(vector, count, named if allowed is None else allowed, self._threads)
         return ids
 
     def differing(self, embedding: str, sighting_ids: Sequence[int], count: int) -> list[int]:
@@ -248,6 +255,16 @@ class GalleryCandidates:
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""
         return self._sightings[sighting_id].identity
+
+    def individual_numbers(self, sighting_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See `reid_edge.compare.source.CandidateSource`."""
+        return self._individual_numbers[np.searchsorted(self._ids, sighting_ids)]
+
+    @cached_property
+    def _individual_numbers(self) -> NDArray[np.int64]:
+        """Of all sightings, in the order of their ids."""
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(self.identity_of(int(each)), len(numbers)) for each in self._ids], np.int64)
 
     def species_of(self, sighting_id: int) -> str:
         """As the gallery spells it; empty where it is not known."""

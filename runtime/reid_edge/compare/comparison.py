@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.compare.fused_reranking import GalleryNeighbours, fused_neighbours
+from reid_edge.compare.fusing import order_scores
 from reid_edge.compare.heads import boosting_features, classify, of_candidates
 from reid_edge.compare.matching import Matches
 from reid_edge.compare.matching.distinctive import distinctive_scores
@@ -206,10 +207,10 @@ class Comparer:
         return [row for row in rows if _key(match, stored, row) not in kept]
 
     def _rows_to_match(self, match: Match, comparison: Comparison) -> list[int]:
-        """Rows of the shortlist that this matcher sees: all, or the best by an earlier score."""
+        """Rows of the shortlist that this matcher sees: all, or the best by an earlier score or a fusion of such."""
         if not match.best:
             return list(range(len(comparison.sighting_ids)))
-        scores = comparison.raw[:, comparison.score_names.index(match.order)]
+        scores = order_scores(self.recipe, match.order, comparison.raw)
         photos = self.recipe.retrieve.unit == "photos"
         owners = [str(sighting) for sighting in comparison.sighting_ids] if photos else comparison.owners
         return rows_to_match(scores, owners, match.best, match.photos)

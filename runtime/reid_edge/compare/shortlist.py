@@ -28,14 +28,29 @@ def shortlist(
     """
     if retrieve.unit == "photos":
         return source.nearest(retrieve.embedding, vector, retrieve.candidates, allowed)
-    photos: dict[str, list[int]] = {}
-    for sighting in source.nearest(retrieve.embedding, vector, len(source), allowed):
-        photos.setdefault(source.identity_of(int(sighting)), []).append(int(sighting))
     chosen = [
         source.differing(retrieve.embedding, ids, retrieve.photos) if retrieve.photos else ids
-        for ids in list(photos.values())[: retrieve.candidates]
+        for ids in _of_nearest_individuals(source, retrieve, vector, allowed)
     ]
     return np.array([sighting for ids in chosen for sighting in ids], np.int64)
+
+
+def _of_nearest_individuals(
+    source: CandidateSource, retrieve: Retrieve, vector: NDArray[np.float32], allowed: NDArray[np.int64] | None
+) -> list[list[int]]:
+    """All photos of each individual that gets a place: the nearest individual first, and of each the nearest photo."""
+    ids = source.nearest(retrieve.embedding, vector, len(source), allowed)
+    if not len(ids):
+        return []
+    individuals = source.individual_numbers(ids)
+    _, nearest_photo = np.unique(individuals, return_index=True)
+    places = np.full(individuals.max() + 1, retrieve.candidates)
+    with_place = individuals[np.sort(nearest_photo)[: retrieve.candidates]]
+    places[with_place] = np.arange(len(with_place))
+    place = places[individuals]
+    order = np.argsort(place, kind="stable")[: np.count_nonzero(place < retrieve.candidates)]
+    ends = np.cumsum(np.bincount(place[order]))[:-1]
+    return [group.tolist() for group in np.split(ids[order], ends)]
 
 
 def united(shortlists: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

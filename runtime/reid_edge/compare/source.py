@@ -20,6 +20,9 @@ class CandidateSource(Protocol):
     def identity_of(self, sighting_id: int) -> str:
         """The individual's name."""
 
+    def individual_numbers(self, sighting_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A number from 0 on for the individual of each id, the same for its photos: int64 [N]."""
+
     def species_of(self, sighting_id: int) -> str:
         """As the gallery spells it; empty where it is not known."""
 

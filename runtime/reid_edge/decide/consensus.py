@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reid_edge.compare.fusing import as_they_are, fuse_groups
 from reid_edge.decide.calibration import Calibrator, Entry, FusionNetwork, WeightedMean
 from reid_edge.decide.calibration.identities import IdentityScores
 from reid_edge.decide.fitted import with_fitted
 from reid_edge.errors import PackError
 from reid_edge.recipe import Recipe
 from reid_edge.recipe.species import applies_to
-from reid_edge.recipe.stages import Agree, Fuse, Gate, Step
+from reid_edge.recipe.stages import Agree, Fuse, Gate, Group, Step
 
 
 @dataclass(frozen=True)
@@ -104,23 +106,20 @@ def fuse_scores(
     Raises:
         PackError: see `score_by_recipe`.
     """
-    names, learnt = recipe.score_names, np.asarray((~np.isnan(raw)).any(axis=0))
-    as_they_are = np.clip(np.nan_to_num(raw, nan=0.0), 0, 1)
-    total, weights = np.zeros(len(raw)), 0.0
-    for group in fuse.groups:
-        columns = [column for name in group.scores if learnt[column := names.index(name)]]
-        values = calibrated if group.calibrated else as_they_are
+
+    def values(group: Group) -> NDArray[np.float64]:
         if group.calibration in entry.further:
-            values = _calibrated(raw, entry.further[group.calibration])
-        for column in columns:
-            weight = _fitted(entry, names[column]) if fuse.fit == "powell" else group.weight / len(columns)
-            total += weight * values[:, column]
-            weights += weight
-    fused = np.clip(total / weights, 0, 1) if weights > 0 else total
-    if fuse.fit == "network" and weights > 0:
+            return _calibrated(raw, entry.further[group.calibration])
+        return calibrated if group.calibrated else as_they_are(raw)
+
+    names = recipe.score_names
+    fused = fuse_groups(raw, names, fuse, values, partial(_fitted, entry) if fuse.fit == "powell" else None)
+    if fused is None:
+        fused = np.zeros(len(raw))
+    elif fuse.fit == "network":
         if not isinstance(entry.fusion, FusionNetwork):
             raise _not_fitted()
-        fused = entry.fusion(calibrated, learnt)
+        fused = entry.fusion(calibrated, np.asarray((~np.isnan(raw)).any(axis=0)))
     if 0 < fuse.candidates < len(raw):
         cosine = raw[:, names.index(recipe.retrieve.embedding)]
         fused[np.argsort(-cosine, kind="stable")[fuse.candidates :]] = np.nan

@@ -4,6 +4,7 @@ from reid_edge.gallery.pair_answers import NewPairAnswer, PairAnswer, PairConfli
 from reid_edge.gallery.records import Event, Individual, NewSighting, Sighting
 from reid_edge.gallery.review_records import NewReview, Review, ReviewConflict, SightingToEnrol
 from reid_edge.gallery.store import DuplicateSighting, Gallery
+from reid_edge.gallery.unchanged import StateConflict
 
 __all__ = [
     "DuplicateSighting",
@@ -19,4 +20,5 @@ __all__ = [
     "ReviewConflict",
     "Sighting",
     "SightingToEnrol",
+    "StateConflict",
 ]

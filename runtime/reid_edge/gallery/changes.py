@@ -15,6 +15,15 @@ class Position:
     event: int = 0
     batch: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.event}:{self.batch}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position | None:
+        """What `str` wrote; None of anything else."""
+        event, colon, batch = text.partition(":")
+        return cls(int(event), batch) if colon and event.isascii() and event.isdecimal() and len(event) < 19 else None
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -45,14 +54,7 @@ def changes_since(database: Database, since: Position) -> Changes:
         if now == since:
             return Changes(now, frozenset(), everything=False)
         known = since == Position() or database.rows("SELECT 1 FROM event WHERE id = ? AND batch = ?", (since.event, since.batch))
-        event = since.event if known else 0
-        rows = database.rows("SELECT kind, payload, changes FROM event WHERE id > ?", (event,))
-        undone = [batch for kind, payload, _ in rows if kind == "undo" for batch in json.loads(payload)["batches"]]
-        rows += database.rows(
-            "SELECT kind, payload, changes FROM event WHERE id <= ? AND batch IN (?)",
-            (event, undone),
-        )
-        changed = {(table, row_id, column) for _, _, changes in rows for table, row_id, column, _ in json.loads(changes)}
+        changed = changed_cells(database, since.event if known else 0)
         photos: set[str] = set()
         for table in ("sighting", "review"):
             ids = [row_id for of, row_id, _ in changed if of == table]
@@ -60,3 +62,16 @@ def changes_since(database: Database, since: Position) -> Changes:
             photos.update(sha256 for (sha256,) in found)
         names = any(column in ("name", "individual_id") for _, _, column in changed)
         return Changes(now, frozenset(photos), everything=names or not known)
+
+
+def changed_cells(database: Database, event: int) -> set[tuple[str, int, str]]:
+    """Table, row id and column of all that the events after this one changed; an undo changed what it reverted."""
+    rows = database.rows("SELECT changes FROM event WHERE id > ?", (event,))
+    rows += database.rows("SELECT changes FROM event WHERE id <= ? AND batch IN (?)", (event, undone_batches(database, event)))
+    return {(table, row_id, column) for (changes,) in rows for table, row_id, column, _ in json.loads(changes)}
+
+
+def undone_batches(database: Database, event: int) -> list[str]:
+    """The batches that the events after this one are undos of."""
+    rows = database.rows("SELECT payload FROM event WHERE id > ? AND kind = 'undo'", (event,))
+    return [str(batch) for (payload,) in rows for batch in json.loads(payload)["batches"]]

@@ -12,6 +12,7 @@ from reid_edge.gallery.changes import Changes, Position, changes_since, position
 from reid_edge.gallery.history import UndoneBatch, read_events, recording, undo_batch, undo_batches
 from reid_edge.gallery.names import name_key, new_identity_name
 from reid_edge.gallery.records import Event, Sighting, checked_notes, identity_name, person_name
+from reid_edge.gallery.unchanged import About, check_unchanged
 
 
 class Decisions(Catalogue):
@@ -197,6 +198,10 @@ class Decisions(Catalogue):
     def changes_since(self, position: Position) -> Changes:
         """What the decisions after a position changed, for programs that follow a gallery; `Position()` for all."""
         return changes_since(self.database, position)
+
+    def check_unchanged(self, seen: Position, about: About) -> None:
+        """Refuse a decision on a state that somebody changed since; within its transaction. Errors as `unchanged.check_unchanged`."""
+        check_unchanged(self.database, seen, about)
 
     def _chosen(self, sighting_ids: Sequence[int]) -> list[Sighting]:
         if not sighting_ids:

@@ -6,6 +6,7 @@ Pairs are of animals in photos (a discovery's working file) or of individuals (t
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,7 @@ from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery.decisions import Decisions
 from reid_edge.gallery.history import describe, recording
 from reid_edge.gallery.records import Event, person_name
+from reid_edge.storage.database import Database
 
 PairAnswerKind = Literal["same", "different", "unsure"]
 _KIND = "pair"
@@ -91,10 +93,20 @@ class PairAnswers(Decisions):
             return self.pair_answers()[-1]
 
     def pair_answers(self, of: Literal["animals", "individuals"] | None = None) -> list[PairAnswer]:
-        """All answers that were not undone, oldest first."""
-        rows = self.database.rows("SELECT id, batch, at, payload FROM event WHERE kind = ? AND undone = 0 ORDER BY id", (_KIND,))
-        found = [_answer(*row) for row in rows]
-        return [each for each in found if of is None or each.of == of]
+        """All answers that were not undone and are no open question of a synchronisation, oldest first."""
+        return [each for each in read_pair_answers(self.database) if of is None or each.of == of]
+
+
+def read_pair_answers(database: Database) -> list[PairAnswer]:
+    """As `PairAnswers.pair_answers`; one that became a question counts for nothing, see `reid_edge.gallery.sync.pairs`."""
+    rows = database.rows("SELECT id, batch, at, payload FROM event WHERE kind = ? AND undone = 0 ORDER BY id", (_KIND,))
+    found = [(*row, json.loads(payload)) for *row, payload in rows]
+    return [_answer(*row) for row in found if not row[-1].get("question")]
+
+
+def pair_of(payload: Mapping[str, Any]) -> tuple[str, frozenset[tuple[str, ...]]]:
+    """Of what an answer is, and both sides, from the payload of its event."""
+    return payload["of"], frozenset((tuple(sorted(payload["first"])), tuple(sorted(payload["second"]))))
 
 
 def _check(new: NewPairAnswer) -> None:
@@ -106,8 +118,7 @@ def _check(new: NewPairAnswer) -> None:
         raise UsageError(f"An answer about more than {_MOST:,} pairs cannot be stored.", "Answer for fewer photos at once.")
 
 
-def _answer(sequence: int, batch: str, at: str, payload: str) -> PairAnswer:
-    values: dict[str, Any] = json.loads(payload)
+def _answer(sequence: int, batch: str, at: str, values: Mapping[str, Any]) -> PairAnswer:
     sides = {name: tuple(values[name]) for name in ("first", "second", "shown")}
     return PairAnswer(
         of=values["of"], answer=values["answer"], person=values["person"], sequence=sequence, batch=batch, answered_at=at, **sides

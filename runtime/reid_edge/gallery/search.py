@@ -12,8 +12,9 @@ from reid_edge.errors import GalleryError
 from reid_edge.gallery.features import StoredFeatures
 from reid_edge.gallery.mapped_rows import MappedRows, RowForm
 from reid_edge.gallery.server_index import MOST_ASKED, ServerIndex, server_index
+from reid_edge.threads import in_shares
 
-_SEARCH_ROWS = 16384  # vectors in one matrix product
+_SEARCH_ROWS = 2048  # vectors in one product
 _ASKED_FOR_EACH = (
     4  # vectors that the index of a server is asked for, for each that is wanted; the best of them are chosen exactly
 )
@@ -52,7 +53,11 @@ class VectorIndex:
         return self._mapped.row_of
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed_ids: Collection[int] | NDArray[np.int64] | None = None
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        allowed_ids: Collection[int] | NDArray[np.int64] | None = None,
+        threads: int = 1,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The k sightings nearest to `query`, best first, fewer where there are fewer.
 
@@ -60,6 +65,7 @@ class VectorIndex:
             query: float32 [D], Euclidean length 1.
             k: how many.
             allowed_ids: sightings that may be found; None for all.
+            threads: that share the vectors, where these are many.
 
         Returns:
             ids int64 [k] and cosine similarities float32 [k]. Equal similarities are ordered by photo hash and animal.
@@ -79,13 +85,14 @@ class VectorIndex:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         if self._server is not None:
             rows = self._near(self._server, query, k, rows)
-        cosine = np.empty(len(rows), np.float32)
         whole = len(rows) == number
-        for start in range(0, len(rows), _SEARCH_ROWS):
-            block = slice(start, start + _SEARCH_ROWS)
-            vectors = self.vectors[block] if whole else self.vectors[rows[block]]
+
+        def cosines(starts: range) -> list[NDArray[np.float32]]:
+            blocks = [slice(start, start + _SEARCH_ROWS) for start in starts]
             # einsum, not BLAS: BLAS rounds a row differently by its place in the matrix, which would break ties by chance.
-            np.einsum("nd,d->n", vectors, query, out=cosine[block])
+            return [np.einsum("nd,d->n", self.vectors[each if whole else rows[each]], query) for each in blocks]
+
+        cosine = np.concatenate(in_shares(cosines, range(0, len(rows), _SEARCH_ROWS), threads))
         least = np.partition(cosine, len(rows) - k)[len(rows) - k]
         near = np.flatnonzero(cosine >= least)
         best = near[np.argsort(-cosine[near], kind="stable")][:k]

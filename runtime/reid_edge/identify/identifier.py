@@ -96,6 +96,8 @@ class Identifier:
         recipe = self.recipe
         networks = (*recipe.feature_networks, *(match.network for match in recipe.match if match.network))
         compared = {"retrieve": repr((recipe.retrieve, *recipe.retrieve_also)), "match": repr(recipe.match)}
+        if recipe.ordering_fusions:
+            compared["order"] = repr(recipe.ordering_fusions)
         return self.pack.feature_key(tuple(dict.fromkeys(networks)), {**recipe.feature_settings(), **compared})
 
     def neighbours(self, candidates: GalleryCandidates, entry: Entry) -> GalleryNeighbours | None:
@@ -127,9 +129,8 @@ class Identifier:
         Raises:
             GalleryError: the gallery cannot be read.
         """
-        return GalleryCandidates(
-            gallery, self.feature_key, ViewpointPredictor.of(self.recipe, self.networks), self.recipe.retrieve.any_view
-        )
+        predictor, any_view = ViewpointPredictor.of(self.recipe, self.networks), self.recipe.retrieve.any_view
+        return GalleryCandidates(gallery, self.feature_key, predictor, any_view, self.networks.device.threads)
 
     def describe(
         self,

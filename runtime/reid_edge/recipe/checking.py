@@ -60,7 +60,7 @@ def _check_uses(recipe: Recipe) -> None:
                 "Give it another one.",
             )
         if match.order:
-            one_of(f"The matcher {match.name}'s order", match.order, recipe.score_names[: len(vectors) + place])
+            _check_order(recipe, place)
     for name, embedding in [(s.name, s.embedding) for s in recipe.rerank if s.embedding] + [
         (s.name, s.embedding) for s in recipe.head
     ]:
@@ -107,6 +107,22 @@ def _check_uses(recipe: Recipe) -> None:
             )
         if isinstance(step, Gate) and step.calibrated and step.cosine:
             raise PackError(f"A step takes {step.source} both as a cosine and as calibrated.", "Leave one of the two out.")
+
+
+def _check_order(recipe: Recipe, place: int) -> None:
+    match, early = recipe.match[place], recipe.score_names[: len(recipe.embedding_names) + place]
+    fuse = next((fuse for fuse in recipe.ordering_fusions if fuse.name == match.order), None)
+    if fuse is None:
+        one_of(f"The matcher {match.name}'s order", match.order, early)
+    elif (
+        fuse.fit != "none"
+        or fuse.candidates
+        or any(group.calibrated or not set(group.scores) <= set(early) for group in fuse.groups)
+    ):
+        raise PackError(
+            f"recipe.match[{place}].order is {match.order!r}, a fusion that has to be calibrated or fitted first, or has later scores.",
+            "Name one with written weights and calibrated = false in each group, without candidates, of scores computed before this one.",
+        )
 
 
 def _check_fused_rerank(recipe: Recipe) -> None:

@@ -72,6 +72,12 @@ class Recipe(Stage):
         """The names of the further calibrations that fusions ask for, see `Group.calibration`."""
         return tuple(dict.fromkeys(group.calibration for fuse in self.fuse for group in fuse.groups if group.calibration))
 
+    @property
+    def ordering_fusions(self) -> tuple[Fuse, ...]:
+        """The fusions that order a matcher's candidates: which pairs are scored depends on them."""
+        orders = {match.order for match in self.match}
+        return tuple(fuse for fuse in self.fuse if fuse.name in orders)
+
     def species_of(self, name: str) -> tuple[str, ...]:
         """Those that a score, a vector or a set of keypoints is computed of, in lower case; all where empty, none where ``("",)``.
 

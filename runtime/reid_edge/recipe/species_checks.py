@@ -62,8 +62,9 @@ def _uses(recipe: Recipe) -> Iterator[tuple[str, Collection[str], str, Collectio
         yield "recipe.viewpoint.embedding", (), embedding, recipe.species_of(embedding)
     for place, match in enumerate(recipe.match):
         yield f"recipe.match[{place}].species", match.species, match.keypoints, keypoints[match.keypoints]
-        if match.order:
-            yield f"recipe.match[{place}].species", match.species, match.order, recipe.species_of(match.order)
+        fused = (name for fuse in recipe.fuse if fuse.name == match.order for group in fuse.groups for name in group.scores)
+        for name in fused if match.order not in recipe.score_names else (match.order,):
+            yield f"recipe.match[{place}].species", match.species, name, recipe.species_of(name)
     by_table: dict[str, tuple[Rerank | Head, ...]] = {"rerank": recipe.rerank, "head": recipe.head}
     for table, stages in by_table.items():
         for place, stage in enumerate(stages):

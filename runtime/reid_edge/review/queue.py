@@ -178,6 +178,12 @@ class Queue:
                 self._reload(changes.photos)
             self._source_state, self._position = state, changes.position
 
+    @property
+    def position(self) -> Position:
+        """Up to which event of the gallery it is."""
+        with self._lock:
+            return self._position
+
     def group(self, answer_id: str) -> Group | None:
         """The group that holds an answer; None where there is none."""
         with self._lock:

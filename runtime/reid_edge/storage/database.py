@@ -31,9 +31,10 @@ class DatabaseKind:
         error: raised where it is missing, damaged, locked, of a newer version or another file.
         application_id: in the header of the SQLite file; shows which kind a file is.
         migrations: in their order; a database notes which of them it has.
-        rollback_journal: journal mode where WAL is not safe. `delete` leaves one file; `persist` needs fewer syncs a transaction.
+        rollback_journal: journal mode where WAL is not used. `delete` leaves one file; `persist` needs fewer syncs a transaction.
         missing, wrong_file, damaged, in_use, conflict: hints for a file that is missing, is something else, is damaged, is locked,
             or holds an entry that must be unique already.
+        uses_wal: whether WAL is used where it is safe. Not where another file may take the place of an open one: its WAL would stay.
     """
 
     noun: str
@@ -46,6 +47,7 @@ class DatabaseKind:
     damaged: str
     in_use: str
     conflict: str = ""
+    uses_wal: bool = True
 
 
 class Database(ABC):

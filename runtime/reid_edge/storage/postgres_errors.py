@@ -42,10 +42,11 @@ _OF_STORAGE: dict[str, tuple[str, str]] = {
     "53300": ("The server of {path} has no connection left.", "Run again later, or raise its max_connections."),
     "58030": ("The disk of the server of {path} fails.", "Ask who runs the server."),
 }
+_NO_PASSWORD = "no password supplied"
 # The driver gives no SQLSTATE for what fails while it connects, so these are told apart by the server's untranslated texts.
 _CONNECTING = (
     ("password authentication failed", "28"),
-    ("no password supplied", "28"),
+    (_NO_PASSWORD, "28"),
     ("no pg_hba.conf entry", "28"),
     ("role", "28"),
     ("database", "3D000"),
@@ -72,7 +73,8 @@ def _meaning(kind: DatabaseKind, address: ServerAddress, error: psycopg.Error) -
     state = error.sqlstate or ""
     if not state and isinstance(error, psycopg.OperationalError):
         text = str(error)
-        fatal = text.partition("FATAL:")[2]
+        # The driver itself says that there is no password; all else that follows FATAL is the server's.
+        fatal = _NO_PASSWORD if _NO_PASSWORD in text else text.partition("FATAL:")[2]
         state = next((state for part, state in _CONNECTING if part in fatal), "08") if fatal else "08"
         if not fatal and "terminat" not in text and "lost" not in text and "closed" not in text:
             reason = "did not answer in time" if "timeout" in text else "cannot be reached"

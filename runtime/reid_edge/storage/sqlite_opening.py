@@ -152,7 +152,8 @@ def _check_kind(database: SqliteDatabase) -> None:
 
 
 def _set_journal(database: SqliteDatabase) -> None:
-    journal = "wal" if sqlite3.sqlite_version_info >= WAL_SINCE else database.kind.rollback_journal
+    kind = database.kind
+    journal = "wal" if kind.uses_wal and sqlite3.sqlite_version_info >= WAL_SINCE else kind.rollback_journal
     if database.rows("PRAGMA journal_mode") != [(journal,)]:
         database.rows(f"PRAGMA journal_mode = {journal}")
     database.rows(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")

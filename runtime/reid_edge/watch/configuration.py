@@ -183,6 +183,13 @@ class Configuration:
     backup_keep: Annotated[int, Range(1, 1000)] = _setting(
         7, "", "Backups kept: this many of the newest, and of the hourly, daily and weekly ones.", live=True
     )
+    replica_bytes: ByteCount = _setting(
+        10**10,
+        "",
+        "Where the gallery is on a server: largest size of the features kept in OUT/replica.sqlite, from which photos are answered. "
+        "0 keeps none, and each answer reads the server.",
+    )
+    replica_every: Annotated[float, seconds(0.1)] = _setting(5.0, "", "Time between two looks at the server for what changed.")
     disk_reserve_bytes: ByteCount = _setting(
         500 * 10**6, "", "/healthz reports a problem when the disk of `out` has less free space.", live=True
     )

@@ -19,6 +19,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +36,7 @@ from reid_edge.watch.answer.committing import Committed
 from reid_edge.watch.answer.following import GalleryFollower
 from reid_edge.watch.answer.in_flight import InFlightMarker
 from reid_edge.watch.answer.moving import try_to_move
+from reid_edge.watch.answer.replica_worker import ReplicaWorker
 from reid_edge.watch.answer.worker import EngineFailingError, Worker
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.delivery import Deliveries
@@ -251,6 +253,7 @@ class Daemon:
             configuration.device,
             configuration.threads,
             Query(configuration.species, max_speed=configuration.max_speed),
+            partial(ReplicaWorker.start, configuration),
         )
         self._closing.callback(self._answerer.close)
         self._boxes = read_megadetector(configuration.megadetector) if configuration.megadetector else None
@@ -260,7 +263,7 @@ class Daemon:
         self._files = FileDelivery(ledger, sinks)
         self._deliveries = Deliveries(configuration, ledger)
         self._closing.callback(self._deliveries.stop)
-        self._monitor = Monitor(configuration, self._deliveries.states)
+        self._monitor = Monitor(configuration, self._deliveries.states, self._answerer.replica)
         if configuration.http:
             from reid_edge.watch.monitoring.http_server import MonitoringServer
 
@@ -293,6 +296,11 @@ class Daemon:
             try:
                 missing = self._answerer.undescribed()
                 if not missing:
+                    return
+                if self._answerer.is_server_away:
+                    log.warning(
+                        "The pack has not described %d photos of the gallery; they are compared with nothing.", len(missing)
+                    )
                     return
                 log.info("The pack has not described %d photos of the gallery yet; describing them now.", len(missing))
                 left_out = self._answerer.describe_gallery(self._beating(missing))

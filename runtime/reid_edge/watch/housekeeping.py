@@ -81,7 +81,7 @@ class Housekeeping:
 
     def enrol(self) -> bool:
         """Enrol the next new individual that waits; returns whether there was one."""
-        if time.monotonic() < self._enrol_at or not self._ledger.pending_enrolments():
+        if time.monotonic() < self._enrol_at or self._answerer.is_server_away or not self._ledger.pending_enrolments():
             return False
         try:
             done = enrol_pending(self._ledger, self._answerer, self._boxes_of)

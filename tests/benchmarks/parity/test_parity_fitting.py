@@ -10,14 +10,16 @@ import pytest
 from reid_edge.decide.consensus import score_by_recipe
 from reid_edge.describe.quality import QUALITY
 from reid_edge.recipe import Recipe
-from reid_edge.recipe.stages import Decide, Embed, Extract, Fuse, Group, Match, Retrieve
+from reid_edge.recipe.stages import Decide, Embed, Extract, Fuse, Group, Match, Rerank, Retrieve
 from reid_edge_calibration.fit import fit_with_facts
 from reid_edge_calibration.metrics import NEW
+from reid_edge_calibration.reranking import reranked
 from reid_edge_calibration.score_table import ScoreTable
 
 pytest.importorskip("kornia")
 
 from reid_edge_benchmarks.parity.fitting import fit_reference
+from reid_edge_benchmarks.parity.fused_reranking import FusedReranking
 from reid_edge_benchmarks.parity.sides import Sides
 
 SYSTEM = Recipe(
@@ -80,6 +82,67 @@ def test_from_the_same_scores_come_the_same_weights_thresholds_and_answers(fit: 
             assert answer.confidence == pytest.approx(its.evidence[0], abs=0.02 if fit == "network" else 2e-3)
             same.append(answer.identity == its.identities[0])
         assert np.mean(same) == 1.0
+
+
+RERANKED = replace(
+    SYSTEM,
+    rerank=(Rerank("shared", 4, 2, fusion="mean"), Rerank("never", 4, 2, fusion="mean", species=("lynx",))),
+    fuse=(
+        Fuse("all", (Group(("near", "good", "best"), 0.7), Group(("shared",), 0.3, calibrated=False))),
+        Fuse("mean", (Group(("near", "good", "best"), 1.0),), candidates=12),
+    ),
+)
+
+
+def with_gallery_pairs(table: ScoreTable, seed: int) -> ScoreTable:
+    """Two more scores, which nothing has computed yet, and the gallery's photos compared with each other."""
+    rng, photos = np.random.default_rng(seed), np.arange(len(table.candidate_identity))
+    one, other = (grid.ravel() for grid in np.meshgrid(photos, photos, indexing="ij"))
+    kept = (one != other) & (rng.random(len(one)) < 0.7)  # not everybody is on everybody's shortlist
+    one, other = one[kept], other[kept]
+    owners = np.array(table.candidate_identity)
+    same = owners[one] == owners[other]
+    raw = rng.normal(size=(len(one), 3)) + same[:, None] * np.array([0.7, 1.5, 2.5])
+    raw = np.column_stack((0.5 + 0.1 * raw[:, :1], np.maximum(0, np.round(20 + 8 * raw[:, 1:]))))
+    nothing = np.full((len(table.query), 2), np.nan)
+    return replace(
+        table,
+        score_names=tuple(RERANKED.score_names),
+        raw=np.column_stack((table.raw, nothing)),
+        raw_without=np.column_stack((table.raw_without, nothing)),
+        gallery_query=one.astype(np.int32),
+        gallery_candidate=other.astype(np.int32),
+        gallery_raw=raw.astype(np.float32),
+    )
+
+
+def test_re_ranking_by_a_fusion_is_the_runtimes() -> None:
+    table = with_gallery_pairs(score_table("zebra", 12, 1), 3)
+    entry = fit_with_facts([table], 0, None, RERANKED).model.species["zebra"]
+    mine = FusedReranking(RERANKED, entry.calibrators, "zebra").fill_table(table)  # type: ignore[arg-type]
+    its = reranked(table, RERANKED, entry)
+    for view in ("raw", "raw_without"):
+        np.testing.assert_allclose(getattr(mine, view), getattr(its, view), atol=1e-6)
+    assert np.nanstd(mine.raw[:, 3]) > 0.1
+    assert np.isnan(mine.raw[:, 3]).any()  # the fusion looks at twelve
+    assert np.isnan(mine.raw[:, 4]).all()
+
+
+def test_a_system_that_re_ranks_by_a_fusion_is_fitted_to_the_same_answers() -> None:
+    table = with_gallery_pairs(score_table("zebra", 12, 1), 3)
+    entry = fit_with_facts([table], 0, None, RERANKED).model.species["zebra"]
+    mine = fit_reference([table], RERANKED, 0)["zebra"]
+    assert mine.threshold == pytest.approx(entry.threshold, abs=0.02)
+    its_table = reranked(table, RERANKED, entry)
+    my_table = FusedReranking(RERANKED, mine.curves, "zebra").fill_table(table)
+    same = []
+    for query in range(len(table.query_identity)):
+        rows = np.flatnonzero(table.query == query)
+        owners = [table.candidate_identity[each] for each in table.candidate[rows]]
+        answer = mine.answer(my_table.raw[rows].astype(np.float64), owners, RERANKED, "zebra")
+        its = score_by_recipe(its_table.raw[rows].astype(np.float64), owners, RERANKED, entry, "zebra")
+        same.append(answer.identity == its.identities[0])
+    assert np.mean(same) == 1.0
 
 
 def sides(reference: list[str], runtime: list[str], times: int = 4) -> Sides:

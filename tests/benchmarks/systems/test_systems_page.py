@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from reid_edge.errors import UsageError
 from reid_edge_benchmarks.cli import bench
 from reid_edge_benchmarks.systems.overview import ACCOUNTS, in_order, overview
-from reid_edge_benchmarks.systems.page import read_figures, systems_page
+from reid_edge_benchmarks.systems.page import SystemFigures, read_figures, systems_page
 from reid_edge_export.recipe_check import check_recipe
 from reid_edge_export.recipe_file import recipe_names
 
@@ -91,7 +91,7 @@ def test_systems_come_in_their_order_and_their_variants_behind_them() -> None:
 
 
 def test_parity_tells_targets_and_the_farthest_stage() -> None:
-    page = systems_page([PARITY], [])
+    page = systems_page(SystemFigures([PARITY]))
     (line,) = [each for each in page.splitlines() if each.startswith("| `hybrid@light`") and "fitted on 13" in each]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[2:] == ["91.7%", "0.707", "0.731", "+0.0242 (-0.010 to +0.050)", "missed"]
@@ -105,12 +105,14 @@ def test_parity_tells_targets_and_the_farthest_stage() -> None:
         "0.031",
     ]
     few = {**PARITY, "photos": {"zebra": {"database": 10, "queries": 12, "fitted on": 13}}}
-    assert "| too few queries (12 of 40) |" in " ".join(systems_page([few], []).split())
-    assert "random weights" in systems_page([{**PARITY, "random": ["superpoint"]}], [])
+    assert "| too few queries (12 of 40) |" in " ".join(systems_page(SystemFigures([few])).split())
+    assert "random weights" in systems_page(SystemFigures([{**PARITY, "random": ["superpoint"]}]))
 
 
 def test_recipes_are_beside_each_other_on_the_same_photos_only() -> None:
-    page = systems_page([], [measured("hybrid@light", zebra=0.5, tiger=0.625), measured("station", zebra=0.375)])
+    page = systems_page(
+        SystemFigures(measured=[measured("hybrid@light", zebra=0.5, tiger=0.625), measured("station", zebra=0.375)])
+    )
     assert "12 queries of 5 known and 2 unknown individuals over 10 database photos" in page
     assert "0.625 [0.50, 0.75]" in page
     zebra, tiger = (line for line in page.splitlines() if line.startswith("Not measured on these photos: "))
@@ -119,11 +121,13 @@ def test_recipes_are_beside_each_other_on_the_same_photos_only() -> None:
     other = deepcopy(measured("station", zebra=0.5))
     other["sets"]["zebra"]["photos"] = {**PHOTOS, "fit": {**PHOTOS["fit"], "queries": 14}}  # type: ignore[index]
     with pytest.raises(UsageError, match="of different photos"):
-        systems_page([], [measured("field", zebra=0.5), other])
+        systems_page(SystemFigures(measured=[measured("field", zebra=0.5), other]))
 
 
 def test_the_ladder_is_beside_the_account_and_station_beside_its_scores() -> None:
-    page = systems_page([], [measured("hybrid@light", zebra=0.5), measured("station", zebra=0.5, tiger=0.375, turtle=0.25)])
+    page = systems_page(
+        SystemFigures(measured=[measured("hybrid@light", zebra=0.5), measured("station", zebra=0.5, tiger=0.375, turtle=0.25)])
+    )
     assert "| + Optimized fusion weights" in page
     assert "0.668" in page
     (untold,) = [line for line in page.splitlines() if line.startswith("| + weights fitted on GeoMean")]
@@ -131,6 +135,34 @@ def test_the_ladder_is_beside_the_account_and_station_beside_its_scores() -> Non
     assert "- zebra: the whole is better than its best single score, first (0.500 against 0.375)." in page
     assert "- tiger: the whole is as good as its best single score, first" in page
     assert "- turtle: the whole is worse than its best single score, first" in page
+
+
+def test_a_recipe_at_full_size_is_a_row_of_time_memory_and_size() -> None:
+    steps = {"export": (600.0, 5), "gallery add": (40.0, 3), "train-head xgboost": (9.0, 1), "identify": (30.0, 4)}
+    figures = {
+        "recipe": "wildfusion-cascade",
+        "version": "2",
+        "species": "lynx",
+        "random": ["a", "b"],
+        "networks": 12,
+        "pack": 2_345_000_000,
+        "enrolled": 4,
+        "steps": [{"step": name, "seconds": seconds, "memory": gb * 10**9} for name, (seconds, gb) in steps.items()],
+        "answer": {"verdict": "new", "timings_ms": {"embed": 5000.0, "loftr": 250.0}},
+        "machine": {"processor": "a processor", "cores": 2, "others": 0.012, "python": "3.12"},
+    }
+    page = systems_page(SystemFigures(full_size=[figures]))
+    (line,) = [each for each in page.splitlines() if each.startswith("| `wildfusion-cascade`, lynx")]
+    assert [cell.strip() for cell in line.strip("|").split("|")][1:] == [
+        "12, 2",
+        "2345 MB",
+        "600 s, 5.0 GB",
+        "10.0 s, 3.0 GB",
+        "train-head xgboost 9 s",
+        "30 s, 4.0 GB",
+        "5.2 s",
+    ]
+    assert "- `wildfusion-cascade`: a processor, 2 cores, 1.2% of its processors' time taken by others" in page
 
 
 def test_the_page_is_written_from_a_folder(tmp_path: Path) -> None:
@@ -142,8 +174,8 @@ def test_the_page_is_written_from_a_folder(tmp_path: Path) -> None:
     out = tmp_path / "systems.md"
     result = CliRunner().invoke(bench, ["systems", "page", str(tmp_path), "--out", str(out)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert out.read_text("utf-8") == systems_page(*read_figures(tmp_path))
-    assert [each["recipe"] for each in read_figures(tmp_path)[1]] == ["field", "station"]
+    assert out.read_text("utf-8") == systems_page(read_figures(tmp_path))
+    assert [each["recipe"] for each in read_figures(tmp_path).measured] == ["field", "station"]
     (tmp_path / "parity-light.json").write_text("{", "utf-8")
     with pytest.raises(UsageError, match="is not JSON"):
         read_figures(tmp_path)
@@ -167,5 +199,5 @@ def test_a_file_that_cannot_be_written_is_known_before_the_measuring(few_samples
 def test_figures_of_another_version_of_a_recipe_are_named() -> None:
     version = check_recipe("hybrid@light").data["version"]
     present = {**measured("hybrid@light", zebra=0.5), "version": version}
-    assert "to be measured again" not in systems_page([], [present])
-    assert "to be measured again: `hybrid@light` 0." in systems_page([], [{**present, "version": "0"}])
+    assert "to be measured again" not in systems_page(SystemFigures(measured=[present]))
+    assert "to be measured again: `hybrid@light` 0." in systems_page(SystemFigures(measured=[{**present, "version": "0"}]))

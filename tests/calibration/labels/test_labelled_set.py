@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import reid_edge
 from reid_edge.errors import UsageError
 from reid_edge.identify.identifier import Identifier
+from reid_edge.recipe import Fuse, Group
 from reid_edge_calibration.labels.labelled_set import LabelledSet, of_the_same_species, read_labelled_sets
 from reid_edge_calibration.labels.request import LabelRequest
 
@@ -178,6 +181,23 @@ def test_files_of_a_set_are_named_after_what_is_in_it(draw: Draw, identifier: Id
     assert stems[0].startswith("okapis-all-")
     two = LabelledSet("okapis a/b", "all", (), (), "a/b")
     assert two.stem(identifier).startswith("okapis a-b-all-")
+
+
+def test_another_order_of_candidates_has_files_of_its_own_and_another_fusion_has_not(identifier: Identifier) -> None:
+    labelled, groups = LabelledSet("okapis", "all", (), (), "okapi"), (Group(("efficientnet-lite0",), 1.0, calibrated=False),)
+
+    def stem(**changes: Any) -> str:
+        other = copy(identifier)
+        other.recipe = replace(identifier.recipe, **changes)
+        return labelled.stem(other)
+
+    first, second, *rest = identifier.recipe.match
+    ordered = (first, replace(second, order="early"), *rest)
+    early = Fuse("early", groups)
+    assert stem() == stem(fuse=(Fuse("all", groups),))
+    assert stem(match=ordered, fuse=(early,)) == stem(match=ordered, fuse=(Fuse("all", groups), early))
+    twice = replace(early, groups=(*groups, *groups))
+    assert stem(match=ordered, fuse=(early,)) != stem(match=ordered, fuse=(twice,))
 
 
 def test_the_sample_animals_are_labels_too() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.compare.comparison import Comparer
+from reid_edge.compare.fusing import order_scores
 from reid_edge.compare.selection import Selection
 from reid_edge.decide.calibration import Entry, Evidence, Pooling, WeightedMean
 from reid_edge.decide.calibration.calibrator import Calibrator
@@ -26,7 +27,7 @@ from reid_edge.describe.orientation import Chip
 from reid_edge.describe.sift import extract_sift
 from reid_edge.gallery import Gallery, NewSighting
 from reid_edge.photo import read_photo
-from reid_edge.recipe import EarlyExit, Extract, Match
+from reid_edge.recipe import EarlyExit, Extract, Fuse, Group, Match
 from reid_edge.timings import Timings
 
 KEY = "0123456789abcdef"
@@ -130,6 +131,19 @@ def test_the_shortlist_is_the_nearest_and_matchers_see_it_or_the_best_of_it(gall
     assert set(comparison.matches["again"]) == set(np.flatnonzero(matched).tolist())
     for row, matches in comparison.matches["nearest"].items():
         assert len(matches) == nearest[row]
+
+
+def test_a_matcher_sees_the_best_of_a_fusion_of_scores_as_they_are(gallery, recipe, identifier):
+    early = Fuse("early", (Group(("cosine",), 3.0, calibrated=False), Group(("nearest",), 1.0, calibrated=False)))
+    last = replace(recipe.match[1], order="early")
+    fused = replace(recipe, match=(recipe.match[0], last), fuse=(early,))
+    comparison = Comparer(fused, identifier.networks, GalleryCandidates(gallery, KEY)).compare(made(7, 8), Selection(), Timings())
+    cosine, nearest, again = comparison.raw.T
+    expected = (3 * np.clip(cosine, 0, 1) + np.clip(nearest, 0, 1)) / 4
+    best = np.argsort(-expected, kind="stable")[:3]
+    assert sorted(best) == np.flatnonzero(~np.isnan(again)).tolist()
+    assert np.array_equal(order_scores(fused, "early", comparison.raw), expected)
+    assert np.isnan(order_scores(fused, "early", np.full((2, 3), np.nan))).all()
 
 
 def test_the_last_matcher_stops_when_the_answer_is_settled_and_asks_only_where_the_recipe_says_so(gallery, recipe, identifier):

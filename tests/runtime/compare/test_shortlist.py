@@ -23,6 +23,9 @@ class Source:
     def identity_of(self, sighting_id: int) -> str:
         return self.owners[sighting_id]
 
+    def individual_numbers(self, sighting_ids):
+        return np.array([sorted(set(self.owners)).index(self.owners[sighting]) for sighting in sighting_ids], np.int64)
+
     def nearest(self, embedding, vector, count, allowed):
         order = np.argsort(-(self.points @ vector), kind="stable")
         return np.array([row for row in order if allowed is None or row in allowed][:count], np.int64)
@@ -52,6 +55,15 @@ def test_a_gallery_of_no_more_individuals_than_candidates_is_compared_whole():
 def test_only_allowed_photos_are_on_the_shortlist():
     source = Source([("a", 0.0), ("b", 1.0), ("a", 2.0)])
     assert list(shortlist(source, Retrieve("e", 5, "individuals"), EAST, np.array([1, 2]))) == [1, 2]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 3)), max_size=30), st.integers(1, 7))
+def test_the_nearest_individuals_come_first_each_with_its_photos_together_nearest_first(photos, candidates):
+    source = Source(photos)
+    found = [int(each) for each in shortlist(source, Retrieve("e", candidates, "individuals"), EAST, None)]
+    nearest_first = [int(each) for each in source.nearest("e", EAST, len(source), None)]
+    individuals = list(dict.fromkeys(source.identity_of(each) for each in nearest_first))[:candidates]
+    assert found == [each for name in individuals for each in nearest_first if source.identity_of(each) == name]
 
 
 def test_near_copies_of_a_chosen_photo_are_chosen_last():

@@ -10,7 +10,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from reid_edge.cli.gallery import gallery as commands
+from reid_edge.cli.gallery_commands import gallery as commands
 from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Gallery
 
@@ -125,7 +125,7 @@ def test_check_exits_4_where_the_gallery_is_damaged(run, gallery, add):
 
 def test_the_commands_are_listed_without_loading_numpy():
     script = (
-        "import sys\nfrom reid_edge.cli.gallery import gallery\n"
+        "import sys\nfrom reid_edge.cli.gallery_commands import gallery\n"
         "try:\n    gallery(['--help'])\nexcept SystemExit:\n    pass\n"
         "assert not {'numpy', 'cv2', 'rich', 'sqlite3'} & set(sys.modules), 'loaded'"
     )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_edge.errors import GalleryError
-from reid_edge.gallery import DuplicateSighting, Gallery, NewReview, NewSighting
+from reid_edge.gallery import DuplicateSighting, Gallery, NewPairAnswer, NewReview, NewSighting, SightingToEnrol
 from reid_edge.gallery.check import check
 from reid_edge.gallery.sync import close_question, open_questions, synchronise
 from reid_edge.storage.postgres import PostgresDatabase
@@ -222,6 +222,104 @@ def test_a_copy_that_went_on_by_itself_and_another_hub_are_refused(stations, hub
     add(one, 3, "Bea")
     with pytest.raises(GalleryError, match="a copy of one that went on"):
         synchronise(one, hub)
+
+
+def test_the_photo_that_is_enrolled_under_a_review_later_goes_along_with_the_review(stations, hub, add, seen, arrays):
+    one, other = shared(stations, hub, add)
+    review = one.review(NewReview(photo_sha256=f"{9:064x}", kind="confirmed", person="Ana", identity="Zoe"))
+    settle((one, other), hub)
+    one.enrol_review(review.sequence, SightingToEnrol(seen(9, "Zoe"), arrays(9), KEY))
+    settle((one, other), hub)
+    for gallery in (one, other, hub):
+        (stored,) = gallery.reviews()
+        assert gallery.sighting(stored.sighting).identity == "Zoe"
+
+
+def say(gallery, answer, first="Zoe", second="Anna", of="individuals"):
+    gallery.answer_pair(NewPairAnswer(of=of, first=(first,), second=(second,), answer=answer, person="Ana"))
+
+
+def pair_answers(gallery):
+    return [(set(each.first + each.second), each.answer) for each in gallery.pair_answers()]
+
+
+def test_opposite_answers_about_a_pair_are_a_question_and_the_first_one_counts(stations, hub, add):
+    one, other = shared(stations, hub, add)
+    say(one, "same", "a-0", "b-0", "animals")
+    say(other, "different", "b-0", "a-0", "animals")
+    settle((one, other), hub)
+    assert reasons(hub) == ["pair"]
+    for gallery in (one, other, hub):
+        assert pair_answers(gallery) == [({"a-0", "b-0"}, "same")]
+
+
+def test_whoever_knows_an_answer_may_correct_it(stations, hub, add):
+    one, other = shared(stations, hub, add)
+    say(one, "same", of="animals")
+    settle((one, other), hub)
+    say(other, "different", of="animals")
+    settle((one, other), hub)
+    assert reasons(hub) == []
+    assert pair_answers(one)[-1][1] == "different"
+
+
+def test_an_answer_takes_the_place_of_one_that_could_not_tell_but_not_the_other_way_round(stations, hub, add):
+    one, other = shared(stations, hub, add)
+    say(one, "unsure", of="animals")
+    say(other, "same", of="animals")
+    settle((one, other), hub)
+    assert reasons(hub) == []
+    say(one, "different", of="animals")
+    say(other, "unsure", of="animals")
+    settle((one, other), hub)
+    assert reasons(hub) == ["pair"]
+    assert pair_answers(other)[-1][1] == "different"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_merge_here_and_different_there_are_a_question_whichever_arrives_first(stations, hub, add, first):
+    one, other = shared(stations, hub, add)
+    one.merge(["Zoe"], "Anna")
+    say(other, "different")
+    synchronise((one, other)[first], hub)
+    settle((one, other), hub)
+    assert reasons(one) == ["pair"]
+    assert ("Zoe" in hub.names()) == bool(first)
+    assert pair_answers(hub) == ([({"Zoe", "Anna"}, "different")] if first else [])
+
+
+PAIRS = st.sampled_from([("a", "b"), ("b", "a"), ("b", "c")])
+ANSWERS = st.one_of(
+    st.tuples(st.integers(0, 2), st.just("sync"), st.none()),
+    st.tuples(st.integers(0, 2), st.sampled_from(["same", "different", "unsure"]), PAIRS),
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(ANSWERS, min_size=4, max_size=20))
+def test_no_answer_overrules_one_that_its_author_did_not_see_unless_that_could_not_tell(steps):
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY)))
+        *stations, hub = (stack.enter_context(Gallery.create(folder / f"{number}.sqlite")) for number in range(4))
+        seen = {}  # by batch of an answer, the batches that its author saw
+        for number, answer, pair in steps:
+            gallery = stations[number]
+            if answer == "sync":
+                synchronise(gallery, hub)
+                continue
+            batches = {event.batch for event in gallery.history()}
+            say(gallery, answer, *pair, of="animals")
+            seen[gallery.history(1)[0].batch] = batches
+        for gallery in (*stations, *stations):
+            synchronise(gallery, hub)
+        effective = {}
+        for each in hub.pair_answers():
+            before = effective.get(each.pair)
+            assert before is None or before.answer in ("unsure", each.answer) or before.batch in seen[each.batch]
+            effective[each.pair] = each
+        counted = {each.batch for each in hub.pair_answers()} | {each.batch for each in open_questions(hub)}
+        assert counted == set(seen)
+        assert all(pair_answers(gallery) == pair_answers(hub) for gallery in stations)
 
 
 class _Stopped(Exception):

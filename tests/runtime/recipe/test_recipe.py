@@ -358,7 +358,35 @@ def test_a_score_of_one_species_is_one_and_what_is_laid_together_is_of_the_speci
     assert [each.embedding for each in parsed.retrieve_also] == ["both"]
 
 
+def ordered_by(recipe, **group):
+    """The second matcher in the order of a fusion of its own."""
+    a_system(recipe)["fuse"].append({"name": "early", "groups": [{"weight": 1.0, "calibrated": False, **group}]})
+    recipe["match"][1]["order"] = "early"
+    return recipe
+
+
+def test_a_fusion_may_order_the_candidates_of_a_matcher(recipe, field_pack):
+    parsed = parse_recipe(ordered_by(recipe, scores=["efficientnet-lite0", "xfeat-coarse"]), field_pack.manifest)
+    assert [fuse.name for fuse in parsed.ordering_fusions] == ["early"]
+    assert parse_recipe(field_pack.recipe, field_pack.manifest).ordering_fusions == ()
+
+
 CONTRADICTORY = {
+    "an order by a fusion that is calibrated": (
+        lambda recipe: ordered_by(recipe, scores=["efficientnet-lite0"], calibrated=True),
+        r"recipe\.match\[1\]\.order is 'early', a fusion that has to be calibrated or fitted first",
+    ),
+    "an order by a fusion of later scores": (
+        lambda recipe: ordered_by(recipe, scores=["xfeat-verified"]),
+        r"recipe\.match\[1\]\.order is 'early', a fusion that has to be calibrated or fitted first, or has later scores",
+    ),
+    "an order by a fusion of other species": (
+        lambda recipe: (
+            recipe["embed"].append({**recipe["embed"][0], "name": "cats", "species": ["lynx"]}),
+            ordered_by(recipe, scores=["cats"]),
+        ),
+        r"recipe\.match\[1\]\.species is for all species, but cats is computed of lynx only",
+    ),
     "keypoints of other species": (
         lambda recipe: a_system(recipe, extract=["lynx"]),
         r"recipe\.match\[0\]\.species is for all species, but xfeat is computed of lynx only",

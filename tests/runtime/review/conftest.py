@@ -22,6 +22,7 @@ from reid_edge.review.identification import PackChoice
 from reid_edge.review.services import PERSON_COOKIE, Services, Sources
 from reid_edge.review.web.application import application
 from reid_edge.review.web.security import Access
+from reid_edge.storage.address import Place
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,9 @@ class Page:
         return answered.text
 
     def post(self, address: str, code: int = 200, **fields: Any) -> str:
+        """As a form that was made now, where the test does not give the state that it was made from."""
+        if address.startswith(("/individual/", "/questions/")):
+            fields.setdefault("seen", str(self.services.gallery.position()))
         token = {"X-Form-Token": self.services.access.form_token}
         answered = self.client.post(address, data=fields, headers=token, follow_redirects=False)
         assert answered.status_code == code, answered.text
@@ -75,12 +79,12 @@ class Page:
 
 @pytest.fixture
 def open_page(own_gallery: Path, answers_file: Path) -> Iterator[Callable[..., Page]]:
-    """open_page(person="Ana", access=..., answers=FILE, ...): a page; several share the gallery. Nothing runs in the background."""
+    """open_page(person="Ana", access=..., gallery=..., answers=FILE, ...): a page; several share it. Nothing runs in the background."""
     opened: list[Services] = []
 
-    def make(person: str = "Ana", access: Access | None = None, **sources: Any) -> Page:
+    def make(person: str = "Ana", access: Access | None = None, gallery: Place | None = None, **sources: Any) -> Page:
         given = Sources(**(sources or {"answers": answers_file}))
-        services = Services(own_gallery, PackChoice("field", "cpu", 1), given, access or Access())
+        services = Services(gallery or own_gallery, PackChoice("field", "cpu", 1), given, access or Access())
         opened.append(services)
         return Page(services, person)
 

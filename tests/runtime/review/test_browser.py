@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from reid_edge.gallery import Gallery
+from reid_edge.gallery.sync import synchronise
 
 pytest.importorskip("fastapi", reason="the page is the extra `review`")
 pytest.importorskip("playwright", reason="drives the browser")
@@ -35,7 +36,9 @@ from reid_edge.review.web.security import Access
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 _LONGEST_MS = 600_000  # only ends a failure
-_ANSWERS_A_KEY = re.compile(r"/question/[^/?]+(\?|/decide|/box)|/undo|/groups/pair/|/name")  # not what the page asks by itself
+_ANSWERS_A_KEY = re.compile(
+    r"/question/[^/?]+(\?|/decide|/box)|/undo|/groups/pair/|/name|/questions/\d+/|/questions/undo"
+)  # not what the page asks by itself
 
 
 @dataclass
@@ -253,6 +256,32 @@ def test_nothing_serious_stands_in_the_way_of_assistive_technologies(browser, si
                 page.goto(site.address + address)
             found += violations(page, address)
     assert not found
+
+
+def test_questions_of_stations_are_answered_with_the_keyboard_and_are_accessible(browser, own_gallery, answers_file, tmp_path):
+    with Gallery.create(tmp_path / "station.sqlite") as station, Gallery.open(own_gallery) as gallery:
+        synchronise(station, gallery)
+        for name, other in (("Chipo", "Zora"), ("Asha", "Zita")):
+            station.merge([name], "Enzi")
+            gallery.rename(name, other)
+        synchronise(station, gallery)
+    services = Services(own_gallery, PackChoice("field", "cpu", 1), Sources(answers=answers_file), Access())
+    with served(services) as address:
+        site = Site(address, own_gallery, services)
+        with opened(browser, site, viewport={"width": 360, "height": 740}) as page:
+            page.click("text=Questions (2)")
+            expect(page.locator("#question-title")).to_contain_text("merge Chipo into Enzi")
+            assert violations(page, "/questions") == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            press(page, "s")
+            expect(page.locator("#question-title")).to_contain_text("merge Asha into Enzi")
+            press(page, "y")
+            expect(page.locator(".status")).to_contain_text("Merge Zita into Enzi")
+            press(page, "u")
+            press(page, "n")
+            press(page, "n")
+            expect(page.locator("#question-title")).to_contain_text("No question is open")
+        assert {"Zora", "Zita", "Enzi"} <= set(services.gallery.names())
 
 
 def violations(page: Any, address: str) -> list[tuple[str, str, list[str]]]:

@@ -10,6 +10,11 @@ from typing import Any
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.decisions import Decisions
 from reid_edge.gallery.history import recording
+from reid_edge.gallery.records import Event
+from reid_edge.gallery.sync.about import QuestionSubjects, subject
+from reid_edge.gallery.sync.rows import Names
+
+_LOOKED_AT = 5000  # events: what contradicts a decision is rarely older
 
 REASONS = {
     "changed": "somebody else changed the same thing since",
@@ -19,6 +24,7 @@ REASONS = {
     "review": "somebody else answered about the same animal",
     "kept": "the individual has photos or answers that the station did not know",
     "undo": "a later decision stands on it",
+    "pair": "somebody else said or decided the opposite of the same two",
 }
 """By code, why a decision was not carried out as it was; with `name`, a new individual was added under another name."""
 
@@ -50,14 +56,55 @@ class Question:
     @property
     def sentence(self) -> str:
         """The question in one sentence."""
-        outcome = f"it was added as {self.added_as}" if self.added_as else "it was not carried out"
-        return f"A station decided to {self.decision}, but {REASONS[self.reason]}: {outcome}."
+        return f"A station decided: {self.decision}. {self.outcome}"
+
+    @property
+    def outcome(self) -> str:
+        """What became of the decision, and why."""
+        done = f"It was added as {self.added_as}" if self.added_as else "It was not carried out"
+        return f"{done}: {REASONS[self.reason]}."
 
 
 def open_questions(gallery: Decisions) -> list[Question]:
     """The questions that nobody closed, oldest first."""
     rows = gallery.database.rows("SELECT id, raised_at, reason, facts FROM conflict WHERE live = 1 ORDER BY id")
     return [Question(number, raised_at, reason, **json.loads(facts)) for number, raised_at, reason, facts in rows]
+
+
+def question_subjects(gallery: Decisions, question: Question) -> QuestionSubjects:
+    """What a question is about, as it is now; nothing of a question of an earlier version."""
+    sql = "SELECT id, batch, at, kind, payload, undone FROM event WHERE station = ? AND sequence = ?"
+    rows = gallery.database.rows(sql, (question.station, question.sequence))
+    if not rows:
+        return QuestionSubjects()
+    number, batch, at, kind, text, undone = rows[0]
+    payload, names = json.loads(text), Names(gallery.database)
+    about = payload.get("about", {})
+    individuals = (subject(names, uid) for uid in about.get("individual", ()))
+    sightings = (names.row("sighting", uid) for uid in about.get("sighting", ()))
+    return QuestionSubjects(
+        Event(number, batch, at, kind, payload, bool(undone)),
+        tuple(dict.fromkeys(each for each in individuals if each is not None)),
+        subject(names, about.get("into")),
+        tuple(dict.fromkeys(each for each in sightings if each is not None)),
+        about.get("notes", {}),
+    )
+
+
+def decisions_about(gallery: Decisions, subjects: QuestionSubjects, limit: int = 5) -> list[Event]:
+    """The newest decisions that changed what a question is about, other than the one that it asks about, newest first."""
+    rows = {("individual", each.row) for each in subjects.individuals} | {("sighting", each) for each in subjects.sightings}
+    found: list[Event] = []
+    for number, batch, at, kind, payload, undone, changes in gallery.database.rows(
+        "SELECT id, batch, at, kind, payload, undone, changes FROM event WHERE undone = 0 AND kind <> 'undo' ORDER BY id DESC LIMIT ?",
+        (_LOOKED_AT,),
+    ):
+        is_about = any((table, row) in rows for table, row, *_ in json.loads(changes))
+        if is_about and not (subjects.event and subjects.event.id == number):
+            found.append(Event(number, batch, at, kind, json.loads(payload), bool(undone)))
+        if len(found) == limit:
+            break
+    return found
 
 
 def close_question(gallery: Decisions, number: int, batch: str | None = None) -> None:

@@ -12,6 +12,8 @@ from reid_edge.gallery.history import describe, revert_events
 from reid_edge.gallery.names import name_key
 from reid_edge.gallery.records import Event
 from reid_edge.gallery.review_records import FINAL
+from reid_edge.gallery.sync.about import about_event
+from reid_edge.gallery.sync.pairs import are_different, contradicts_answer, contradicts_merge
 from reid_edge.gallery.sync.pending import PendingEvent
 from reid_edge.gallery.sync.rows import REFERENCES, TABLES, Change, Names, name_rows, translated
 from reid_edge.storage.database import Database
@@ -59,6 +61,11 @@ class Replay:
         if kind == "undo":
             self._undo(event)
             return []
+        if kind == "pair" and (
+            contradicts_answer(self._source.database, self._hub, event.payload)
+            or contradicts_merge(self._source, self._target, event.payload)
+        ):
+            raise _Contradiction("pair")
         if kind == "merge" and any(column == "merged_into" for _, _, column in event.values):
             return self._merged(event)
         updates = self._updates(event)
@@ -233,6 +240,10 @@ class Replay:
                     pairs.append((source, target))
         changes = []
         for source, target in pairs:
+            names = (str(self._target.cells("individual", row)["name"]) for row in (source, target))
+            if are_different(self._source.database, self._hub, *names):
+                raise _Contradiction("pair")
+        for source, target in pairs:
             for of in ("sighting", "review"):
                 for (number,) in self._hub.rows(f"SELECT id FROM {of} WHERE individual_id = ? ORDER BY id", (source,)):
                     changes.append(self._set(of, number, "individual_id", target))
@@ -298,4 +309,5 @@ class Replay:
             payload["sightings"] = [number for number in found if number is not None]
         if any(table == "conflict" and column == "live" and not earlier for table, _, column, earlier in changes):
             payload["question"] = True
+            payload["about"] = about_event(event, self._source)
         self._hub.insert("event", **row, payload=json.dumps(payload), changes=json.dumps(changes))

@@ -72,6 +72,9 @@ def _read(station: Database, hub: Database, mark: int) -> _News:
     for changes in _changes_to_see(hub, station, found):
         for table, uid in changes:
             touched[table].add(target.get(uid, uid))
+    # A review is given its sighting by an event that names the sighting alone.
+    of_sightings = "SELECT r.uid FROM review r JOIN sighting s ON s.id = r.sighting_id WHERE r.uid IS NOT NULL AND s.uid IN (?)"
+    touched["review"].update(uid for (uid,) in hub.rows(of_sightings, (sorted(touched["sighting"]),)))
     batches = [batch for event in found.events if event["kind"] == "undo" for batch in event["payload"]["batches"]]
     found.undone = hub.rows("SELECT station, sequence, undone FROM event WHERE batch IN (?) AND kind != 'undo'", (batches,))
     for table in TABLES:

@@ -60,7 +60,8 @@ class Match(Stage):
         min_score: matches with a cosine (mutual-nearest) or confidence above this are counted.
         best: how many candidates are matched, the best ones by `order`; 0 for all of the shortlist. Individuals or photos,
             as `unit` of the first ``[[recipe.retrieve]]`` says.
-        order: the score that orders the candidates for `best`; empty where `best` is 0.
+        order: the score that orders the candidates for `best`, or a fusion of earlier scores as they are (``calibrated = false``); empty
+            where `best` is 0.
         photos: of each of the `best` individuals only so many photos are matched, the best ones by `order`; 0 for all.
         points: only the detector's best so many keypoints are matched, of the query and of each candidate; 0 for all.
         count: what the score counts: ``matches``; the ``sum`` of their scores; ``inliers`` of one geometry; the ``share`` of the query's

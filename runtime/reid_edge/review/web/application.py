@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 
 import reid_edge
 from reid_edge.errors import GalleryError, PhotoError, ReidEdgeError, StorageError, UsageError
-from reid_edge.gallery import PairConflict, ReviewConflict
+from reid_edge.gallery import PairConflict, ReviewConflict, StateConflict
 from reid_edge.review.services import Services
 from reid_edge.review.web.api import Api
 from reid_edge.review.web.group_pages import GroupPages
@@ -21,6 +21,7 @@ from reid_edge.review.web.history_pages import HistoryPages
 from reid_edge.review.web.individual_pages import IndividualPages
 from reid_edge.review.web.metrics import Counters, CountRequests
 from reid_edge.review.web.picture_routes import PictureRoutes
+from reid_edge.review.web.question_pages import QuestionPages
 from reid_edge.review.web.queue_pages import QueuePages
 from reid_edge.review.web.rendering import Renderer
 from reid_edge.review.web.security import Guard
@@ -29,6 +30,7 @@ from reid_edge.review.web.visitors import VisitorRoutes
 _STATUS: tuple[tuple[type[ReidEdgeError], int], ...] = (
     (ReviewConflict, 409),
     (PairConflict, 409),
+    (StateConflict, 409),
     (UsageError, 422),
     (PhotoError, 422),
     (StorageError, 507),
@@ -69,6 +71,7 @@ def application(services: Services, pages: bool = True) -> FastAPI:
         QueuePages(services, renderer).add_to(app)
         IndividualPages(services, renderer).add_to(app)
         HistoryPages(services, renderer).add_to(app)
+        QuestionPages(services, renderer).add_to(app)
 
     @app.exception_handler(ReidEdgeError)
     async def explain(request: Request, error: ReidEdgeError) -> Response:

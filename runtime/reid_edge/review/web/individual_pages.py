@@ -11,9 +11,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery import NewPairAnswer
+from reid_edge.gallery import NewPairAnswer, StateConflict
 from reid_edge.gallery.history import acting_as
 from reid_edge.gallery.records import LIFE_STAGES, SEXES
+from reid_edge.gallery.unchanged import About
 from reid_edge.gallery.viewpoints import refuse_mistyped_viewpoint
 from reid_edge.review.audit_list import different_individuals, is_settled
 from reid_edge.review.individuals import by_time, card_of
@@ -21,7 +22,7 @@ from reid_edge.review.map import map_of
 from reid_edge.review.naming import suggested_name
 from reid_edge.review.services import Services
 from reid_edge.review.web.rendering import Renderer
-from reid_edge.review.web.requests import first, form_of
+from reid_edge.review.web.requests import first, form_of, seen_of
 
 _PAGE = 120
 
@@ -66,12 +67,20 @@ class IndividualPages:
 
     def individual(self, request: Request, name: str) -> HTMLResponse:
         """One individual."""
+        return self._individual(request, name)
+
+    def _individual(self, request: Request, name: str, code: int = 200, conflict: str = "", typed: str = "") -> HTMLResponse:
         gallery = self._services.gallery
+        seen = gallery.position()  # before what is shown, so that nothing that it lacks counts as seen
         found = gallery.individual(name)
         sightings = gallery.sightings(individual=found.name)
         return self._renderer.page(
             request,
             "individual.html",
+            code,
+            seen=seen,
+            conflict=conflict,
+            typed=typed,
             card=card_of(found, sightings),
             sightings=by_time(sightings),
             map=map_of(sightings),
@@ -85,19 +94,31 @@ class IndividualPages:
     async def change(self, request: Request, change: str) -> Response:
         """Rename, merge, split, move, note, or state sides; then show the individual again."""
         fields = await form_of(request, self._services)
-        name = await run_in_threadpool(self._change, change, fields, self._services.person_of(request.cookies))
         from_audit = first(fields, "back") == "doubles"
+        try:
+            name = await run_in_threadpool(self._change, change, fields, self._services.person_of(request.cookies))
+        except StateConflict as error:
+            if from_audit:
+                return await run_in_threadpool(self._doubles, request, 409, error.message)
+            if not error.name:
+                raise
+            typed = first(fields, "notes") if change == "notes" else first(fields, "new")
+            return await run_in_threadpool(self._individual, request, error.name, 409, error.message, typed)
         return RedirectResponse("/doubles" if from_audit else f"/individual?name={quote(name, safe='')}", 303)
 
     def doubles(self, request: Request) -> HTMLResponse:
         """What the audit found: individuals that may be one or two, and photos that do not fit."""
+        return self._doubles(request)
+
+    def _doubles(self, request: Request, code: int = 200, conflict: str = "") -> HTMLResponse:
+        seen = self._services.gallery.position()
         gallery, state = self._services.gallery, self._services.audit.state
         names, different = set(gallery.names()), different_individuals(gallery)
         findings = [each for each in state.report.findings if not is_settled(each, names, different)] if state.report else []
         settled = len(state.report.findings) - len(findings) if state.report else 0
         template = "doubles_list.html" if "hx-request" in request.headers else "doubles.html"
         facts: dict[str, Any] = {"state": state, "findings": findings, "settled": settled, "suggestion": suggested_name(names)}
-        return self._renderer.page(request, template, **facts)
+        return self._renderer.page(request, template, code, **facts, seen=seen, conflict=conflict)
 
     async def start_audit(self, request: Request) -> Response:
         """Compare the gallery with itself."""
@@ -106,10 +127,18 @@ class IndividualPages:
         return RedirectResponse("/doubles", 303)
 
     def _change(self, change: str, fields: Mapping[str, list[str]], person: str) -> str:
-        """Make one change; returns the name of the individual to show."""
+        """Make one change; returns the name of the individual to show.
+
+        Raises:
+            StateConflict: somebody changed what it is about since the page was made.
+            UsageError, GalleryError, StorageError: it is not made.
+        """
         gallery, name = self._services.gallery, first(fields, "name")
         numbers = [int(each) for each in fields.get("sighting", []) if each.isdecimal()]
-        with acting_as(person):
+        others = (first(fields, "into"),) if change in ("merge", "different", "move") else ()
+        about = About((name, *others), tuple(numbers), with_photos=change in ("merge", "different"))
+        with gallery.transaction(), acting_as(person):
+            gallery.check_unchanged(seen_of(fields), about)
             if change == "rename":
                 gallery.rename(name, first(fields, "new"))
                 return first(fields, "new")

@@ -9,7 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from reid_edge.errors import UsageError
-from reid_edge.gallery import ReviewConflict
+from reid_edge.gallery import ReviewConflict, StateConflict
+from reid_edge.gallery.changes import Position
 from reid_edge.report.pictures import Frame
 from reid_edge.review.deciding import Choice, decide, last_batch, review_kind
 from reid_edge.review.naming import suggested_name
@@ -140,11 +141,12 @@ class QueuePages:
         expected = {key: int(value) for key, _, value in (each.rpartition(":") for each in fields.get("expected", []))}
         kind = review_kind(first(fields, "kind"))
         field = "new_name" if kind == "new" else "other_name" if first(fields, "other") else "identity"
-        choice = Choice(kind, services.person_of(request.cookies), first(fields, field).strip(), expected)
+        seen = Position.parse(first(fields, "seen"))
+        choice = Choice(kind, services.person_of(request.cookies), first(fields, field).strip(), expected, seen)
         groups = services.queue.groups(wanted)
         try:
             stored = decide(services.gallery, services.source, items, choice)
-        except ReviewConflict as error:
+        except (ReviewConflict, StateConflict) as error:
             services.queue.refresh()
             return self._show(request, self._item(answer_id), wanted, look_of(plain(fields)), 409, conflict=error.message)
         services.enroller.wake()
@@ -212,6 +214,7 @@ class QueuePages:
             progress=services.queue.progress(wanted),
             status=status,
             conflict=conflict,
+            seen=services.queue.position,
             suggestion=suggested_name(services.gallery.names()),
             ahead=self._ahead.pictures([each.lead for each in upcoming]),
             with_lines=with_lines,

@@ -12,8 +12,10 @@ from markupsafe import Markup, escape
 
 import reid_edge
 from reid_edge.decide.wording import in_percent
+from reid_edge.errors import ReidEdgeError
 from reid_edge.gallery.history import describe
 from reid_edge.gallery.review_records import describe_review
+from reid_edge.gallery.sync import open_questions
 from reid_edge.review.individuals import camera_of
 from reid_edge.review.services import Services
 
@@ -60,9 +62,17 @@ class Renderer:
             "form_token": self._services.access.form_token,
             "path": request.url.path,
             "gallery": self._services.gallery.path,
+            "open_questions": self._open_questions(),
         }
         text = self._environment.get_template(template).render(**common, **facts)
         return HTMLResponse(text.encode("utf-8", "replace"), code, {"cache-control": "no-store"})
+
+    def _open_questions(self) -> int:
+        """How many questions of synchronisations there are; 0 where the gallery cannot be asked: the page of that error is shown, too."""
+        try:
+            return len(open_questions(self._services.gallery))
+        except ReidEdgeError:
+            return 0
 
 
 def _pages(services: Services) -> tuple[tuple[str, str], ...]:

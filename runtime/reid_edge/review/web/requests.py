@@ -9,6 +9,7 @@ from dataclasses import asdict
 from fastapi import HTTPException, Request
 
 from reid_edge.errors import UsageError
+from reid_edge.gallery.changes import Position
 from reid_edge.review.pair.view import Look
 from reid_edge.review.queue import SHOWS, Filter
 from reid_edge.review.services import Services
@@ -46,6 +47,18 @@ async def form_of(request: Request, services: Services) -> dict[str, list[str]]:
     if not services.person_of(request.cookies):
         raise UsageError("Nobody has said who decides.", "Give your name at the top of the page.")
     return fields
+
+
+def seen_of(fields: Mapping[str, list[str]]) -> Position:
+    """How far the gallery was when the form was made.
+
+    Raises:
+        UsageError: the form does not say so.
+    """
+    seen = Position.parse(first(fields, "seen"))
+    if seen is None:
+        raise UsageError("The form does not say which state of the gallery it was made from.", "Open the page again.")
+    return seen
 
 
 def first(fields: Mapping[str, list[str]], name: str, otherwise: str = "") -> str:

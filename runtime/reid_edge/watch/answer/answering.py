@@ -15,12 +15,14 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.replica import undescribed_sightings
 from reid_edge.identify.describing_again import describe_again
 from reid_edge.identify.identifier import Identifier
 from reid_edge.pack import find_pack, open_pack
 from reid_edge.photo import Photo
 from reid_edge.storage.address import Place
 from reid_edge.timings import Timings
+from reid_edge.watch.answer.replica_worker import ReplicaWorker
 
 EMPTY = "empty"
 
@@ -39,6 +41,7 @@ class PhotoAnswer:
         described: the animals with their features.
         pack: name and version.
         gallery_revision: of the gallery that it was compared with.
+        replica_age_seconds: of the replica that it was compared with; None where that was the gallery itself.
     """
 
     verdict: str
@@ -47,17 +50,28 @@ class PhotoAnswer:
     described: tuple[DescribedAnimal, ...]
     pack: str
     gallery_revision: str
+    replica_age_seconds: float | None = None
 
 
 class Answerer:
-    """A loaded pack and a gallery, reopened when it changed.
+    """A loaded pack and a gallery, reopened when it changed. Where a replica is kept, that is read and the gallery itself written.
 
     Attributes:
+        path: of the gallery itself.
+        replica: that is read; None where it is the gallery itself.
         similarity: of two animals' vectors, the calibrated probability that they show the same individual; None where the recipe has
             no vectors.
     """
 
-    def __init__(self, gallery: Place, pack: str, device: str, threads: int | None, stated: Query) -> None:
+    def __init__(
+        self,
+        gallery: Place,
+        pack: str,
+        device: str,
+        threads: int | None,
+        stated: Query,
+        keep_replica: Callable[[str], ReplicaWorker | None] = lambda feature_key: None,
+    ) -> None:
         """Load the pack and open the gallery.
 
         Args:
@@ -65,6 +79,7 @@ class Answerer:
             pack: a name, folder or zip.
             device, threads: see `Identifier`.
             stated: what is known of all photos.
+            keep_replica: makes the replica of the features with this key, where one is to be read.
 
         Raises:
             GalleryError, PackError, EngineError, UsageError: one of them cannot be opened, or the gallery holds no such species.
@@ -80,14 +95,34 @@ class Answerer:
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
         self._gallery: Gallery | None = None
-        self.refresh()
-        self.candidates.check_species(stated.species)
+        self.replica = keep_replica(self.identifier.feature_key)
+        try:
+            self.refresh()
+            self.candidates.check_species(stated.species)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def gallery(self) -> Gallery:
         """The gallery as it is open now, for reading."""
         assert self._gallery is not None
         return self._gallery
+
+    @property
+    def is_server_away(self) -> bool:
+        """Whether the gallery is on a server that could not be read the last time, so that a replica is all there is."""
+        return self.replica is not None and self.replica.status.is_server_away
+
+    def catch_up(self) -> None:
+        """Read the gallery as it is on the server at this moment.
+
+        Raises:
+            GalleryError, StorageError: it cannot be read now.
+        """
+        if self.replica is not None:
+            self.replica.refresh()
+        self.refresh()
 
     def refresh(self) -> bool:
         """Look whether the gallery changed, and see it as it is now; returns whether it did.
@@ -96,8 +131,8 @@ class Answerer:
             GalleryError, StorageError: it cannot be read now.
         """
         if self._gallery is None or self._gallery.replaced():  # by a backup, for instance
-            opened = Gallery.open(self.path, writable=False)
-            self.close()
+            opened = Gallery.open(self.path, writable=False) if self.replica is None else self.replica.open()
+            self._close_gallery()
             self._gallery, self.revision = opened, ""
         revision = self._gallery.revision()
         if revision == self.revision:
@@ -109,6 +144,8 @@ class Answerer:
 
     def undescribed(self) -> list[Sighting]:
         """Gallery photos that this pack has not described, and that nothing is compared with."""
+        if self.replica is not None:
+            return undescribed_sightings(self.gallery)
         return self.gallery.sightings_without(self.identifier.feature_key)
 
     def describe_gallery(self, sightings: Iterable[Sighting]) -> int:
@@ -119,7 +156,7 @@ class Answerer:
         """
         with Gallery.open(self.path) as writable:
             left_out = len(describe_again(writable, self.identifier, sightings))
-        self.refresh()
+        self.catch_up()
         return left_out
 
     def answer(
@@ -139,11 +176,14 @@ class Answerer:
             EngineError, GalleryError, StorageError: no answer now.
         """
         self.refresh()
+        replica = self.replica.status if self.replica is not None else None
         timings = Timings()
         query = replace(self._stated, boxes=boxes, with_evidence=with_evidence, place=camera)
         selection = self.candidates.select(query)
         animals = self.identifier.describe(photo, selection.query, timings, skip_empty=True)
         decisions = self.identifier.answer(photo, animals, self.candidates, selection, timings)
+        if replica is not None and replica.is_server_away:
+            decisions = [replace(each, warnings=(*each.warnings, replica.warning)) for each in decisions]
         resolved = tuple(resolve_frame(decisions))
         return PhotoAnswer(
             resolved[0].verdict if resolved else EMPTY,
@@ -152,10 +192,16 @@ class Answerer:
             tuple(animals),
             self.pack,
             self.revision,
+            None if replica is None else replica.age_seconds,
         )
 
     def close(self) -> None:
-        """Close the gallery."""
+        """Close the gallery, and stop keeping its replica."""
+        self._close_gallery()
+        if self.replica is not None:
+            self.replica.close()
+
+    def _close_gallery(self) -> None:
         if self._gallery is not None:
             self._gallery.close()
             self._gallery = None

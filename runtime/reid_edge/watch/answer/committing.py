@@ -79,6 +79,7 @@ def commit_answer(
                 video,
                 answer.pack,
                 answer.gallery_revision,
+                answer.replica_age_seconds,
             )
         )
         for decision, vector in zip(answer.decisions, answer.vectors, strict=True):

@@ -41,6 +41,7 @@ def enrol_pending(ledger: Ledger, answerer: Answerer, boxes_of: BoxesOf) -> bool
     Raises:
         GalleryError, StorageError, EngineError: not now; it waits.
     """
+    answerer.catch_up()  # another station may have enrolled the same animal since
     for enrolment in ledger.pending_enrolments():
         animals = _animals(ledger, enrolment)
         found = []

@@ -157,13 +157,16 @@ class Answers(Rows):
 
     def photo_message(self, sha256: str, revised: bool = False) -> dict[str, Any]:
         """The body of a photo's message, made from the photo and its animals as they are now; `revised`: it was posted again."""
-        ((photo_id, event, verdict, revision, *facts),) = self.database.rows(
-            f"SELECT id, event_id, verdict, revision, {', '.join(_MESSAGE)} FROM photo WHERE sha256 = ?", (sha256,)
+        ((photo_id, event, verdict, revision, age, *facts),) = self.database.rows(
+            f"SELECT id, event_id, verdict, revision, replica_age_seconds, {', '.join(_MESSAGE)} FROM photo WHERE sha256 = ?",
+            (sha256,),
         )
         animals = [{key: value for key, value in decision.items() if key != "matches"} for decision in self._decisions(photo_id)]
         if revision:
             verdict = next((each["verdict"] for each in animals if not is_no_animal(each)), "empty")
         body = {"photo": dict(zip(_MESSAGE, facts, strict=True)), "event": event, "verdict": verdict, "animals": animals}
+        if age is not None:
+            body["replica_age_seconds"] = round(age)
         return {**body, "revision": revision} if revised else body
 
     def _animals(self, where: str, value: int) -> list[PhotoAnimal]:

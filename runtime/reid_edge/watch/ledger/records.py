@@ -124,6 +124,7 @@ class NewPhoto:
     frame_of: int | None
     pack: str
     gallery_revision: str
+    replica_age_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,10 @@ DROP TABLE temp.grouped;
 """
 
 
+# replica_age_seconds: of the replica of the gallery that the photo was compared with; null where that was the gallery itself.
+_REPLICAS = "ALTER TABLE photo ADD COLUMN replica_age_seconds REAL;"
+
+
 class LedgerError(GalleryError):
     """A ledger that is missing, damaged, of a newer version, or in use by another daemon."""
 
@@ -236,6 +240,7 @@ LEDGER = DatabaseKind(
         ("messages_refer_to_answers", sql_script(_MESSAGES_REFER_TO_ANSWERS)),
         ("evidence", sql_script(_EVIDENCE)),
         ("reviews", sql_script(_REVIEWS)),
+        ("replicas", sql_script(_REPLICAS)),
     ),
     rollback_journal="persist",
     missing="Name the folder that `reid-edge watch --out` was given.",

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from reid_edge import __version__
 from reid_edge.errors import ReidEdgeError
+from reid_edge.watch.answer.replica_worker import ReplicaStatus, ReplicaWorker
 from reid_edge.watch.configuration import Configuration
 from reid_edge.watch.delivery.worker import DeliveryState
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Counts, Ledger, shown
@@ -38,10 +39,17 @@ class Monitor:
     Args:
         configuration: the running one.
         deliveries: tells how each network sink is doing.
+        replica: that photos are answered from; None where it is the gallery itself.
     """
 
-    def __init__(self, configuration: Configuration, deliveries: Callable[[], Sequence[DeliveryState]]) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        deliveries: Callable[[], Sequence[DeliveryState]],
+        replica: ReplicaWorker | None = None,
+    ) -> None:
         self.configuration = configuration
+        self._replica = replica
         self._deliveries = deliveries
         self._answers = Histogram(_ANSWER_SECONDS)
         self._beat = time.monotonic()
@@ -92,6 +100,8 @@ class Monitor:
             "Messages that the receiver rejected.",
             *(({"sink": state.sink}, state.rejected) for state in states),
         )
+        if self._replica is not None:
+            _replica_metrics(page, self._replica.status)
         free = _free_bytes(self.configuration.out)
         if free is not None:
             page.gauge("disk_free_bytes", "Free space on the disk of the output folder.", ({}, free))
@@ -107,6 +117,19 @@ class Monitor:
             page.gauge("ledger_readable", "Whether the ledger could be read for this page.", ({}, 1))
             _ledger_metrics(page, counts, folders)
         return page.text()
+
+
+def _replica_metrics(page: Exposition, replica: ReplicaStatus) -> None:
+    page.gauge("replica_age_seconds", "Since the replica was last level with the gallery's server.", ({}, replica.age_seconds))
+    page.gauge("replica_server_away", "1 while the server cannot be read.", ({}, replica.is_server_away))
+    page.gauge("replica_bytes", "Features in the replica.", ({}, replica.state.bytes))
+    page.gauge(
+        "replica_photos",
+        "Photos of the gallery by whether the replica has room for their features.",
+        ({"state": "kept"}, replica.state.photos),
+        ({"state": "left_out"}, replica.state.photos_left_out),
+    )
+    page.gauge("replica_individuals_left_out", "Individuals of which it has no photo.", ({}, replica.state.individuals_left_out))
 
 
 def _ledger_metrics(page: Exposition, counts: Counts, folders: Sequence[FolderPresence]) -> None:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from reid_edge.gallery.replica import ReplicaState, read_replica
+from reid_edge.watch.answer.replica_worker import REPLICA_NAME, age_seconds
 from reid_edge.watch.delivery.rejected import Rejected, all_rejected
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Counts, Ledger, shown
 from reid_edge.watch.ledger.records import FolderPresence, QuarantinedFile, Run
@@ -29,6 +31,7 @@ class Status:
         rejected: messages that a receiver did not take, by sink and in order.
         last_answered_at: when the newest photo was answered, by the device's clock.
         free_bytes: of the disk of `out`.
+        replica: of the gallery; None where there is none.
     """
 
     out: Path
@@ -40,6 +43,7 @@ class Status:
     rejected: tuple[Rejected, ...]
     last_answered_at: str | None
     free_bytes: int
+    replica: ReplicaState | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data: what `reid-edge watch status --json` prints."""
@@ -55,6 +59,9 @@ class Status:
             ],
             "last_answered_at": self.last_answered_at,
             "free_bytes": self.free_bytes,
+            "replica": None
+            if self.replica is None
+            else {**asdict(self.replica), "age_seconds": round(age_seconds(self.replica))},
         }
 
 
@@ -77,6 +84,7 @@ def read_status(out: Path) -> Status:
             rejected=tuple(all_rejected(out)),
             last_answered_at=ledger.last_answered_at(),
             free_bytes=shutil.disk_usage(out).free,
+            replica=read_replica(out / REPLICA_NAME),
         )
 
 
