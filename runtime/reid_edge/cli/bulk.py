@@ -276,7 +276,7 @@ def audit(
         _note_undescribed(opened, pack, gallery_path)
         auditor = Audit(opened, Identifier(pack.pack, "cpu"), species)
         if auditor.compared:
-            say(f"{count_of(auditor.compared, 'photo')} were compared before.")
+            say(f"Compared before: {count_of(auditor.compared, 'photo')}.")
         if auditor.remaining:
             recipe = CompareRecipe(absolute_place(gallery_path), opened.revision(), pack.workers)
             with RayPool(workers.ray_options(in_order=True)) as pool:
@@ -325,7 +325,7 @@ def _note_undescribed(gallery: Gallery, pack: BulkPack, place: Place) -> None:
 def _work(run: BulkRun, open_pool: Callable[[], Any], batch: int, what: str) -> int:
     """Do what is left, and say what became of it; 1 where something failed."""
     if run.skipped:
-        say(f"{count_of(run.skipped, 'file')} were done before.")
+        say(f"Done before: {count_of(run.skipped, 'file')}.")
     if run.pending:
         with open_pool() as pool:
             _go_through(run.run(pool, batch), what, len(run.pending))

@@ -42,7 +42,7 @@ def test_photos_are_described_on_a_ray_that_ends_with_the_command_and_a_second_r
     assert said[3:] == ["The results are in bulk-describe."]
     second = run_cli("bulk", "describe", "animals", "--device", "cpu", RAY_ADDRESS="127.0.0.1:1")
     assert second.returncode == 1
-    assert second.stderr.splitlines()[0] == "3 files were done before."
+    assert second.stderr.splitlines()[0] == "Done before: 3 files."
     assert run_cli("gallery", "list").stdout.count("\n") == 2
 
 
@@ -61,7 +61,7 @@ def test_answers_of_the_results_are_printed_as_identify_prints_them(run_main, sm
             run.take([(photo, facts, *run.recipe().open().process([photo]))])
     done = run_main("bulk", "identify", path, "--gallery", small_gallery, "--json")
     assert done.returncode == 0
-    assert done.stderr.splitlines() == ["1 file was done before.", "The results are in bulk-identify."]
+    assert done.stderr.splitlines() == ["Done before: 1 file.", "The results are in bulk-identify."]
     assert json.loads(done.stdout)["photo"]["name"] == "trail_1.jpg"
 
 
