@@ -6,7 +6,6 @@ import pytest
 
 from reid_edge.bulk.source import source_paths
 from reid_edge.errors import UsageError
-from reid_edge.gallery.enrolment_list import read_source
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -27,22 +26,6 @@ def test_folders_tables_and_photos_are_listed_each_file_once(folder):
     assert [path.relative_to(folder).as_posix() for path in listed] == ["a/1.jpg", "a/b/2.JPG", "a/missing.jpg"]
 
 
-def test_a_parquet_list_of_known_individuals_is_enrolled_as_a_csv_file_is(folder):
-    table = pa.table(
-        {
-            "path": ["a/1.jpg", "a/b/2.JPG"],
-            "identity": ["Asha", "Enzi"],
-            "latitude": [51.5, None],
-            "animal": [2, None],
-            "bbox": pa.array([None, [1.0, 2.0, 30.0, 40.0]], pa.list_(pa.float64())),
-        }
-    )
-    pq.write_table(table, folder / "known.parquet")
-    first, second = read_source(folder / "known.parquet")
-    assert (first.identity, first.latitude, first.animal, first.box) == ("Asha", 51.5, 2, None)
-    assert (second.box.x1, second.box.y1) == (31.0, 42.0)
-
-
 @pytest.mark.parametrize(
     ("name", "message"), [("nothing", "There is nothing at"), ("empty", "names no photo"), ("bare.csv", "has no column 'path'")]
 )
@@ -51,9 +34,3 @@ def test_a_source_that_names_no_photo_is_refused(folder, name, message):
     (folder / "bare.csv").write_text("photo\na.jpg\n")
     with pytest.raises(UsageError, match=message):
         source_paths([folder / name])
-
-
-def test_a_file_that_is_no_parquet_is_refused(folder):
-    (folder / "bad.parquet").write_bytes(b"text")
-    with pytest.raises(UsageError, match="cannot be read as Parquet"):
-        source_paths([folder / "bad.parquet"])
