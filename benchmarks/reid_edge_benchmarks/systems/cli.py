@@ -21,7 +21,13 @@ def systems() -> None:
 @click.option("--out", required=True, type=PATH, help="Write SET/metadata.csv into this folder, for each set.")
 @click.option("--queries", type=AT_LEAST_ONE, default=40, show_default=True, help="Query photos of each fold, at most.")
 @click.option("--individuals", type=AT_LEAST_ONE, default=15, show_default=True, help="Known individuals of each fold, at most.")
-@click.option("--database", type=AT_LEAST_ONE, default=2, show_default=True, help="Database photos of each of them, at most.")
+@click.option(
+    "--database",
+    type=AT_LEAST_ONE,
+    default=2,
+    show_default=True,
+    help="Database photos of each of them, at most; a recipe with a head to be trained needs 2 or more.",
+)
 @click.option("--fit-queries", type=AT_LEAST_ONE, help="Another number of query photos of the fit fold.")
 @click.option("--fit-individuals", type=AT_LEAST_ONE, help="Another number of known individuals of the fit fold.")
 @click.option("--fold", default="evaluate", show_default=True, help="The fold to answer.")
