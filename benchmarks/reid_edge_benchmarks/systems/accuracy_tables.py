@@ -43,7 +43,9 @@ def accuracy_sections(measured: Sequence[Data]) -> list[str]:
     Raises:
         UsageError: the figures of a set are of different photos.
     """
-    return [_ACCURACY, *_accuracy(measured), *_hybrid(measured), *_station(measured)] if measured else []
+    if not measured:
+        return []
+    return [_ACCURACY, *_accuracy(measured), *_beside_field(measured), *_hybrid(measured), *_station(measured)]
 
 
 def _accuracy(measured: Sequence[Data]) -> list[str]:
@@ -67,6 +69,32 @@ def _accuracy(measured: Sequence[Data]) -> list[str]:
         if missing := [f"`{recipe}`" for recipe in measurable() if recipe not in [name for name, _ in own]]:
             parts.append(f"Not measured on these photos: {', '.join(missing)}.")
     return parts
+
+
+def _beside_field(measured: Sequence[Data]) -> list[str]:
+    """What each system gives beyond `field`, on the photos that both answered."""
+    field = {name: row["system"] for each in measured if each["recipe"] == "field" for name, row in each["sets"].items()}
+    lines, apart = [], 0
+    for each in measured:
+        for name, row in each["sets"].items():
+            mine, its = field.get(name, {}), row["system"]
+            if each["recipe"] == "field" or mine.get("GeoMean") is None or its.get("GeoMean") is None:
+                continue
+            overlap = its["GeoMean low"] <= mine["GeoMean high"] and mine["GeoMean low"] <= its["GeoMean high"]
+            apart += not overlap
+            word = "the intervals overlap" if overlap else "better" if its["GeoMean"] > mine["GeoMean"] else "worse"
+            lines.append(
+                f"- `{each['recipe']}`, {name}: R-1 {its['R-1']:.3f}, `field` {mine['R-1']:.3f}; GeoMean {_four(its)[-1]}, "
+                f"`field` {_four(mine)[-1]}: {word}."
+            )
+    if not lines:
+        return []
+    conclusion = (
+        "On these photos and with these weights, no system was better or worse than `field` by more than the intervals."
+        if not apart
+        else f"In {apart} of {len(lines)} comparisons a system and `field` differ by more than the intervals."
+    )
+    return ["## What the systems give beyond `field`", "\n".join(lines), conclusion]
 
 
 _MEASURES = ("R-1", "BAKS", "BAUS", "GeoMean")

@@ -22,7 +22,10 @@ def systems() -> None:
 @click.option("--queries", type=AT_LEAST_ONE, default=40, show_default=True, help="Query photos of each fold, at most.")
 @click.option("--individuals", type=AT_LEAST_ONE, default=15, show_default=True, help="Known individuals of each fold, at most.")
 @click.option("--database", type=AT_LEAST_ONE, default=2, show_default=True, help="Database photos of each of them, at most.")
-@click.option("--fold", "folds", multiple=True, default=("calibrate", "evaluate"), show_default=True, help="Draw from this fold.")
+@click.option("--fit-queries", type=AT_LEAST_ONE, help="Another number of query photos of the fit fold.")
+@click.option("--fit-individuals", type=AT_LEAST_ONE, help="Another number of known individuals of the fit fold.")
+@click.option("--fold", default="evaluate", show_default=True, help="The fold to answer.")
+@click.option("--fit-fold", default="calibrate", show_default=True, help="The fold to fit on.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Seed of the order of photos.")
 @click.option("--list", "listing", type=PATH, help="Also list the photos in this CSV table, in place of those of the same sets.")
 def draw(
@@ -31,7 +34,10 @@ def draw(
     queries: int,
     individuals: int,
     database: int,
-    folds: tuple[str, ...],
+    fit_queries: int | None,
+    fit_individuals: int | None,
+    fold: str,
+    fit_fold: str,
     seed: int,
     listing: Path | None,
 ) -> None:
@@ -45,10 +51,10 @@ def draw(
     from reid_edge_calibration.labels.labelled_set import of_the_same_species, read_labelled_sets
     from reid_edge_calibration.labels.request import LabelRequest
 
-    part = Part(queries, individuals, database)
-    first, *others = (read_labelled_sets(metadata, LabelRequest(fold=fold), progress) for fold in folds)
-    for of_each_fold in zip(first, *(of_the_same_species(other, first) for other in others), strict=True):
-        drawn = [draw_part(labelled, part, seed) for labelled in of_each_fold]
+    part, fit_part = Part(queries, individuals, database), Part(fit_queries or queries, fit_individuals or individuals, database)
+    sets, others = (read_labelled_sets(metadata, LabelRequest(fold=each), progress) for each in (fold, fit_fold))
+    for labelled, fitting in zip(sets, of_the_same_species(others, sets), strict=True):
+        drawn = [draw_part(fitting, fit_part, seed), draw_part(labelled, part, seed)]
         table = write_part(drawn, out, listing)
         sizes = ", ".join(f"{each.fold} {len(each.queries)} queries over {len(each.database)} photos" for each in drawn)
         click.echo(f"{table}: {sizes}.")

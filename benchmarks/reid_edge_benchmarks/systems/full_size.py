@@ -88,7 +88,8 @@ def run_full_size(run: FullSize) -> dict[str, Any]:
         return done.output
 
     weights = ("--weights", str(run.weights)) if run.weights else ()
-    measure("export", "export", "--recipe", run.recipe, "--out", folder, "--random", *weights)
+    photos = str(_SAMPLES / "gallery" / "Asha")
+    measure("export", "export", "--recipe", run.recipe, "--out", folder, "--random", "--photos", photos, *weights)
     labels, place = _labels(run.folder, run.species), ("--pack", folder, "--allow-random")
     gallery = str(run.folder / "gallery-0.sqlite")
     measure("gallery add", "gallery", "add", str(labels), "--gallery", gallery, *place)

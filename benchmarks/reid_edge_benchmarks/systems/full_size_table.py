@@ -13,9 +13,10 @@ Data = dict[str, Any]
 _TEXT = """## At full size
 
 Each recipe from export to an answer by the command line, at its full size, with random weights where its own are in no package. Such an
-answer means nothing; what the table shows is time, memory and size. `train-head` trains the heads on the enrolled photos. The calibrators
-are fitted on made-up scores, because `calibrate` needs 20 pairs of photos of one individual. The memory is the peak of the process.
-*Identify* is the whole process for one photo: it opens the pack, loads all networks and answers; *of it the photo* leaves out the start."""
+answer means nothing; what the table shows is time, memory and size. `export` compares each network with PyTorch on three photos.
+`train-head` trains the heads on the enrolled photos. The calibrators are fitted on made-up scores, because `calibrate` needs 20 pairs of
+photos of one individual. The memory is the peak of the process. *Identify* is the whole process for one photo: it opens the pack, loads all
+networks and answers; *of it the photo* leaves out the start."""
 
 _HEADER = (
     "recipe, species",

@@ -133,7 +133,12 @@ def discover(
         collected = collect(remaining, file, identifier, facts, VideoOptions(video_seconds, watch=log_progress))
         for path, error in collected.failed:
             say(f"{path}: {error.message}")
-        discovery = Discovery.of(file, collected_sightings(file, collected, facts), identifier, known)
+        sightings = collected_sightings(file, collected, facts)
+        if collected.failed and not sightings:
+            raise UsageError(
+                "No file could be read, so nothing was grouped.", f"What {work} holds of earlier runs stays as it is."
+            )
+        discovery = Discovery.of(file, sightings, identifier, known)
         _compare(discovery)
         time_place = _time_place(identifier, species, max_speed)
         said = [*stored_answers(file), *(read_answers(answers, discovery.seen) if answers else [])]
@@ -200,12 +205,16 @@ def _compare(discovery: Discovery) -> None:
 
 
 def _apply(report: DiscoveryReport, work: Gallery, path: Place, feature_key: str, confidence: float, prefix: str) -> None:
+    from reid_edge.decide.wording import in_percent
     from reid_edge.discover.applying import apply_groups
     from reid_edge.gallery import Gallery
 
     with Gallery.open_or_create(path) as gallery:
         applied = apply_groups(report, work, gallery, feature_key, confidence, prefix)
+    doubtful = {each.name: each.probability for each in report.groups if each.probability < 0.5}
     for group, name in applied.names.items():
+        if group in doubtful:
+            say(f"note: {group} is one animal by {in_percent(doubtful[group])} only: more likely its photos show several.")
         say(f"Enrolled {group} as {name}." if group != name else f"Added photos to {name}.")
     say(f"Enrolled {count_of(applied.sightings, 'sighting')} of {count_of(len(applied.names), 'group')}.")
     if applied.sightings:
@@ -226,8 +235,7 @@ def _print(report: DiscoveryReport, as_json: bool, as_csv: bool, curve: bool) ->
         _print_text(report)
     for note in report.notes:
         say(f"note: {note}")
-    found = f"{count_of(len(report.groups), 'group')} and {count_of(len(report.alone), 'animal')} alone"
-    say(f"Found {found}; {report.individuals_in_words}.")
+    say(f"Found {report.found_in_words}; {report.individuals_in_words}.")
 
 
 def _print_text(report: DiscoveryReport) -> None:

@@ -67,7 +67,7 @@ def add(
     """
     from reid_edge.gallery import Gallery
     from reid_edge.gallery.enrolment_list import read_enrolments
-    from reid_edge.identify.enrolment import check_names, enrol
+    from reid_edge.identify.enrolment import check_names, enrol, species_notes
     from reid_edge.identify.identifier import Identifier
     from reid_edge.name_time import NameTime
     from reid_edge.pack import find_pack, open_pack
@@ -88,6 +88,8 @@ def add(
         with Gallery.open_or_create(gallery_path) as opened:
             check_names(opened, identity, enrolments, new)
             _note_doubts(opened.names(), {each.identity for each in enrolments})
+            for note in species_notes(opened, enrolments):
+                say(f"note: {note}")
             with closing(progress(enrolments, "Enrolling")) as remaining:
                 result = enrol(opened, identifier, remaining)
     except KeyboardInterrupt:

@@ -66,6 +66,7 @@ def questions(closed: tuple[int, ...], as_json: bool, gallery_path: Place) -> No
         return
     rows = [(str(each.number), each.decided_at, each.station[:8], printable(each.sentence)) for each in found]
     print_table(("number", "decided", "station", "question"), rows)
+    say("Decide with the usual commands or on the page of reid-edge review, then: reid-edge gallery questions --close NUMBER")
 
 
 @gallery.command()

@@ -97,8 +97,10 @@ def _about_sides(chosen: Sequence[Sighting], viewpoint: str) -> tuple[list[str],
         return [warning] if unknown else [], ""
     if not any(seen.viewpoint for seen in chosen):
         return [], ""
-    sides = sorted({seen.viewpoint or "an unknown side" for seen in chosen})
-    warning = f"Which side the photo shows is not known (--viewpoint); it was compared with {' and '.join(sides)}."
+    sides = sorted({seen.viewpoint or "unknown" for seen in chosen})
+    warning = (
+        f"Which side the photo shows is not known (--viewpoint); it was compared with photos of these sides: {', '.join(sides)}."
+    )
     return [warning], f"The gallery shows {sides[0]} sides only, and this photo may show another." if len(sides) == 1 else ""
 
 

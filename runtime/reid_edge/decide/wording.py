@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reid_edge.decide.decision import Decision
     from reid_edge.decide.ranking import Ranking
 
-NEW, ANOTHER, NOBODY = "a new individual", "another of yours", "nobody to compare with"
+NEW, ANOTHER, UNCLEAR, NOBODY = "a new individual", "another of yours", "unclear", "nobody to compare with"
 
 _NAMED_FROM = 0.01  # a runner-up below is counted under ANOTHER
 _SHOWN_FROM = 0.005  # less is neither a whole percent nor worth a line
@@ -39,7 +39,8 @@ class Wording:
     Attributes:
         lead: the likeliest reading; None where there was nobody to compare with.
         is_sure: the verdict is ``known`` or ``new``.
-        others: the other readings, likeliest first, `ANOTHER` last. With the lead they add up to 1, but for shares below half a percent.
+        others: the other readings, likeliest first, last `ANOTHER`, or `UNCLEAR` where the ranking holds one individual alone. With
+            the lead they add up to 1, but for shares below half a percent.
         review: what a person decided; None where nobody did. There are no other readings beside it.
     """
 
@@ -105,7 +106,7 @@ def _wording(
     printed = lead.probability + sum(each.probability for each in named) + (0.0 if new in (lead, *named) else new.probability)
     missing = _rounded(max(0.0, 1.0 - printed))
     if ranked and missing >= _SHOWN_FROM:
-        named.append(Reading(ANOTHER, missing, False))
+        named.append(Reading(ANOTHER if len(ranked) > 1 else UNCLEAR, missing, False))
     return Wording(lead, verdict != "ask", tuple(named))
 
 
@@ -160,6 +161,8 @@ def _next_individual(ranking: Ranking) -> str:
     if not counts:
         return ""
     count, identity = max(counts, key=lambda each: each[0])
+    if count > _count(ranking, column, ranking.scores.rows[0]):
+        return f"; {identity} has {count}, but is less likely by all scores together"
     return f"; the next individual, {identity}, has {count or 'none'}"
 
 

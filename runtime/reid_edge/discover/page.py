@@ -46,7 +46,7 @@ def write_page(path: Path, report: DiscoveryReport, work: Gallery, known: Galler
     """
     pictures = _Pictures(work, known)
     style = resources.files("reid_edge.report").joinpath("style.css").read_text("utf-8")
-    title = f"{len(report.groups)} groups, {len(report.alone)} animals alone"
+    title = report.found_in_words
     parts = [
         page_head(f"Discovery: {title}", style + _STYLE),
         f"<body>\n<header><h1>Who are they?</h1><p>{title}; {report.individuals_in_words}. "
@@ -127,4 +127,5 @@ def headline(group: Group) -> str:
     """A line for a terminal."""
     count = len(group.members)
     nearest = f", next like {group.nearest} ({in_percent(group.nearest_probability)})" if group.nearest else ""
-    return f"{group.name}: {count} photo{'' if count == 1 else 's'}, one animal {in_percent(group.probability)}{nearest}"
+    doubt = ", more likely several animals" if group.probability < 0.5 else ""
+    return f"{group.name}: {count} photo{'' if count == 1 else 's'}, one animal {in_percent(group.probability)}{doubt}{nearest}"

@@ -88,7 +88,12 @@ class Reading:
         return self.grouping.groups(made)
 
     def _with_new(self, groups: Sequence[tuple[int, ...]]) -> int:
-        return sum(any(self.seen[place].is_new for place in members) for members in groups)
+        """How many of them have a new animal in them; a photo alone in which no animal stands out is none."""
+        return sum(
+            any(self.seen[place].is_new for place in members)
+            and (len(members) > 1 or self.seen[members[0]].sighting.box is not None)
+            for members in groups
+        )
 
     def _probability(self, join: Join) -> float:
         return 1.0 if np.isinf(join.log_odds) else self.model.join_probability(join.log_odds)

@@ -140,7 +140,19 @@ class DiscoveryReport:
     @property
     def individuals(self) -> int:
         """Groups and animals that are alone."""
-        return len(self.groups) + len(self.alone)
+        return len(self.groups) + self.animals_alone
+
+    @property
+    def animals_alone(self) -> int:
+        """Those of `alone` that are animals: in the others' photos none stands out."""
+        return sum(each.why != "no-animal" for each in self.alone)
+
+    @property
+    def found_in_words(self) -> str:
+        """What was found: "2 groups and 1 animal alone; no animal stands out in 1 photo"."""
+        groups, alone, empty = len(self.groups), self.animals_alone, len(self.alone) - self.animals_alone
+        text = f"{groups} group{'' if groups == 1 else 's'} and {alone} animal{'' if alone == 1 else 's'} alone"
+        return text + (f"; no animal stands out in {empty} photo{'' if empty == 1 else 's'}" if empty else "")
 
     @property
     def individuals_in_words(self) -> str:

@@ -54,13 +54,13 @@ def is_preferred(networks: Iterable[tuple[bytes, AxisRanges]], threads: int, cac
     if platform.machine().lower() not in ("x86_64", "amd64") or not has_openvino() or not _is_writable(cache.folder):
         return False
     openvino_seconds = onnx_runtime_seconds = 0.0
-    announced = False
+    tried = 0
     for model, ranges in networks:
         cached = cache.read(_key(model))
         if cached is None or cached.cpu_seconds is None:
-            if not announced:
-                print("reid-edge: trying whether OpenVINO is faster on this machine, once", file=sys.stderr, flush=True)
-                announced = True
+            tried += 1
+            doing = f"trying whether OpenVINO is faster on this machine, once (--device cpu does without): network {tried}"
+            print(f"reid-edge: {doing}", file=sys.stderr, flush=True)
             _try(model, ranges, threads, cache)
             cached = cache.read(_key(model))
         if cached is None or cached.self_test is None or cached.cpu_seconds is None:

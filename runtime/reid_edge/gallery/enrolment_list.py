@@ -15,6 +15,7 @@ from reid_edge.gallery.names import is_placeholder, new_identity_name
 from reid_edge.gallery.records import identity_name
 from reid_edge.photo import PHOTO_EXTENSIONS
 from reid_edge.photo.spelling import find_file
+from reid_edge.photo.video import VIDEO_EXTENSIONS
 from reid_edge.storage.table import TABLE_SUFFIXES, read_table
 
 PHOTO_SUFFIXES = tuple(sorted(PHOTO_EXTENSIONS))
@@ -154,6 +155,11 @@ def _photos_with_names(path: Path, identity: str | None) -> Iterator[tuple[Path,
                     "Put it into a folder named after the individual, or give --identity.",
                 )
             yield photo, inside[0] if identity is None else identity
+    elif path.suffix.lower() in VIDEO_EXTENSIONS:
+        raise UsageError(
+            f"{path} is a video, and photos are enrolled.",
+            f"Follow its animals and enrol their best frames: reid-edge discover {path} --gallery GALLERY --apply 0.9",
+        )
     elif path.suffix.lower() not in PHOTO_SUFFIXES:
         raise UsageError(f"{path} is neither a photo nor a table.", f"A photo's name ends in {', '.join(PHOTO_SUFFIXES)}.")
     elif identity is None:

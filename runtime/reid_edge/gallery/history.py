@@ -189,7 +189,7 @@ def read_events(database: Database, limit: int | None = None) -> list[Event]:
 
 
 def describe(event: Event) -> str:
-    """An event in a few words: `rename Zoe to Zoé`."""
+    """An event in a few words: `rename Zoe to Zoé`; of one that a synchronisation made a question: `rename Zoe to Zora (a question)`."""
     sentence = _SENTENCES.get(event.kind, event.kind)
     values: dict[str, Any] = {
         key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in event.payload.items()
@@ -198,7 +198,7 @@ def describe(event: Event) -> str:
         if event.kind in REVIEW_KINDS:
             values |= {"photo": values["photo_name"] or values["photo_sha256"][:12], "animal": values["animal_index"] + 1}
             values["person"] = values["person"] or "somebody"
-        return sentence.format(**values)
+        return sentence.format(**values) + (" (a question)" if event.payload.get("question") else "")
     return event.kind
 
 

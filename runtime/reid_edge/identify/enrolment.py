@@ -29,6 +29,9 @@ from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.new_sighting import new_sighting
 from reid_edge.identify.storing import SAME_ANIMAL, SAME_BOX, overlapping, same_animal, store_animal
 from reid_edge.photo import Photo, read_photo, read_photo_bytes
+from reid_edge.suggestions import similar
+
+_NEAR_SPECIES = 0.9  # likeness of two spellings of one species
 
 
 @dataclass
@@ -108,6 +111,16 @@ def check_names(gallery: Gallery, identity: str | None, enrolments: Sequence[Enr
     known = gallery.viewpoints()
     for viewpoint in sorted({each.viewpoint for each in enrolments}):
         refuse_mistyped_viewpoint(viewpoint, known, enrolling=True)
+
+
+def species_notes(gallery: Gallery, enrolments: Sequence[Enrolment]) -> list[str]:
+    """A sentence for each species to be enrolled that the gallery does not hold, and that is spelled nearly as one that it holds."""
+    held = {each.species.casefold(): each.species for each in gallery.sightings() if each.species}
+    notes = []
+    for species in sorted({each.species for each in enrolments if each.species}):
+        if species.casefold() not in held and (near := similar(species.casefold(), held, 1, _NEAR_SPECIES)):
+            notes.append(f"The species {species!r} is new to the gallery, which holds {held[near[0]]!r}: they are not compared.")
+    return notes
 
 
 class _Enroller:

@@ -165,6 +165,18 @@ def test_a_recipe_at_full_size_is_a_row_of_time_memory_and_size() -> None:
     assert "- `wildfusion-cascade`: a processor, 2 cores, 1.2% of its processors' time taken by others" in page
 
 
+def test_each_system_is_beside_field_on_the_same_photos_and_overlapping_intervals_are_no_difference() -> None:
+    near = [measured("field", zebra=0.5), measured("station", zebra=0.625, tiger=0.5)]
+    page = systems_page(SystemFigures(measured=near))
+    told = "- `station`, zebra: R-1 0.500, `field` 0.500; GeoMean 0.625 [0.50, 0.75], `field` 0.500 [0.38, 0.62]: "
+    assert f"{told}the intervals overlap." in page
+    assert "`station`, tiger:" not in page
+    assert "no system was better or worse than `field` by more than the intervals" in page
+    apart = systems_page(SystemFigures(measured=[measured("field", zebra=0.25), measured("station", zebra=0.75)]))
+    assert "`field` 0.250 [0.12, 0.38]: better." in apart
+    assert "In 1 of 1 comparisons a system and `field` differ by more than the intervals." in apart
+
+
 def test_the_page_is_written_from_a_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no parity"):
         read_figures(tmp_path)

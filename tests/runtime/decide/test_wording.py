@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_edge.decide.wording import ANOTHER, NEW, in_percent, wording_of_json
+from reid_edge.decide.wording import ANOTHER, NEW, UNCLEAR, in_percent, wording_of_json
 
 
 def answer(verdict: str, unknown: float, identity: str | None = None, probability: float | None = None, **ranking: float) -> dict:
@@ -26,13 +26,13 @@ def answer(verdict: str, unknown: float, identity: str | None = None, probabilit
         (answer("known", 0.001, Chipo=0.997, Baraka=0.001), "Chipo, > 99 %", ""),
         (answer("new", 0.91, Chipo=0.05, Baraka=0.01), "a new individual, 91 %", "Chipo 5 %, Baraka 1 %, another of yours 3 %"),
         (answer("new", 1.0), "a new individual, > 99 %", ""),
-        (answer("ask", 0.67, Chipo=0.27), "possibly a new individual, 67 %", "Chipo 27 %, another of yours 6 %"),
+        (answer("ask", 0.67, Chipo=0.27), "possibly a new individual, 67 %", "Chipo 27 %, unclear 6 %"),
         (
             answer("ask", 0.14, Chipo=0.55, Baraka=0.2),
             "possibly Chipo, 55 %",
             "Baraka 20 %, a new individual 14 %, another of yours 11 %",
         ),
-        (answer("ask", 0.0, Chipo=0.69), "possibly Chipo, 69 %", "a new individual < 1 %, another of yours 31 %"),
+        (answer("ask", 0.0, Chipo=0.69), "possibly Chipo, 69 %", "a new individual < 1 %, unclear 31 %"),
         (answer("ask", 1.0, probability=0.0), "nobody to compare with", ""),
     ],
 )
@@ -67,9 +67,9 @@ def test_the_others_are_sorted_and_nobody_is_named_twice(parts, verdict):
     wording = wording_of_json(distribution(parts, verdict))
     names = [wording.lead.name, *(each.name for each in wording.others)]
     assert len(set(names)) == len(names)
-    named = [each.probability for each in wording.others if each.name != ANOTHER]
+    named = [each.probability for each in wording.others if each.name not in (ANOTHER, UNCLEAR)]
     assert named == sorted(named, reverse=True)
-    assert ANOTHER not in names[:-1]
+    assert not {ANOTHER, UNCLEAR} & {*names[:-1]}
 
 
 @given(parts=shares)
@@ -84,7 +84,7 @@ def test_a_question_is_led_by_the_likelier_of_a_new_individual_and_the_best_one(
 def test_names_and_percentages_can_be_marked_and_the_words_between_are_not():
     wording = wording_of_json(answer("ask", 0.3, Chipo=0.6))
     assert wording.headline(str.upper, lambda value: f"{value:.2f}") == "possibly CHIPO, 0.60"
-    assert wording.rest(str.upper, lambda value: f"{value:.2f}") == f"{NEW} 0.30, {ANOTHER} 0.10"
+    assert wording.rest(str.upper, lambda value: f"{value:.2f}") == f"{NEW} 0.30, {UNCLEAR} 0.10"
 
 
 def test_a_percentage_never_claims_certainty():

@@ -11,7 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 
 from reid_edge.gallery import Gallery
@@ -30,6 +32,11 @@ def add_or_die(rows, photo, row):
 RowsFile.add = add_or_die
 main()
 """
+
+
+def write_photo(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
 
 
 @pytest.fixture
@@ -65,6 +72,23 @@ def test_groups_are_enrolled_only_where_apply_says_so(run_main, arguments, tmp_p
         assert len(opened.individuals()) == 8
     again = run_main(*arguments, "--gallery", gallery, "--apply", "0")
     assert "Enrolled 0 sightings of 0 groups." in again.stderr
+
+
+def test_a_path_that_is_not_there_changes_nothing_of_an_earlier_run(run_main, arguments, tmp_path: Path) -> None:
+    assert run_main(*arguments).returncode == 0
+    record = tmp_path / "work.sqlite.run.json"
+    before = record.read_bytes()
+    mistyped = run_main("discover", tmp_path / "cadr", "--work", tmp_path / "work.sqlite", "--device", "cpu")
+    assert mistyped.returncode == 2
+    assert "No file could be read, so nothing was grouped." in mistyped.stderr
+    assert record.read_bytes() == before
+
+
+def test_photos_without_an_animal_are_no_individuals(run_main, tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_photo(tmp_path / "card" / f"empty_{number}.png", np.full((240, 320, 3), 90 + number, np.uint8))
+    found = run_main("discover", tmp_path / "card", "--work", tmp_path / "work.sqlite", "--device", "cpu")
+    assert "Found 0 groups and 0 animals alone; no animal stands out in 2 photos; 0 individuals." in found.stderr
 
 
 def test_what_excludes_each_other_and_an_apply_without_a_gallery_are_refused(run_main, arguments, tmp_path: Path) -> None:

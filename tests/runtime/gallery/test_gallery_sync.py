@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reid_edge.errors import GalleryError
 from reid_edge.gallery import DuplicateSighting, Gallery, NewPairAnswer, NewReview, NewSighting, SightingToEnrol
 from reid_edge.gallery.check import check
+from reid_edge.gallery.history import describe
 from reid_edge.gallery.sync import close_question, open_questions, synchronise
 from reid_edge.storage.postgres import PostgresDatabase
 from reid_edge.storage.sqlite import SqliteDatabase
@@ -115,6 +116,7 @@ def test_one_station_merges_what_the_other_renamed_and_a_question_remains(statio
     (question,) = open_questions(one)
     assert (question.reason, question.decision) == ("changed", "merge Zoe into Anna")
     assert "was not carried out" in question.sentence
+    assert describe(hub.history(1)[0]) == "merge Zoe into Anna (a question)"
     close_question(one, question.number)
     settle((one, other), hub)
     assert reasons(hub) == reasons(other) == []

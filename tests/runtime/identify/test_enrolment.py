@@ -15,7 +15,7 @@ from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment, read_source
 from reid_edge.identify.describing_again import describe_again
-from reid_edge.identify.enrolment import enrol
+from reid_edge.identify.enrolment import enrol, species_notes
 from reid_edge.identify.identifier import Identifier
 from reid_edge.identify.new_sighting import thumbnail
 from reid_edge.pack import NewFile, write_pack
@@ -129,6 +129,16 @@ def test_a_photo_that_is_gone_or_changed_is_left_out_with_the_reason(identifier,
         (decision,) = wider.identify(read_photo(samples / "photos" / "trail_1.jpg"), candidates)
         assert (decision.verdict, decision.identity) == ("ask", None)
         assert "could be described" in decision.reason
+
+
+def test_a_species_that_is_spelled_nearly_as_one_of_the_gallery_is_noted(own_gallery):
+    with Gallery.open(own_gallery) as gallery:
+        held = next(seen.species for seen in gallery.sightings())
+        mistyped = held[:3] + held[4:]
+        given = [of(Path("a.jpg"), "A", species=each) for each in ("", held.upper(), mistyped, "leopard")]
+        (note,) = species_notes(gallery, given)
+    assert held in note
+    assert mistyped in note
 
 
 @pytest.mark.parametrize(("size", "made"), [((2000, 1000), (512, 256)), ((1, 3000), (1, 512)), ((100, 50), (100, 50))])

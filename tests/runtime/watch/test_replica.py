@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reid_edge.gallery import Gallery, NewReview
+from reid_edge.gallery.replica import read_replica
 from reid_edge.gallery.sync import synchronise
 from reid_edge.watch.ledger.ledger import LEDGER_NAME, Ledger
 
@@ -100,9 +101,14 @@ def test_photos_are_answered_from_the_replica_while_the_server_is_away_and_decis
     assert messages(out)[-1]["animals"][0]["identity"] == other
 
 
-def test_a_running_daemon_notices_that_the_server_went_away_and_came_back(start, wait_until, server, cards, photo, tmp_path):
+def test_a_running_daemon_with_little_room_notices_that_the_server_went_away_and_came_back(
+    start, wait_until, server, cards, photo, tmp_path
+):
     out, config = tmp_path / "out", tmp_path / "watch.toml"
-    config.write_text('replica_every = "0.2s"\n')
+    with Gallery.open(server.real) as gallery:
+        of_photos = "SELECT sum(length(data)) + (SELECT sum(length(thumbnail)) FROM sighting) FROM feature"
+        ((size,),) = gallery.database.rows(of_photos)
+    config.write_text(f'replica_every = "0.2s"\nreplica_bytes = {int(size) * 6 // 8}\n')  # of eight photos of four individuals
     daemon = start(cards, out, "--gallery", server.address, "--config", config, "--enrol-new", "auto", "--event", "1s")
     wait_until(out, lambda ledger: ledger.counts().photos_decided == 1)
     server.cut()
@@ -114,6 +120,10 @@ def test_a_running_daemon_notices_that_the_server_went_away_and_came_back(start,
     wait_until(out, lambda ledger: any(each.animals and each.animals[0]["identity"] == "Bahati" for each in ledger.photos()))
     daemon.terminate()
     _, log = daemon.communicate(timeout=300)
+    state = read_replica(out / "replica.sqlite")
+    assert state.photos_left_out > 0
+    assert state.individuals_left_out == 0
+    assert [each["verdict"] for each in messages(out)[:2]] == ["known", "known"]
     assert "Photos are answered from the replica" in log
     assert "The replica is up to date again." in log
 

@@ -288,4 +288,4 @@ class Worker:
 def _in_words(decisions: Sequence[Decision]) -> str:
     if not decisions:
         return "empty"
-    return ", ".join(f"{each.verdict} {each.identity or ''}".strip() + f" ({each.probability:.2f})" for each in decisions)
+    return "; ".join(f"{each.verdict} {each.headline}" for each in decisions)
