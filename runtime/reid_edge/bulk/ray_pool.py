@@ -5,10 +5,12 @@ Ray Data starts a batch again where its worker died, and gives out no more batch
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
 import socket
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from reid_edge.threads import default_threads
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported: it reports to nobody
 os.environ.setdefault("RAY_TQDM", "0")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it writes to the terminal what is of no use there
 
 import pyarrow as pa
 import ray
@@ -172,7 +175,8 @@ def _connect(options: RayOptions) -> None:
         _reach(address)
     for attempt in range(_ATTEMPTS if address == LOCAL else 1):
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **further)
+            with _quiet_stderr():
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **further)
             break
         except Exception as error:  # Ray raises bare exceptions
             ray.shutdown()
@@ -189,6 +193,20 @@ def _connect(options: RayOptions) -> None:
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL + 1)  # its file keeps all
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """What Ray's own code in C++ writes to the terminal is left out; what it finds wrong, it raises."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _reach(address: str) -> None:

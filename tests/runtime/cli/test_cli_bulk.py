@@ -38,7 +38,7 @@ def test_photos_are_described_on_a_ray_that_ends_with_the_command_and_a_second_r
     assert (first.returncode, first.stdout) == (1, "")
     said = without_progress(first.stderr).splitlines()
     assert said[:2] == ["2 files enrolled.", "1 file that could not be read."]
-    assert said[2].startswith("failed: text.jpg is not a photo")
+    assert said[2].startswith("failed: text.jpg is a text file, not a photo.")
     assert said[3:] == ["The results are in bulk-describe."]
     second = run_cli("bulk", "describe", "animals", "--device", "cpu", RAY_ADDRESS="127.0.0.1:1")
     assert second.returncode == 1
