@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -279,7 +280,7 @@ def audit(
             say(f"Compared before: {count_of(auditor.compared, 'photo')}.")
         if auditor.remaining:
             recipe = CompareRecipe(absolute_place(gallery_path), opened.revision(), pack.workers)
-            with RayPool(workers.ray_options(in_order=True)) as pool:
+            with redirect_stdout(sys.stderr), RayPool(workers.ray_options(in_order=True)) as pool:
                 _go_through(compare_in_bulk(auditor, recipe, pool, workers.batch), "Comparing", len(auditor.remaining))
         report = auditor.report(min_probability)
         write_audit(results, auditor, report)
@@ -327,7 +328,7 @@ def _work(run: BulkRun, open_pool: Callable[[], Any], batch: int, what: str) -> 
     if run.skipped:
         say(f"Done before: {count_of(run.skipped, 'file')}.")
     if run.pending:
-        with open_pool() as pool:
+        with redirect_stdout(sys.stderr), open_pool() as pool:  # Ray tells of dead workers on stdout, which is for results
             _go_through(run.run(pool, batch), what, len(run.pending))
     for status, count in sorted(run.counts.items(), key=lambda item: list(_WORDS).index(item[0])):
         say(f"{count_of(count, 'file')} {_WORDS[status]}.")
