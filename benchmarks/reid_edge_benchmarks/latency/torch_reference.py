@@ -128,21 +128,17 @@ class TorchReference:
         if identifier.networks.device.provider != "CPUExecutionProvider":
             raise UsageError("PyTorch is measured on the processor, and so must the runtime be.", "Add --device cpu.")
         unknown = sorted({match.matcher for match in identifier.recipe.match} - _MATCHERS)
-        if (
-            unknown
-            or identifier.recipe.rerank
-            or identifier.recipe.head
-            or identifier.recipe.orient
-            or identifier.recipe.viewpoint
-        ):
+        recipe = identifier.recipe
+        by_fusion = any(match.order and match.order not in recipe.score_names for match in recipe.match)
+        if unknown or by_fusion or recipe.rerank or recipe.head or recipe.orient or recipe.viewpoint:
             raise UsageError(
-                "The timed PyTorch reference has mutual nearest neighbours and LightGlue only, no turning, re-ranking or heads"
+                "The timed PyTorch reference has mutual nearest neighbours and LightGlue only, no turning, re-ranking, heads or orders by a fusion"
                 + (f"; the recipe wants {', '.join(unknown)}." if unknown else "."),
                 "Leave --against out; bench parity has a reference of every recipe.",
             )
         torch.set_num_threads(identifier.networks.device.threads)
         self._identifier, self._candidates = identifier, session.candidates
-        recipe, networks = identifier.recipe, identifier.pack.manifest.networks
+        networks = identifier.pack.manifest.networks
         wanted = {*recipe.feature_networks, *(match.network for match in recipe.match if match.network)}
         self._torch = {name: TorchNetwork(name, networks[name].parameters) for name in wanted}
         self._describing = {
