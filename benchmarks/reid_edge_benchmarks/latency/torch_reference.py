@@ -132,7 +132,8 @@ class TorchReference:
         by_fusion = any(match.order and match.order not in recipe.score_names for match in recipe.match)
         if unknown or by_fusion or recipe.rerank or recipe.head or recipe.orient or recipe.viewpoint:
             raise UsageError(
-                "The timed PyTorch reference has mutual nearest neighbours and LightGlue only, no turning, re-ranking, heads or orders by a fusion"
+                "The timed PyTorch reference has mutual nearest neighbours and LightGlue only, "
+                "no turning, re-ranking, heads or orders by a fusion"
                 + (f"; the recipe wants {', '.join(unknown)}." if unknown else "."),
                 "Leave --against out; bench parity has a reference of every recipe.",
             )
