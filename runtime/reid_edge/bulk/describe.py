@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from reid_edge.bulk.describe_results import DescribeResults, Value, describe_schema
+from reid_edge.bulk.describe_results import DESCRIBED_AGAIN, ENROLLED, PRESENT, DescribeResults, Value, describe_schema
 from reid_edge.bulk.describing import DescribeRecipe, PhotoToDescribe
 from reid_edge.bulk.file_facts import FileFacts
 from reid_edge.bulk.hashes import PhotoHashes
@@ -43,12 +44,17 @@ class DescribeRun(BulkRun):
         record = {"command": "describe", "pack": pack.feature_key, "gallery": str(absolute_place(gallery.path))}
         files = ResultFiles(folder, record, describe_schema(embeddings))
         try:
+            self._described = gallery.described_photos(pack.feature_key)
             super().__init__(files, [(value, _facts(value)) for value in values], retry_failed)
             self._results = DescribeResults(gallery, pack.feature_key, embeddings, files)
         except BaseException:
             files.close()
             raise
         self._pack = pack.workers
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Not where the gallery lacks what a row says that it has: it was undone, or a backup was restored."""
+        return row["status"] not in (ENROLLED, PRESENT, DESCRIBED_AGAIN) or row["photo_sha256"] in self._described
 
     def recipe(self) -> DescribeRecipe:
         """See `BulkRun.recipe`."""
@@ -86,7 +92,8 @@ def with_species(gallery: Gallery, enrolments: Iterable[Enrolment]) -> list[Enro
 def _facts(value: Value) -> FileFacts:
     if isinstance(value, Sighting):
         return FileFacts.of(Path(value.photo_path), {"sighting": value.id})
-    asked = {key: each for key, each in asdict(value.enrolment).items() if key in ("identity", "box", "animal")}
+    keys = ("identity", "box", "animal") if value.enrolment.identity else ("species", "viewpoint")
+    asked = {key: each for key, each in asdict(value.enrolment).items() if key in keys}
     return FileFacts.of(value.enrolment.path, asked)
 
 

@@ -199,7 +199,8 @@ def identify_schema() -> pa.Schema:
 def _columns(decision: dict[str, Any]) -> dict[str, Any]:
     facts = {name: decision[name] for name in ("verdict", "identity", "probability", "unknown", "reason")}
     animal = decision["animal"]
-    return {**facts, "animal_index": animal["index"], "box": animal["box"], "decision": json.dumps(decision, ensure_ascii=False)}
+    text = json.dumps(decision, ensure_ascii=False).encode("utf-8", "replace").decode()  # a file's name may not be UTF-8
+    return {**facts, "animal_index": animal["index"], "box": animal["box"], "decision": text}
 
 
 def _added(result: AnsweredFile | Failed, answer: tuple[Any, list[Decision]] | PhotoError) -> AnsweredFile | Failed:

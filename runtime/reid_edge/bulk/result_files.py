@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -104,12 +104,13 @@ class ResultFiles:
             self._next += 1
             self._rows = []
 
-    def remove(self, column: str, value: str) -> int:
-        """Remove the rows with this value in the column, so that they are made again; returns how many there were."""
+    def remove(self, column: str, values: Collection[str]) -> int:
+        """Remove the rows with one of these values in the column, so that they are made again; returns how many there were."""
         removed = 0
         for path in self._files():
             table = _read(path)
-            kept = table.filter(pc.not_equal(table[column], value))
+            wanted = pa.array(list(values), table.schema.field(column).type)
+            kept = table.filter(pc.invert(pc.is_in(table[column], wanted)))
             if len(kept) < len(table):
                 removed += len(table) - len(kept)
                 self._write(path, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reid_edge.bulk.file_facts import FileFacts
@@ -44,8 +44,11 @@ class BulkRun(ABC):
         """
         self.counts: Counter[str] = Counter()
         self.files = files
-        if retry_failed:
-            files.remove("status", FAILED)
+        self._tasks = {facts.task for _, facts in todo}
+        of_these = (row for row in files.rows(("task", "status", "photo_sha256")) if row["task"] in self._tasks)
+        again = {row["task"] for row in of_these if (retry_failed and row["status"] == FAILED) or not self.holds(row)}
+        if again:
+            files.remove("task", again)  # all rows of a file: of a video that broke off there are answers, too
         done = {row["task"] for row in files.rows(("task",))}
         self.pending = [each for each in todo if each[1].task not in done]
         self.skipped = len(todo) - len(self.pending)
@@ -56,6 +59,10 @@ class BulkRun(ABC):
     def __exit__(self, *error: object) -> None:
         self.files.close()
 
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether what a row (task, status, photo_sha256) says of an earlier run is still so."""
+        return True
+
     @abstractmethod
     def recipe(self) -> WorkerRecipe:
         """Of the workers, as things are now."""
@@ -65,10 +72,10 @@ class BulkRun(ABC):
         """Take over results; returns what has to be worked on once more."""
 
     def failed(self) -> Iterator[tuple[str, Failed]]:
-        """The path of every file that failed, in this run or an earlier one, and why."""
+        """The path of every file of this run that failed, now or in an earlier run, and why."""
         self.files.write()
-        for row in self.files.rows(("path", "status", "error", "hint")):
-            if row["status"] == FAILED:
+        for row in self.files.rows(("path", "task", "status", "error", "hint")):
+            if row["status"] == FAILED and row["task"] in self._tasks:
                 yield row["path"], Failed(row["error"], row["hint"] or "")
 
     def run(self, pool: Pool, batch: int) -> Iterator[None]:

@@ -182,7 +182,8 @@ def describe(
             check_names(opened, None, enrolments)
             values = to_describe(enrolments if unnamed else with_species(opened, enrolments))
         with DescribeRun(opened, pack, results, values, retry_failed) as run:
-            return _work(run, lambda: RayPool(workers.ray_options()), workers.batch, "Describing")
+            # In their order, as `gallery add`: of two photos that contradict each other the first one counts.
+            return _work(run, lambda: RayPool(workers.ray_options(in_order=True)), workers.batch, "Describing")
 
 
 @bulk.command(short_help="Identify the animals of many photos.")
@@ -223,7 +224,7 @@ def identify(
 
     if not sources:
         raise UsageError("There is no SOURCE.", "Give a folder of photos, or a table with a column path.")
-    paths = [path.absolute() for path in source_paths(sources, with_videos=True)]
+    paths = list(dict.fromkeys(path.absolute() for path in source_paths(sources, with_videos=True)))
     pack = _pack(pack_name, workers, allow_random)
     with Gallery.open(gallery_path, writable=False) as opened:
         candidates = GalleryCandidates(opened, pack.feature_key)
@@ -298,7 +299,8 @@ def _enrolments(sources: tuple[Path, ...], unnamed: bool, options: tuple[str, st
     if unnamed:
         if not sources:
             raise UsageError("--unnamed needs a SOURCE.", "The photos of a gallery have names.")
-        return [Enrolment(path.absolute(), "", species, viewpoint) for path in source_paths(sources)]
+        paths = dict.fromkeys(path.absolute() for path in source_paths(sources))
+        return [Enrolment(path, "", species, viewpoint) for path in paths]
     found = []
     left_out: Counter[str] = Counter()
     for source in sources:

@@ -5,7 +5,7 @@ An answer and the closing of its question are one transaction, which one undo ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -13,10 +13,11 @@ from reid_edge.errors import GalleryError, UsageError
 from reid_edge.gallery import Event, Gallery, NewPairAnswer, NewReview, Sighting
 from reid_edge.gallery.changes import Position
 from reid_edge.gallery.history import REVIEW_KINDS, acting_as
+from reid_edge.gallery.pair_answers import pair_of
 from reid_edge.gallery.sync import Question, close_question, open_questions
 from reid_edge.gallery.sync.about import QuestionSubjects, Subject
 from reid_edge.gallery.sync.questions import decisions_about, question_subjects
-from reid_edge.gallery.unchanged import About
+from reid_edge.gallery.unchanged import About, StateConflict
 from reid_edge.review.deciding import review_kind
 
 _PICTURES = 4  # of each individual
@@ -104,7 +105,7 @@ def answer_question(gallery: Gallery, number: int, code: str, person: str, seen:
             raise QuestionConflict
         subjects = question_subjects(gallery, question)
         individuals = [("individual", each.row) for each in subjects.individuals]
-        rows = (*individuals, *(("sighting", each) for each in subjects.sightings))
+        rows = (*individuals, *(("sighting", each) for each in subjects.sightings), *_answered_rows(gallery, subjects, seen))
         names = (*(each.now for each in subjects.individuals if each.now), *_of_one_name(question))
         gallery.check_unchanged(seen, About(names, rows=rows))
         answer = next((each for each in _answers(gallery, question, subjects) if each.code == code), None)
@@ -114,6 +115,20 @@ def answer_question(gallery: Gallery, number: int, code: str, person: str, seen:
         answer.decide(batch, person)
         close_question(gallery, number, batch)
         return answer.label
+
+
+def _answered_rows(gallery: Gallery, subjects: QuestionSubjects, seen: Position) -> Iterator[tuple[str, int]]:
+    """The reviews of the animal that the question is about; raises where somebody answered about its pair since."""
+    payload = subjects.event.payload if subjects.event else {}
+    if "photo_sha256" in payload:
+        yield from (
+            ("review", each.sequence) for each in gallery.reviews_of(payload["photo_sha256"], payload.get("animal_index"))
+        )
+    if subjects.event and subjects.event.kind == "pair":
+        later = [each for each in gallery.history() if each.id > seen.event and each.kind == "pair" and not each.undone]
+        same = [each for each in later if pair_of(each.payload) == pair_of(payload)]
+        if same:
+            raise StateConflict(same)
 
 
 def _answers(gallery: Gallery, question: Question, subjects: QuestionSubjects) -> list[QuestionAnswer]:

@@ -63,6 +63,18 @@ def test_a_second_run_asks_no_worker(pool, pack, animals, tmp_path):
     assert (pool.worked_on, run.skipped, run.pending) == (6, 6, [])
 
 
+def test_what_was_undone_in_the_gallery_is_described_again_and_has_its_rows_once(pool, pack, animals, expected, rows_of, tmp_path):
+    describe(tmp_path / "g.sqlite", pack, pool, tmp_path / "results", read_source(animals))
+    before = sorted(row["path"] for row in rows_of(tmp_path / "results", "path"))
+    with Gallery.open(tmp_path / "g.sqlite") as gallery:
+        gallery.undo()
+        assert gallery.sightings() == []
+    run = describe(tmp_path / "g.sqlite", pack, pool, tmp_path / "results", read_source(animals))
+    assert run.counts == {"enrolled": 4, "present": 1}
+    assert content(tmp_path / "g.sqlite") == expected
+    assert sorted(row["path"] for row in rows_of(tmp_path / "results", "path")) == before
+
+
 def test_moved_files_are_known_by_their_content(pool, pack, animals, expected, tmp_path, monkeypatch):
     describe(tmp_path / "g.sqlite", pack, pool, tmp_path / "results", read_source(animals))
     moved = animals.rename(tmp_path / "moved")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -61,3 +62,13 @@ def test_a_second_run_asks_no_worker_and_moved_photos_are_not_answered_again(poo
     run = identify(sample_gallery.path, pack, pool, tmp_path / "results", moved)
     assert run.counts == {"copy": 3, "failed": 1}
     assert len(list(run.answers())) == 2
+
+
+def test_a_name_that_is_not_utf_8_stops_nothing(pool, pack, samples, sample_gallery, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(samples / "photos" / "trail_2.jpg", folder / os.fsdecode(b"caf\xe9.jpg"))
+    run = identify(sample_gallery.path, pack, pool, tmp_path / "results", folder)
+    assert run.counts == {"answered": 1}
+    (text,) = run.answers()
+    assert json.loads(text)["verdict"] == "known"

@@ -60,7 +60,7 @@ def test_failed_rows_are_removed_to_be_made_again(tmp_path):
     with ResultFiles(tmp_path / "results", RECORD, SCHEMA) as files:
         files.add([{"task": "1", "status": "failed"}, {"task": "2", "status": "enrolled"}])
         files.write()
-        assert files.remove("status", "failed") == 1
+        assert files.remove("status", ["failed"]) == 1
         assert tasks(files) == ["2"]
 
 

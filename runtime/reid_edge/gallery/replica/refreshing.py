@@ -163,8 +163,9 @@ class Replica:
             return
         self._note_described(file)
         self._keep_features(file, room)
-        self._note(file, revision=level.revision, room=room)
-        file.execute("UPDATE gallery SET revision = ?", (level.revision,))
+        with file.transaction():
+            self._note(file, revision=level.revision, room=room)
+            self._renew_revision(file)
 
     def _copy_all(self, file: Database, table: str) -> None:
         """The rows that were not copied yet."""
@@ -275,10 +276,14 @@ class Replica:
 
     @staticmethod
     def _drop_features(file: Database, sightings: list[int]) -> None:
-        """Without them, whoever reads the file has to look again: the revision is one that the server never had."""
         if file.execute("DELETE FROM feature WHERE sighting_id IN (?)", (sightings,)):
             file.execute("UPDATE sighting SET thumbnail = NULL WHERE id IN (?)", (sightings,))
-            file.execute("UPDATE gallery SET revision = lower(hex(randomblob(16)))")
+            Replica._renew_revision(file)
+
+    @staticmethod
+    def _renew_revision(file: Database) -> None:
+        """Whoever reads the file looks again. The server's revision would not do: what the replica holds of it changes with its room."""
+        file.execute("UPDATE gallery SET revision = lower(hex(randomblob(16)))")
 
     @staticmethod
     def _note(file: Database, **values: Any) -> None:

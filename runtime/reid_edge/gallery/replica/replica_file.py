@@ -15,7 +15,8 @@ from reid_edge.storage.sqlite_opening import open_database
 
 # replica: which server, the feature key, how far the server's events and rows of `feature` were followed, what was kept of them, and when
 # that was level with the server. described: the bytes of the features and the thumbnail that the server has of a sighting.
-# Rows arrive one after the other, so what is unique on the server may occur twice here for a moment; and the revision is the server's.
+# Rows arrive one after the other, so what is unique on the server may occur twice here for a moment; and the revision is the
+# replica's own, for what it holds of the server's content depends on its room.
 _TABLES = """
 CREATE TABLE replica (
     id INTEGER PRIMARY KEY CHECK (id = 1),
