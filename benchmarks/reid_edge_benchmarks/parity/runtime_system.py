@@ -70,7 +70,8 @@ def with_one_fusion(recipe: Recipe) -> Recipe:
     if recipe.fuse:
         return recipe
     mean = Fuse(FUSED_MEAN, (Group(recipe.score_names, 1.0),))
-    return replace(recipe, fuse=(mean,), decide=Decide(None))
+    always = tuple(replace(match, in_doubt=False) for match in recipe.match)  # doubt is of the fusion that calibration chose
+    return replace(recipe, match=always, fuse=(mean,), decide=Decide(None))
 
 
 def calibrate_runtime(

@@ -17,7 +17,7 @@ import torch
 from reid_edge_benchmarks.parity.describing import Described, Points
 from reid_edge_benchmarks.parity.differences import description_differences
 from reid_edge_benchmarks.parity.matching import PairMatchers
-from reid_edge_benchmarks.parity.runtime_system import RuntimeAnswer
+from reid_edge_benchmarks.parity.runtime_system import RuntimeAnswer, with_one_fusion
 from reid_edge_benchmarks.parity.torch_networks import TorchNetworks
 
 
@@ -87,3 +87,10 @@ def test_the_upper_left_corner_of_a_turned_chip_is_found_in_the_photo(quarters: 
     points = Points(torch.zeros(1, 2), torch.zeros(1, 4), None, size, size)
     described = Described((12, 21, 32, 59), np.ones((38, 20), bool), quarters, {}, {"points": points}, {})
     assert described.photo_xy("points").tolist() == [list(corner)]
+
+
+def test_a_matcher_that_runs_in_doubt_always_runs_where_one_fusion_takes_the_place_of_the_calibration(identifier):
+    assert identifier.recipe.costly_score
+    one = with_one_fusion(identifier.recipe)
+    assert (one.costly_score, len(one.fuse)) == ("", 1)
+    assert with_one_fusion(one) == one
