@@ -63,7 +63,9 @@ def test_a_second_run_asks_no_worker(pool, pack, animals, tmp_path):
     assert (pool.worked_on, run.skipped, run.pending) == (6, 6, [])
 
 
-def test_what_was_undone_in_the_gallery_is_described_again_and_has_its_rows_once(pool, pack, animals, expected, rows_of, tmp_path):
+def test_what_was_undone_in_the_gallery_is_described_again_and_has_its_rows_once(
+    pool, pack, animals, expected, rows_of, tmp_path
+):
     describe(tmp_path / "g.sqlite", pack, pool, tmp_path / "results", read_source(animals))
     before = sorted(row["path"] for row in rows_of(tmp_path / "results", "path"))
     with Gallery.open(tmp_path / "g.sqlite") as gallery:
