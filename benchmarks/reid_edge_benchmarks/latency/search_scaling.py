@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def measure_search(
         sizes: of the galleries.
         identifier: the pack that described it.
         folder: keeps the galleries of vectors.
-        threads: that usearch builds with.
+        threads: that share an exact search, as in the runtime, and that usearch builds with.
         rounds: how often each query is searched.
 
     Returns:
@@ -54,7 +55,7 @@ def measure_search(
         with Gallery.open(path, writable=False) as gallery:
             index = VectorIndex.open(gallery, identifier.feature_key, vector_array(identifier.recipe.retrieve.embedding))
             ids = [index.search(query, count)[0] for query in queries]  # and warm: every page was touched
-            exact = _milliseconds(index.search, queries, count, rounds)
+            exact = _milliseconds(partial(index.search, threads=threads), queries, count, rounds)
             row = {"size": size, "candidates": count, "exact": asdict(Spread.of(exact)), "memory": memory_now()}
             row["bytes"] = int(index.vectors[:1].nbytes)
             found.append(row | _usearch(vectors[:size], index.ids, ids, queries, exact, count, threads, rounds, folder, gallery))
