@@ -39,7 +39,7 @@ class Crop:
 
 
 class Pictures:
-    """Crops of answers and sightings. The newest are kept in memory, up to a number of bytes; threads may share it."""
+    """Crops of answers and sightings. The newest from photos are kept in memory, up to a number of bytes; threads may share it."""
 
     def __init__(self, gallery: Gallery, answers: AnswerSource, reader: PhotoReader) -> None:
         self._gallery = gallery
@@ -120,6 +120,8 @@ class Pictures:
             crop = make()
             with self._lock:
                 self._making.pop(key, None)
+                if not crop.is_original:
+                    return crop  # the photo may come back, with its card or its disk
                 self._kept[key] = crop
                 self._bytes += len(crop.jpeg or b"")
                 while self._bytes > _KEPT_BYTES and len(self._kept) > 1:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import queue
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 from reid_edge.errors import PhotoError
@@ -18,30 +18,26 @@ _SECONDS = 30.0
 
 
 class PhotoReader:
-    """Decoders that threads share; a call waits until one is free."""
+    """Threads with a decoder each, shared by those who call; a call waits until one is free.
+
+    A decoder's process ends with the thread that started it, and those of a web server end when they are idle: hence threads of its own.
+    """
 
     def __init__(self, decoders: int = _DECODERS) -> None:
-        self._free: queue.Queue[Decoder] = queue.Queue()
-        self._all = [Decoder(_SECONDS) for _ in range(decoders)]
-        for decoder in self._all:
-            self._free.put(decoder)
+        self._threads = ThreadPoolExecutor(decoders, "decoder", self._start)
+        self._own = threading.local()
+        self._decoders: list[Decoder] = []
 
     def read(self, path: Path) -> Photo:
         """The photo in a file, upright.
 
         Raises:
-            PhotoError: there is no photo in it, or it is gone.
+            PhotoError: there is no photo in it, or it is gone, or the page is closing.
         """
         try:
-            stamp = FileStamp.of(path.stat())
-        except OSError as error:
-            raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error
-        with self._decoder() as decoder:
-            read = decoder.read(os.fsencode(path), stamp, lambda _: False)
-        if isinstance(read, Photo):
-            return read
-        reason = read.reason if isinstance(read, Refused) else f"{path.name} changed while it was read."
-        raise PhotoError(reason, "Give a JPEG, PNG, TIFF, BMP or WebP photo.")
+            return self._threads.submit(self._read, path).result()
+        except (CancelledError, RuntimeError) as error:
+            raise PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.") from error
 
     def find(self, paths: Iterable[Path], sha256: str) -> Photo | None:
         """The photo with this content, from the first of the files that still holds it; None where none does."""
@@ -55,15 +51,25 @@ class PhotoReader:
         return None
 
     def close(self) -> None:
-        """End the processes."""
-        for decoder in self._all:
+        """End the processes; what is being read is refused."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for decoder in self._decoders:
             decoder.kill()
+        self._threads.shutdown()
+        for decoder in self._decoders:
             decoder.close()
 
-    @contextmanager
-    def _decoder(self) -> Iterator[Decoder]:
-        decoder = self._free.get()
+    def _start(self) -> None:
+        self._own.decoder = Decoder(_SECONDS)
+        self._decoders.append(self._own.decoder)
+
+    def _read(self, path: Path) -> Photo:
         try:
-            yield decoder
-        finally:
-            self._free.put(decoder)
+            stamp = FileStamp.of(path.stat())
+        except OSError as error:
+            raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error
+        read = self._own.decoder.read(os.fsencode(path), stamp, lambda _: False)
+        if isinstance(read, Photo):
+            return read
+        reason = read.reason if isinstance(read, Refused) else f"{path.name} changed while it was read."
+        raise PhotoError(reason, "Give a JPEG, PNG, TIFF, BMP or WebP photo.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 from reid_edge.gallery import Gallery, NewReview
 from reid_edge.review.naming import in_words, suggested_name
@@ -32,6 +34,18 @@ def test_the_next_pictures_are_named_so_that_a_browser_fetches_them_ahead(page):
     for address in ahead:
         answered = page.client.get(address)
         assert (answered.status_code, answered.headers["content-type"]) == (200, "image/jpeg")
+
+
+def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, answers_file, tmp_path):
+    stored = [json.loads(line) for line in answers_file.read_text(encoding="utf-8").splitlines()]
+    photo = Path(stored[0]["photo"]["path"])
+    stored[0]["photo"]["path"] = str(tmp_path / photo.name)
+    answers_file.write_text(json.dumps(stored[0]) + "\n", encoding="utf-8")
+    page = open_page()
+    address = f"/pictures/whole/{page.id_of(photo.name)}.jpg"
+    assert page.client.get(address).headers["content-type"] == "image/svg+xml"
+    shutil.copy(photo, tmp_path / photo.name)
+    assert page.client.get(address).headers["content-type"] == "image/jpeg"
 
 
 def test_a_new_individual_of_a_burst_is_named_once(open_page, burst):
