@@ -44,9 +44,10 @@ def _name_checks(recipe: Recipe) -> Iterator[Callable[[], None]]:
     yield partial(one_of, "recipe.retrieve.embedding", recipe.retrieve.embedding, recipe.embedding_names)
     yield from (partial(_check_concatenation, recipe, place) for place in range(len(recipe.concatenate)))
     yield from (partial(_check_match, recipe, place) for place in range(len(recipe.match)))
-    for stage in (*recipe.rerank, *recipe.head):
-        if stage.embedding:
-            yield partial(one_of, f"The embedding of {stage.name}", stage.embedding, recipe.embedding_names)
+    named = [(stage.name, stage.embedding) for stage in recipe.rerank] + [(stage.name, stage.embedding) for stage in recipe.head]
+    for name, embedding in named:
+        if embedding:
+            yield partial(one_of, f"The embedding of {name}", embedding, recipe.embedding_names)
     if recipe.viewpoint:
         of_networks = [embed.name for embed in recipe.embed]
         yield partial(one_of, "The embedding of recipe.viewpoint", recipe.viewpoint.embedding, of_networks)
