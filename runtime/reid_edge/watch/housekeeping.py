@@ -25,6 +25,7 @@ _STRAGGLER_SECONDS = 5.0
 _FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
 _BACKUP_RETRY_SECONDS = 600.0
 _PRUNE_SECONDS = 10.0
+_REPLICA_SECONDS = 10.0  # between two looks whether a long copy is done; each holds up the photos a little
 # Events are closed together: each transaction waits for the disk several times.
 _CLOSE_SECONDS, _CLOSED_TOGETHER = 10.0, 50
 
@@ -34,6 +35,7 @@ class Housekeeping:
 
     Attributes:
         configuration: the running one; may be replaced.
+        waits_for_replica: whether new individuals wait until the replica has what changed on the server.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Housekeeping:
             sink_names: of all sinks that messages are kept for.
         """
         self.configuration = configuration
+        self.waits_for_replica = False
         self._ledger = ledger
         self._answerer = answerer
         self._boxes_of = boxes_of
@@ -81,9 +84,15 @@ class Housekeeping:
 
     def enrol(self) -> bool:
         """Enrol the next new individual that waits; returns whether there was one."""
-        if time.monotonic() < self._enrol_at or self._answerer.is_server_away or not self._ledger.pending_enrolments():
+        if time.monotonic() < self._enrol_at:
+            return False
+        self.waits_for_replica = False
+        if self._answerer.is_server_away or not self._ledger.pending_enrolments():
             return False
         try:
+            if not self._answerer.catch_up():
+                self.waits_for_replica, self._enrol_at = True, time.monotonic() + _REPLICA_SECONDS
+                return False
             done = enrol_pending(self._ledger, self._answerer, self._boxes_of)
         except ReidEdgeError as error:
             log.warning("A new individual could not be enrolled: %s It is tried again.", error.message)

@@ -25,6 +25,7 @@ from reid_edge.timings import Timings
 from reid_edge.watch.answer.replica_worker import ReplicaWorker
 
 EMPTY = "empty"
+_CATCH_UP_SECONDS = 2.0
 
 BoxesOf = Callable[[bytes, Photo], Sequence[Box] | None]
 """The boxes that a detector found in the photo at a path; None where no detector was asked."""
@@ -114,15 +115,16 @@ class Answerer:
         """Whether the gallery is on a server that could not be read the last time, so that a replica is all there is."""
         return self.replica is not None and self.replica.status.is_server_away
 
-    def catch_up(self) -> None:
-        """Read the gallery as it is on the server at this moment.
+    def catch_up(self) -> bool:
+        """See the gallery as it is on the server at this moment; False where the copy takes longer, see `ReplicaWorker.catch_up`.
 
         Raises:
             GalleryError, StorageError: it cannot be read now.
         """
-        if self.replica is not None:
-            self.replica.refresh()
+        if self.replica is not None and not self.replica.catch_up(_CATCH_UP_SECONDS):
+            return False
         self.refresh()
+        return True
 
     def refresh(self) -> bool:
         """Look whether the gallery changed, and see it as it is now; returns whether it did.
@@ -149,15 +151,13 @@ class Answerer:
         return self.gallery.sightings_without(self.identifier.feature_key)
 
     def describe_gallery(self, sightings: Iterable[Sighting]) -> int:
-        """Describe them from their files; returns how many cannot be, because their file is missing.
+        """Describe them from their files, on the server; returns how many cannot be, because their file is missing.
 
         Raises:
             GalleryError, StorageError, EngineError: the others are not described; what was described before is kept.
         """
         with Gallery.open(self.path) as writable:
-            left_out = len(describe_again(writable, self.identifier, sightings))
-        self.catch_up()
-        return left_out
+            return len(describe_again(writable, self.identifier, sightings))
 
     def answer(
         self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False, camera: str = ""
