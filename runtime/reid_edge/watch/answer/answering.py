@@ -96,7 +96,7 @@ class Answerer:
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
-        self._position: Position | None = None
+        self._seen: tuple[str, Position] | None = None
         self._gallery: Gallery | None = None
         self.replica = keep_replica(self.identifier.feature_key)
         try:
@@ -137,13 +137,13 @@ class Answerer:
         if self._gallery is None or self._gallery.replaced():  # by a backup, for instance
             opened = Gallery.open(self.path, writable=False) if self.replica is None else self.replica.open()
             self._close_gallery()
-            self._gallery, self._position = opened, None
-        revision, position = self._gallery.revision(), self._gallery.position()
-        if (revision, position) == (self.revision, self._position):  # the revision leaves out who is who
+            self._gallery, self._seen = opened, None
+        state = self._gallery.state()
+        if state == self._seen:
             return False
         self.candidates = self.identifier.candidates(self._gallery)
         self.similarity = self._similarity_now()
-        self.revision, self._position = revision, position
+        self.revision, self._seen = state[0], state
         return True
 
     def undescribed(self) -> list[Sighting]:
