@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from reid_edge.gallery import Gallery, NewReview
+from reid_edge.gallery import Gallery, NewReview, NewSighting
 from reid_edge.review.naming import in_words, suggested_name
 
 
@@ -46,6 +46,31 @@ def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, answers_file
     assert page.client.get(address).headers["content-type"] == "image/svg+xml"
     shutil.copy(photo, tmp_path / photo.name)
     assert page.client.get(address).headers["content-type"] == "image/jpeg"
+
+
+def test_a_browser_asks_again_for_pictures_by_row_id_since_another_gallery_has_other_animals_there(page):
+    for kind in ("sighting", "thumbnail"):
+        address = f"/pictures/{kind}/1.jpg"
+        first = page.client.get(address)
+        assert first.headers["cache-control"] == "private, no-cache"
+        assert page.client.get(address, headers={"if-none-match": first.headers["etag"]}).status_code == 304
+
+
+def test_a_browser_keeps_the_picture_of_an_answer_but_no_thumbnail_that_stands_in(open_page, answers_file, own_gallery, tmp_path):
+    stored = json.loads(answers_file.read_text(encoding="utf-8").splitlines()[0])
+    photo = Path(stored["photo"]["path"])
+    stored["photo"]["path"] = str(tmp_path / photo.name)
+    answers_file.write_text(json.dumps(stored) + "\n", encoding="utf-8")
+    with Gallery.open(own_gallery) as gallery:
+        facts = {"photo_sha256": stored["photo"]["sha256"], "photo_name": photo.name, "identity": "Zola"}
+        gallery.add_sighting(NewSighting(**facts, thumbnail=gallery.thumbnail(1)), {}, "", gallery.new_batch())
+    page = open_page()
+    address = page.services.source.answers()[0].picture
+    stand_in = page.client.get(address)
+    assert (stand_in.headers["content-type"], stand_in.headers["cache-control"]) == ("image/jpeg", "private, no-cache")
+    shutil.copy(photo, tmp_path / photo.name)
+    page.services.pictures.forget()
+    assert page.client.get(address).headers["cache-control"] == "private, max-age=3600"
 
 
 def test_a_new_individual_of_a_burst_is_named_once(open_page, burst):
