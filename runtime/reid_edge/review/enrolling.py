@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError, ReidEdgeError
@@ -22,6 +23,15 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 30.0
 _QUIET_SECONDS = 0.5  # after a decision: who decides quickly is not slowed down
+_AGAIN_SECONDS = 300.0  # a card is put back, a network's disk answers again
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Why the animal of a review could not be described, and when that is tried again, by the monotonic clock."""
+
+    reason: str
+    again: float
 
 
 class Enroller:
@@ -41,7 +51,7 @@ class Enroller:
     def __init__(
         self, gallery: Gallery, source: AnswerSource, identification: Identification, reader: PhotoReader, stated: Query
     ) -> None:
-        self.left_out: dict[int, str] = {}
+        self.left_out: dict[int, LeftOut] = {}
         self._gallery = gallery
         self._source = source
         self._identification = identification
@@ -60,9 +70,10 @@ class Enroller:
         self._wake.set()
 
     def waiting(self) -> list[Review]:
-        """Reviews that name an individual and have no sighting yet, without those that could not be described."""
+        """Reviews that name an individual and have no sighting yet, without those that could not be described just now."""
         named = [each for each in self._gallery.reviews() if each.kind in ("confirmed", "new") and each.sighting is None]
-        return [each for each in named if each.sequence not in self.left_out]
+        now = time.monotonic()
+        return [each for each in named if each.sequence not in self.left_out or self.left_out[each.sequence].again <= now]
 
     def close(self) -> None:
         """Stop after the animal that is being described."""
@@ -87,6 +98,7 @@ class Enroller:
             self._wake.clear()
 
     def _enrol_all(self) -> None:
+        self._source.refresh()
         answers = {answer.key: answer for answer in self._source.answers()}
         for review in self.waiting():
             while self._wake.is_set() and not self._ended.is_set():  # somebody is deciding
@@ -95,19 +107,25 @@ class Enroller:
             if self._ended.is_set():
                 return
             answer = answers.get((review.photo_sha256, review.animal_index))
-            if answer is None:
-                self.left_out[review.sequence] = "Its answer is not among those of this page."
+            if answer is None:  # it is still to come, or another page has it
                 continue
             try:
                 self._enrol(review, answer)
             except PhotoError as error:
-                self.left_out[review.sequence] = error.message
-                log.warning("%s of %s is not described: %s", review.identity, review.photo_name, error.message)
+                self._leave_out(review, error)
+            else:
+                self.left_out.pop(review.sequence, None)
+
+    def _leave_out(self, review: Review, error: ReidEdgeError) -> None:
+        last = self.left_out.get(review.sequence)
+        self.left_out[review.sequence] = LeftOut(error.message, time.monotonic() + _AGAIN_SECONDS)
+        if last is None or last.reason != error.message:
+            log.warning("%s of %s is not described: %s", review.identity, review.photo_name, error.message)
 
     def _enrol(self, review: Review, answer: StoredAnswer) -> None:
         photo = self._reader.find(self._source.paths(answer), answer.sha256)
         if photo is None:
-            raise PhotoError("The photo is not where it was.", "Bring it back, then restart the page.")
+            raise PhotoError("The photo is not where it was.", "Bring it back.")
         photo = replace(photo, name=answer.photo, taken_at=photo.taken_at or answer.taken_at)
         facts = ReviewedPhoto(photo, photo.path, self._stated.species, self._stated.viewpoint, answer.camera)
         enrol = self._identification.to_enrol(self._gallery, review, facts)

@@ -41,6 +41,16 @@ def answers_file(answers: dict[str, Decision], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def bring_back(answers_file: Path, tmp_path: Path) -> Callable[[], object]:
+    """The file of answers has one answer alone, whose photo is not where it was until this is called."""
+    stored = json.loads(answers_file.read_text(encoding="utf-8").splitlines()[0])
+    photo = Path(stored["photo"]["path"])
+    stored["photo"]["path"] = str(tmp_path / photo.name)
+    answers_file.write_text(json.dumps(stored) + "\n", encoding="utf-8")
+    return lambda: shutil.copy(photo, tmp_path / photo.name)
+
+
 class Page:
     """The services of a page, and a browser's part played by a client.
 

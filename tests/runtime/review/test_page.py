@@ -7,7 +7,6 @@ import re
 import shutil
 import sqlite3
 from dataclasses import replace
-from pathlib import Path
 
 from reid_edge.gallery import Gallery, NewReview, NewSighting
 from reid_edge.review.naming import in_words, suggested_name
@@ -36,15 +35,11 @@ def test_the_next_pictures_are_named_so_that_a_browser_fetches_them_ahead(page):
         assert (answered.status_code, answered.headers["content-type"]) == (200, "image/jpeg")
 
 
-def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, answers_file, tmp_path):
-    stored = [json.loads(line) for line in answers_file.read_text(encoding="utf-8").splitlines()]
-    photo = Path(stored[0]["photo"]["path"])
-    stored[0]["photo"]["path"] = str(tmp_path / photo.name)
-    answers_file.write_text(json.dumps(stored[0]) + "\n", encoding="utf-8")
+def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, bring_back):
     page = open_page()
-    address = f"/pictures/whole/{page.id_of(photo.name)}.jpg"
+    address = f"/pictures/whole/{page.services.source.answers()[0].id}.jpg"
     assert page.client.get(address).headers["content-type"] == "image/svg+xml"
-    shutil.copy(photo, tmp_path / photo.name)
+    bring_back()
     assert page.client.get(address).headers["content-type"] == "image/jpeg"
 
 
@@ -56,21 +51,15 @@ def test_a_browser_asks_again_for_pictures_by_row_id_since_another_gallery_has_o
         assert page.client.get(address, headers={"if-none-match": first.headers["etag"]}).status_code == 304
 
 
-def test_a_browser_keeps_the_picture_of_an_answer_but_no_thumbnail_that_stands_in(open_page, answers_file, own_gallery, tmp_path):
-    stored = json.loads(answers_file.read_text(encoding="utf-8").splitlines()[0])
-    photo = Path(stored["photo"]["path"])
-    stored["photo"]["path"] = str(tmp_path / photo.name)
-    answers_file.write_text(json.dumps(stored) + "\n", encoding="utf-8")
-    with Gallery.open(own_gallery) as gallery:
-        facts = {"photo_sha256": stored["photo"]["sha256"], "photo_name": photo.name, "identity": "Zola"}
-        gallery.add_sighting(NewSighting(**facts, thumbnail=gallery.thumbnail(1)), {}, "", gallery.new_batch())
+def test_a_browser_keeps_the_picture_of_an_answer_but_no_thumbnail_that_stands_in(open_page, bring_back):
     page = open_page()
-    address = page.services.source.answers()[0].picture
-    stand_in = page.client.get(address)
+    answer, gallery = page.services.source.answers()[0], page.services.gallery
+    sighting = NewSighting(photo_sha256=answer.sha256, photo_name=answer.photo, identity="Zola", thumbnail=gallery.thumbnail(1))
+    gallery.add_sighting(sighting, {}, "", gallery.new_batch())
+    stand_in = page.client.get(answer.picture)
     assert (stand_in.headers["content-type"], stand_in.headers["cache-control"]) == ("image/jpeg", "private, no-cache")
-    shutil.copy(photo, tmp_path / photo.name)
-    page.services.pictures.forget()
-    assert page.client.get(address).headers["cache-control"] == "private, max-age=3600"
+    bring_back()
+    assert page.client.get(answer.picture).headers["cache-control"] == "private, max-age=3600"
 
 
 def test_a_new_individual_of_a_burst_is_named_once(open_page, burst):
@@ -224,7 +213,6 @@ def test_a_locked_gallery_is_said_and_nothing_is_lost(page, own_gallery, monkeyp
 
 
 def test_a_full_disk_is_said_and_nothing_is_lost(small_disk, open_page, own_gallery, answers_file):
-    import shutil
 
     from reid_edge.review.identification import PackChoice
     from reid_edge.review.services import Services, Sources
