@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 
 from reid_edge.describe.query import Query
-from reid_edge.errors import PhotoError, ReidEdgeError
+from reid_edge.errors import PhotoError, ReidEdgeError, StorageError
 from reid_edge.gallery import Gallery, Review
 from reid_edge.identify.reviewing import ReviewedPhoto
 from reid_edge.review.answers.stored import AnswerSource, StoredAnswer
@@ -89,11 +89,15 @@ class Enroller:
             log.warning(
                 "Matched points cannot be made, and reviewed animals cannot be described: %s %s", error.message, error.hint
             )
+        except Exception:
+            log.exception("Matched points cannot be made, and reviewed animals cannot be described.")
         while not self._ended.is_set():
             try:
                 self._enrol_all()
             except ReidEdgeError as error:  # a locked gallery, a full disk: later
                 log.warning("Reviewed animals wait to be described: %s %s", error.message, error.hint)
+            except Exception:  # a thread that ended would leave all that follow undescribed
+                log.exception("Reviewed animals wait to be described.")
             self._wake.wait(_EVERY_SECONDS)
             self._wake.clear()
 
@@ -111,16 +115,19 @@ class Enroller:
                 continue
             try:
                 self._enrol(review, answer)
-            except PhotoError as error:
+            except StorageError:  # a full disk is full for the next one, too
+                raise
+            except Exception as error:  # of this review alone: those behind it go on
                 self._leave_out(review, error)
             else:
                 self.left_out.pop(review.sequence, None)
 
-    def _leave_out(self, review: Review, error: ReidEdgeError) -> None:
+    def _leave_out(self, review: Review, error: Exception) -> None:
+        reason, fault = (error.message, None) if isinstance(error, ReidEdgeError) else (repr(error), error)
         last = self.left_out.get(review.sequence)
-        self.left_out[review.sequence] = LeftOut(error.message, time.monotonic() + _AGAIN_SECONDS)
-        if last is None or last.reason != error.message:
-            log.warning("%s of %s is not described: %s", review.identity, review.photo_name, error.message)
+        self.left_out[review.sequence] = LeftOut(reason, time.monotonic() + _AGAIN_SECONDS)
+        if last is None or last.reason != reason:
+            log.warning("%s of %s is not described: %s", review.identity, review.photo_name, reason, exc_info=fault)
 
     def _enrol(self, review: Review, answer: StoredAnswer) -> None:
         photo = self._reader.find(self._source.paths(answer), answer.sha256)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from reid_edge.errors import UsageError
 from reid_edge.review import enrolling
 
 
@@ -33,3 +36,21 @@ def test_an_animal_whose_photo_comes_back_is_described_without_a_restart(open_pa
     enroller._enrol_all()
     assert (enroller.waiting(), enroller.left_out) == ([], {})
     assert len(page.services.gallery.sightings(individual="Kito")) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("a fault of the program"), UsageError("Not with this recipe.", "")])
+def test_an_animal_that_cannot_be_described_does_not_hold_up_those_behind_it(open_page, answers_file, error, monkeypatch):
+    page = open_page()
+    page.decide(page.id_of("trail_3.jpg"), "new", new_name="Kito")
+    page.decide(page.id_of("trail_5.jpg"), "new", new_name="Lulu")
+    describe, enroller = page.services.identification.to_enrol, page.services.enroller
+
+    def fail_for_kito(gallery, review, photo):
+        if review.identity == "Kito":
+            raise error
+        return describe(gallery, review, photo)
+
+    monkeypatch.setattr(page.services.identification, "to_enrol", fail_for_kito)
+    enroller._enrol_all()
+    assert [review.identity for review in page.services.gallery.reviews() if review.sighting is None] == ["Kito"]
+    assert len(enroller.left_out) == 1
