@@ -78,6 +78,16 @@ def test_a_corrected_box_replaces_an_answer_and_a_drawn_one_is_a_further_animal(
     assert next(each for each in source.answers() if each.key == answer.key).box == (1, 2, 300, 400)
 
 
+def test_a_box_that_is_moved_again_is_noticed_again(answers_file):
+    source = CorrectedAnswers(JsonLinesAnswers(answers_file))
+    answer, states = source.answers()[0], {source.refresh()}
+    for left in (1, 2, 3):
+        decision = source.decision(answer)
+        source.correct(answer, 0, replace(decision, animal=replace(decision.animal, box=(left, 2, 300, 400))))
+        states.add(source.refresh())
+    assert len(states) == 4
+
+
 class TestLedger:
     """The answers of a daemon that is at work."""
 
