@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reid_edge.errors import PhotoError
 from reid_edge.photo import Photo
-from reid_edge.watch.intake.decoding import Decoder, Refused
+from reid_edge.watch.intake.decoding import AlreadyAnswered, Decoder, Refused
 from reid_edge.watch.ledger.records import FileStamp
 
 _DECODERS = 2
@@ -34,20 +34,15 @@ class PhotoReader:
         Raises:
             PhotoError: there is no photo in it, or it is gone, or the page is closing.
         """
-        try:
-            return self._threads.submit(self._read, path).result()
-        except (CancelledError, RuntimeError) as error:
-            raise PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.") from error
+        return self._in_turn(path)
 
     def find(self, paths: Iterable[Path], sha256: str) -> Photo | None:
-        """The photo with this content, from the first of the files that still holds it; None where none does."""
+        """The photo with this content, from the first of the files that still holds it; None where none does. No other is decoded."""
         for path in paths:
             try:
-                photo = self.read(path)
+                return self._in_turn(path, sha256)
             except PhotoError:
                 continue
-            if photo.sha256 == sha256:
-                return photo
         return None
 
     def close(self) -> None:
@@ -59,17 +54,26 @@ class PhotoReader:
         for decoder in self._decoders:
             decoder.close()
 
+    def _in_turn(self, path: Path, sha256: str = "") -> Photo:
+        try:
+            return self._threads.submit(self._read, path, sha256).result()
+        except (CancelledError, RuntimeError) as error:
+            raise PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.") from error
+
     def _start(self) -> None:
         self._own.decoder = Decoder(_SECONDS)
         self._decoders.append(self._own.decoder)
 
-    def _read(self, path: Path) -> Photo:
+    def _read(self, path: Path, sha256: str) -> Photo:
+        """In a thread with a decoder; PhotoError where the file has not the hash `sha256`, or where it is '', no photo."""
         try:
             stamp = FileStamp.of(path.stat())
         except OSError as error:
             raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error
-        read = self._own.decoder.read(os.fsencode(path), stamp, lambda _: False)
+        read = self._own.decoder.read(os.fsencode(path), stamp, lambda found: sha256 not in ("", found))
         if isinstance(read, Photo):
             return read
+        if isinstance(read, AlreadyAnswered):
+            raise PhotoError(f"{path.name} is another photo by now.", "Bring back the one that was answered.")
         reason = read.reason if isinstance(read, Refused) else f"{path.name} changed while it was read."
         raise PhotoError(reason, "Give a JPEG, PNG, TIFF, BMP or WebP photo.")

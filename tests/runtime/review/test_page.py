@@ -6,10 +6,12 @@ import json
 import re
 import shutil
 import sqlite3
+import time
 from dataclasses import replace
 
 from reid_edge.gallery import Gallery, NewReview, NewSighting
 from reid_edge.review.naming import in_words, suggested_name
+from reid_edge.review.pictures import STAND_IN_SECONDS
 
 
 def reviews(page):
@@ -40,6 +42,8 @@ def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, bring_back):
     address = f"/pictures/whole/{page.services.source.answers()[0].id}.jpg"
     assert page.client.get(address).headers["content-type"] == "image/svg+xml"
     bring_back()
+    assert page.client.get(address).headers["content-type"] == "image/svg+xml"  # for a minute
+    page.services.pictures._clock = lambda: time.monotonic() + STAND_IN_SECONDS
     assert page.client.get(address).headers["content-type"] == "image/jpeg"
 
 
@@ -59,6 +63,7 @@ def test_a_browser_keeps_the_picture_of_an_answer_but_no_thumbnail_that_stands_i
     stand_in = page.client.get(answer.picture)
     assert (stand_in.headers["content-type"], stand_in.headers["cache-control"]) == ("image/jpeg", "private, no-cache")
     bring_back()
+    page.services.pictures.forget()
     assert page.client.get(answer.picture).headers["cache-control"] == "private, max-age=3600"
 
 

@@ -15,6 +15,7 @@ from reid_edge.errors import PhotoError
 pytest.importorskip("fastapi", reason="the page is the extra `review`")
 
 from reid_edge.review.reading import PhotoReader
+from reid_edge.watch.intake.decoding import Decoder
 
 PHOTO = Path(reid_edge.__file__).parent / "samples" / "photos" / "trail_3.jpg"
 
@@ -42,3 +43,19 @@ def test_a_reader_that_is_closed_refuses(reader):
     reader.close()
     with pytest.raises(PhotoError, match="closing"):
         reader.read(PHOTO)
+
+
+def test_a_photo_is_found_by_its_content_and_a_file_with_another_one_is_not_decoded(reader, tmp_path, monkeypatch):
+    photo, decode, decoded = reader.read(PHOTO), Decoder._pixels, []
+    edited = tmp_path / PHOTO.name
+    edited.write_bytes(PHOTO.with_name("trail_1.jpg").read_bytes())
+
+    def count(*given):
+        decoded.append(given)
+        return decode(*given)
+
+    monkeypatch.setattr(Decoder, "_pixels", count)
+    assert reader.find([edited], photo.sha256) is None
+    assert decoded == []
+    found = reader.find([edited, PHOTO], photo.sha256)
+    assert (found.sha256, len(decoded)) == (photo.sha256, 1)
