@@ -75,10 +75,14 @@ class Enroller:
         now = time.monotonic()
         return [each for each in named if each.sequence not in self.left_out or self.left_out[each.sequence].again <= now]
 
-    def close(self) -> None:
-        """Stop after the animal that is being described."""
+    def end(self) -> None:
+        """Stop after the animal that is being described, without waiting for it."""
         self._ended.set()
         self._wake.set()
+
+    def close(self) -> None:
+        """Stop after the animal that is being described."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 
 from reid_edge.errors import PhotoError
@@ -66,10 +67,7 @@ class PhotoReader:
 
     def _read(self, path: Path, sha256: str) -> Photo:
         """In a thread with a decoder; PhotoError where the file has not the hash `sha256`, or where it is '', no photo."""
-        try:
-            stamp = FileStamp.of(path.stat())
-        except OSError as error:
-            raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error
+        stamp = _stamp_of(path)
         read = self._own.decoder.read(os.fsencode(path), stamp, lambda found: sha256 not in ("", found))
         if isinstance(read, Photo):
             return read
@@ -77,3 +75,22 @@ class PhotoReader:
             raise PhotoError(f"{path.name} is another photo by now.", "Bring back the one that was answered.")
         reason = read.reason if isinstance(read, Refused) else f"{path.name} changed while it was read."
         raise PhotoError(reason, "Give a JPEG, PNG, TIFF, BMP or WebP photo.")
+
+
+def _stamp_of(path: Path) -> FileStamp:
+    """Asked for in a thread of its own, which nothing waits for at the end: a network disk that is gone may never answer."""
+    stamp: Future[FileStamp] = Future()
+
+    def ask() -> None:
+        try:
+            stamp.set_result(FileStamp.of(path.stat()))
+        except OSError as error:
+            stamp.set_exception(error)
+
+    threading.Thread(target=ask, name="stat", daemon=True).start()
+    try:
+        return stamp.result(_SECONDS)
+    except FutureTimeoutError as error:
+        raise PhotoError(f"{path.name} cannot be read: its disk does not answer.", "Check the disk, or the network.") from error
+    except OSError as error:
+        raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error

@@ -66,9 +66,13 @@ class FolderAnswers:
         """None: the photo itself is shown."""
         return None
 
+    def end(self) -> None:
+        """Stop after the photo that is being answered, without waiting for it."""
+        self._ended.set()
+
     def close(self) -> None:
         """Stop after the photo that is being answered."""
-        self._ended.set()
+        self.end()
         self._thread.join()
 
     def _answer_all(self, photos: Sequence[Path]) -> None:
