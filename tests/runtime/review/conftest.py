@@ -18,6 +18,7 @@ pytest.importorskip("fastapi", reason="the page is the extra `review`")
 
 from fastapi.testclient import TestClient
 
+from reid_edge.review import reading
 from reid_edge.review.identification import PackChoice
 from reid_edge.review.services import PERSON_COOKIE, Services, Sources
 from reid_edge.review.web.application import application
@@ -30,6 +31,12 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's name is stored on this computer."""
     monkeypatch.setenv("REID_EDGE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("REID_EDGE_PERSON", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _patient_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes longer to start a decoder than a page waits for a photo."""
+    monkeypatch.setattr(reading, "_SECONDS", 600.0)
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ def test_two_individuals_that_a_person_told_apart_are_not_listed_again(open_page
             gallery.remove_individual(name)
     page = open_page()
     page.post("/doubles/start", 303)
+    until = time.monotonic() + 600  # only so that a failure ends
     while page.services.audit.state.running:
+        assert time.monotonic() < until
         time.sleep(0.1)
     question = "They are two: do not ask again"
     assert page.get("/doubles").count(question) == 1
