@@ -71,6 +71,12 @@ class AuditList:
         except ReidEdgeError as error:
             self._set(AuditState(error=f"{error.message} {error.hint}".strip()))
             return
+        except Exception as error:  # the page would show for ever that it is running
+            log.exception("The audit stopped.")
+            self._set(
+                AuditState(error=f"The audit stopped because of a fault in the program ({error!r}); the log has the details.")
+            )
+            return
         self._set(AuditState(report=report))
 
     def _compared(self) -> AuditReport | None:

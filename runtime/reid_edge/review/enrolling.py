@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 
 from reid_edge.describe.query import Query
-from reid_edge.errors import PhotoError, ReidEdgeError
+from reid_edge.errors import PhotoError, ReidEdgeError, StorageError
 from reid_edge.gallery import Gallery, Review
 from reid_edge.identify.reviewing import ReviewedPhoto
 from reid_edge.review.answers.stored import AnswerSource, StoredAnswer
@@ -22,6 +23,15 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 30.0
 _QUIET_SECONDS = 0.5  # after a decision: who decides quickly is not slowed down
+_AGAIN_SECONDS = 300.0  # a card is put back, a network's disk answers again
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Why the animal of a review could not be described, and when that is tried again, by the monotonic clock."""
+
+    reason: str
+    again: float
 
 
 class Enroller:
@@ -41,7 +51,7 @@ class Enroller:
     def __init__(
         self, gallery: Gallery, source: AnswerSource, identification: Identification, reader: PhotoReader, stated: Query
     ) -> None:
-        self.left_out: dict[int, str] = {}
+        self.left_out: dict[int, LeftOut] = {}
         self._gallery = gallery
         self._source = source
         self._identification = identification
@@ -60,14 +70,19 @@ class Enroller:
         self._wake.set()
 
     def waiting(self) -> list[Review]:
-        """Reviews that name an individual and have no sighting yet, without those that could not be described."""
+        """Reviews that name an individual and have no sighting yet, without those that could not be described just now."""
         named = [each for each in self._gallery.reviews() if each.kind in ("confirmed", "new") and each.sighting is None]
-        return [each for each in named if each.sequence not in self.left_out]
+        now = time.monotonic()
+        return [each for each in named if each.sequence not in self.left_out or self.left_out[each.sequence].again <= now]
+
+    def end(self) -> None:
+        """Stop after the animal that is being described, without waiting for it."""
+        self._ended.set()
+        self._wake.set()
 
     def close(self) -> None:
         """Stop after the animal that is being described."""
-        self._ended.set()
-        self._wake.set()
+        self.end()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -78,15 +93,20 @@ class Enroller:
             log.warning(
                 "Matched points cannot be made, and reviewed animals cannot be described: %s %s", error.message, error.hint
             )
+        except Exception:
+            log.exception("Matched points cannot be made, and reviewed animals cannot be described.")
         while not self._ended.is_set():
             try:
                 self._enrol_all()
             except ReidEdgeError as error:  # a locked gallery, a full disk: later
                 log.warning("Reviewed animals wait to be described: %s %s", error.message, error.hint)
+            except Exception:  # a thread that ended would leave all that follow undescribed
+                log.exception("Reviewed animals wait to be described.")
             self._wake.wait(_EVERY_SECONDS)
             self._wake.clear()
 
     def _enrol_all(self) -> None:
+        self._source.refresh()
         answers = {answer.key: answer for answer in self._source.answers()}
         for review in self.waiting():
             while self._wake.is_set() and not self._ended.is_set():  # somebody is deciding
@@ -95,19 +115,28 @@ class Enroller:
             if self._ended.is_set():
                 return
             answer = answers.get((review.photo_sha256, review.animal_index))
-            if answer is None:
-                self.left_out[review.sequence] = "Its answer is not among those of this page."
+            if answer is None:  # it is still to come, or another page has it
                 continue
             try:
                 self._enrol(review, answer)
-            except PhotoError as error:
-                self.left_out[review.sequence] = error.message
-                log.warning("%s of %s is not described: %s", review.identity, review.photo_name, error.message)
+            except StorageError:  # a full disk is full for the next one, too
+                raise
+            except Exception as error:  # of this review alone: those behind it go on
+                self._leave_out(review, error)
+            else:
+                self.left_out.pop(review.sequence, None)
+
+    def _leave_out(self, review: Review, error: Exception) -> None:
+        reason, fault = (error.message, None) if isinstance(error, ReidEdgeError) else (repr(error), error)
+        last = self.left_out.get(review.sequence)
+        self.left_out[review.sequence] = LeftOut(reason, time.monotonic() + _AGAIN_SECONDS)
+        if last is None or last.reason != reason:
+            log.warning("%s of %s is not described: %s", review.identity, review.photo_name, reason, exc_info=fault)
 
     def _enrol(self, review: Review, answer: StoredAnswer) -> None:
         photo = self._reader.find(self._source.paths(answer), answer.sha256)
         if photo is None:
-            raise PhotoError("The photo is not where it was.", "Bring it back, then restart the page.")
+            raise PhotoError("The photo is not where it was.", "Bring it back.")
         photo = replace(photo, name=answer.photo, taken_at=photo.taken_at or answer.taken_at)
         facts = ReviewedPhoto(photo, photo.path, self._stated.species, self._stated.viewpoint, answer.camera)
         enrol = self._identification.to_enrol(self._gallery, review, facts)

@@ -43,6 +43,8 @@ class Identification:
         self._session: Session | None = None
         self._state: tuple[str, Position] | None = None
         self._lock = threading.Lock()
+        self._asked = 0
+        self._asking = threading.Lock()
 
     def identify(self, photo: Photo, query: Query) -> list[Decision]:
         """Answer for each animal of a photo, see `Session.identify`; errors as there, and as `Session.open`."""
@@ -53,15 +55,22 @@ class Identification:
         """The answer for the animal inside a box that a person drew, with outline and matched points; errors as `identify`."""
         return self.identify(photo, Query(boxes=[box], with_evidence=True))[0]
 
-    def evidence(self, photo: Photo, box: Frame, individuals: Sequence[str]) -> Decision:
+    def evidence(self, photo: Photo, box: Frame, individuals: Sequence[str]) -> Decision | None:
         """The answer for an animal once more, with outline and matched points; errors as `identify`.
+
+        Of those who wait for it only the newest gets it: whoever steps through questions is gone from the others. They get None.
 
         Args:
             photo: upright.
             box: of the animal as its answer has it, margin included.
             individuals: to compare with.
         """
+        with self._asking:
+            self._asked += 1
+            number = self._asked
         with self._lock:
+            if number != self._asked:
+                return None
             session = self._current()
             boxes = [narrowed(box, margin_of(session.identifier))]
             query = Query(boxes=boxes, individuals=individuals, top=len(individuals), with_evidence=True)

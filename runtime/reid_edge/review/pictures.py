@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ CROP_LONG_SIDE = 900
 WHOLE_LONG_SIDE = 1400
 _QUALITY = 84
 _KEPT_BYTES = 48_000_000
+STAND_IN_SECONDS = (
+    60.0  # the photo may come back, with its card or its disk; a file that hangs a decoder is not tried at every view
+)
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,24 @@ class Crop:
 
 
 class Pictures:
-    """Crops of answers and sightings. The newest from photos are kept in memory, up to a number of bytes; threads may share it."""
+    """Crops of answers and sightings. The newest are kept in memory, up to a number of bytes, what stands in for a photo for
+    STAND_IN_SECONDS; threads may share it.
 
-    def __init__(self, gallery: Gallery, answers: AnswerSource, reader: PhotoReader) -> None:
+    Args:
+        gallery: with the sightings.
+        answers: with the answers.
+        reader: of their photos.
+        clock: seconds, never set back.
+    """
+
+    def __init__(
+        self, gallery: Gallery, answers: AnswerSource, reader: PhotoReader, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._gallery = gallery
         self._answers = answers
         self._reader = reader
-        self._kept: OrderedDict[object, Crop] = OrderedDict()
+        self._clock = clock
+        self._kept: OrderedDict[object, tuple[Crop, float]] = OrderedDict()  # and until when
         self._bytes = 0
         self._lock = threading.Lock()
         self._making: dict[object, threading.Lock] = {}
@@ -109,24 +125,36 @@ class Pictures:
     def _once(self, key: object, make: Callable[[], Crop]) -> Crop:
         """What is kept under the key, else what `make` makes, which only one thread does at a time."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if (kept := self._find(key)) is not None:
+                return kept
             making = self._making.setdefault(key, threading.Lock())
         with making:
             with self._lock:
-                if key in self._kept:
-                    return self._kept[key]
+                if (kept := self._find(key)) is not None:
+                    return kept
             crop = make()
             with self._lock:
                 self._making.pop(key, None)
-                if not crop.is_original:
-                    return crop  # the photo may come back, with its card or its disk
-                self._kept[key] = crop
-                self._bytes += len(crop.jpeg or b"")
-                while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
-                    self._bytes -= len(self._kept.popitem(last=False)[1].jpeg or b"")
+                self._keep(key, crop)
             return crop
+
+    def _find(self, key: object) -> Crop | None:
+        crop, until = self._kept.get(key, (None, 0.0))
+        if crop is None or self._clock() >= until:
+            return None
+        self._kept.move_to_end(key)
+        return crop
+
+    def _keep(self, key: object, crop: Crop) -> None:
+        self._drop(key)
+        self._kept[key] = crop, math.inf if crop.is_original else self._clock() + STAND_IN_SECONDS
+        self._bytes += len(crop.jpeg or b"")
+        while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: object) -> None:
+        crop, _ = self._kept.pop(key, (None, 0.0))
+        self._bytes -= len(crop.jpeg or b"") if crop else 0
 
 
 def sighting_picture(sighting_id: int) -> str:

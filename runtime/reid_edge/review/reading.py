@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 
 from reid_edge.errors import PhotoError
 from reid_edge.photo import Photo
-from reid_edge.watch.intake.decoding import Decoder, Refused
+from reid_edge.watch.intake.decoding import AlreadyAnswered, Decoder, Refused
 from reid_edge.watch.ledger.records import FileStamp
 
 _DECODERS = 2
@@ -34,20 +35,15 @@ class PhotoReader:
         Raises:
             PhotoError: there is no photo in it, or it is gone, or the page is closing.
         """
-        try:
-            return self._threads.submit(self._read, path).result()
-        except (CancelledError, RuntimeError) as error:
-            raise PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.") from error
+        return self._in_turn(path)
 
     def find(self, paths: Iterable[Path], sha256: str) -> Photo | None:
-        """The photo with this content, from the first of the files that still holds it; None where none does."""
+        """The photo with this content, from the first of the files that still holds it; None where none does. No other is decoded."""
         for path in paths:
             try:
-                photo = self.read(path)
+                return self._in_turn(path, sha256)
             except PhotoError:
                 continue
-            if photo.sha256 == sha256:
-                return photo
         return None
 
     def close(self) -> None:
@@ -59,17 +55,42 @@ class PhotoReader:
         for decoder in self._decoders:
             decoder.close()
 
+    def _in_turn(self, path: Path, sha256: str = "") -> Photo:
+        try:
+            return self._threads.submit(self._read, path, sha256).result()
+        except (CancelledError, RuntimeError) as error:
+            raise PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.") from error
+
     def _start(self) -> None:
         self._own.decoder = Decoder(_SECONDS)
         self._decoders.append(self._own.decoder)
 
-    def _read(self, path: Path) -> Photo:
-        try:
-            stamp = FileStamp.of(path.stat())
-        except OSError as error:
-            raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error
-        read = self._own.decoder.read(os.fsencode(path), stamp, lambda _: False)
+    def _read(self, path: Path, sha256: str) -> Photo:
+        """In a thread with a decoder; PhotoError where the file has not the hash `sha256`, or where it is '', no photo."""
+        stamp = _stamp_of(path)
+        read = self._own.decoder.read(os.fsencode(path), stamp, lambda found: sha256 not in ("", found))
         if isinstance(read, Photo):
             return read
+        if isinstance(read, AlreadyAnswered):
+            raise PhotoError(f"{path.name} is another photo by now.", "Bring back the one that was answered.")
         reason = read.reason if isinstance(read, Refused) else f"{path.name} changed while it was read."
         raise PhotoError(reason, "Give a JPEG, PNG, TIFF, BMP or WebP photo.")
+
+
+def _stamp_of(path: Path) -> FileStamp:
+    """Asked for in a thread of its own, which nothing waits for at the end: a network disk that is gone may never answer."""
+    stamp: Future[FileStamp] = Future()
+
+    def ask() -> None:
+        try:
+            stamp.set_result(FileStamp.of(path.stat()))
+        except OSError as error:
+            stamp.set_exception(error)
+
+    threading.Thread(target=ask, name="stat", daemon=True).start()
+    try:
+        return stamp.result(_SECONDS)
+    except FutureTimeoutError as error:
+        raise PhotoError(f"{path.name} cannot be read: its disk does not answer.", "Check the disk, or the network.") from error
+    except OSError as error:
+        raise PhotoError(f"{path.name} cannot be read: {error.strerror or error}.", "Check the path.") from error

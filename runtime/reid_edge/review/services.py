@@ -133,13 +133,16 @@ class Services:
 
     def close(self) -> None:
         """Stop the work in the background and close all files."""
+        self.enroller.end()
+        if self._folder is not None:
+            self._folder.end()
+        self.reader.close()  # first: who waits for a photo goes on, and sees the end
         self.audit.close()
         self.enroller.close()
         self.source.close()
         self.identification.close()
         if self.groups is not None:
             self.groups.close()
-        self.reader.close()
         self.gallery.close()
 
     def _open(self, sources: Sources) -> AnswerSource:

@@ -40,7 +40,8 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, kind: DatabaseKind, connection: sqlite3.Connection, writable: bool, clock: Clock) -> None:
         super().__init__(path, kind, writable, clock)
         self._connection = connection
-        self._file = _file_number(path)
+        self._absolute = path.absolute()
+        self._file = _file_number(self._absolute)
 
     @property
     def title(self) -> str:
@@ -81,7 +82,7 @@ class SqliteDatabase(Database):
 
     def replaced(self) -> bool:
         """Whether another file has the name by now, or none."""
-        return self._file != _file_number(self.path)
+        return self._file != _file_number(self._absolute)
 
     def problems(self, most: int = 20) -> Iterator[str]:
         """What SQLite's own check finds."""
@@ -110,6 +111,11 @@ class SqliteDatabase(Database):
 
     def _begin(self, write: bool) -> None:
         self.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        if write and self.replaced():  # what is written into the old file is lost with it
+            raise self.kind.error(
+                f"The {self.kind.noun} {self.path} is no longer the file that was opened, so nothing was written.",
+                "Another file is in its place, or none. Start again.",
+            )
 
     def _commit(self) -> None:
         self.execute("COMMIT")

@@ -18,6 +18,7 @@ pytest.importorskip("fastapi", reason="the page is the extra `review`")
 
 from fastapi.testclient import TestClient
 
+from reid_edge.review import reading
 from reid_edge.review.identification import PackChoice
 from reid_edge.review.services import PERSON_COOKIE, Services, Sources
 from reid_edge.review.web.application import application
@@ -32,6 +33,12 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REID_EDGE_PERSON", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _patient_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes longer to start a decoder than a page waits for a photo."""
+    monkeypatch.setattr(reading, "_SECONDS", 600.0)
+
+
 @pytest.fixture
 def answers_file(answers: dict[str, Decision], tmp_path: Path) -> Path:
     """The answers for the sample photos, with evidence, as `identify --json` prints them. Chipo, Asha and Farida are known, of the others
@@ -39,6 +46,16 @@ def answers_file(answers: dict[str, Decision], tmp_path: Path) -> Path:
     path = tmp_path / "answers.jsonl"
     path.write_text("".join(json.dumps(decision.as_json()) + "\n" for decision in answers.values()), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def bring_back(answers_file: Path, tmp_path: Path) -> Callable[[], object]:
+    """The file of answers has one answer alone, whose photo is not where it was until this is called."""
+    stored = json.loads(answers_file.read_text(encoding="utf-8").splitlines()[0])
+    photo = Path(stored["photo"]["path"])
+    stored["photo"]["path"] = str(tmp_path / photo.name)
+    answers_file.write_text(json.dumps(stored) + "\n", encoding="utf-8")
+    return lambda: shutil.copy(photo, tmp_path / photo.name)
 
 
 class Page:

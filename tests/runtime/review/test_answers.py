@@ -50,6 +50,46 @@ def test_a_line_of_a_file_that_could_not_be_read_is_passed_over(answers_file):
     assert len(JsonLinesAnswers(answers_file).answers()) == answered
 
 
+def test_a_file_that_is_written_anew_is_read_from_its_beginning(answers_file, answers):
+    source = JsonLinesAnswers(answers_file)
+    lines, state = answers_file.read_bytes().splitlines(keepends=True), source.refresh()
+    answers_file.write_bytes(lines[1])  # shorter
+    assert source.refresh() != state
+    (answer,) = source.answers()
+    assert source.decision(answer).as_json() == answers[answer.photo].as_json()
+    (answers_file.parent / "new.jsonl").write_bytes(b"".join(lines[::-1]))  # another file, and longer
+    (answers_file.parent / "new.jsonl").replace(answers_file)
+    source.refresh()
+    assert len(source.answers()) == len(lines)
+    for answer in source.answers():
+        assert source.decision(answer).as_json() == answers[answer.photo].as_json()
+
+
+def test_an_answer_that_is_no_longer_where_it_was_in_the_file_is_an_error_with_a_reason_and_found_again(answers_file):
+    source = JsonLinesAnswers(answers_file)
+    content = answers_file.read_bytes()
+    answers_file.write_bytes(b" " * 100 + b"\n" + content)  # anew, and longer than before
+    for answer in source.answers():
+        with pytest.raises(UsageError, match="no longer holds the answer"):
+            source.decision(answer)
+    source.refresh()
+    assert [source.decision(answer).photo.name for answer in source.answers()] == [each.photo for each in source.answers()]
+
+
+def test_answers_before_and_after_a_line_that_is_none_count(answers_file):
+    lines = answers_file.read_bytes().splitlines(keepends=True)
+    answers_file.write_bytes(lines[0])
+    source = JsonLinesAnswers(answers_file)
+    state = source.refresh()
+    with answers_file.open("ab") as file:
+        file.write(lines[1] + b"{\n" + lines[2])
+    with pytest.raises(UsageError, match="that is no answer"):
+        source.refresh()
+    assert len(source.answers()) == 2
+    assert source.refresh() != state
+    assert len(source.answers()) == 3
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"photo": 7}', "null"])
 def test_a_line_that_is_no_answer_is_refused_with_its_place(tmp_path, line):
     path = tmp_path / "answers.jsonl"
@@ -76,6 +116,16 @@ def test_a_corrected_box_replaces_an_answer_and_a_drawn_one_is_a_further_animal(
     assert source.decision(drawn).animal.number == 4
     assert len(source.answers()) == 7
     assert next(each for each in source.answers() if each.key == answer.key).box == (1, 2, 300, 400)
+
+
+def test_a_box_that_is_moved_again_is_noticed_again(answers_file):
+    source = CorrectedAnswers(JsonLinesAnswers(answers_file))
+    answer, states = source.answers()[0], {source.refresh()}
+    for left in (1, 2, 3):
+        decision = source.decision(answer)
+        source.correct(answer, 0, replace(decision, animal=replace(decision.animal, box=(left, 2, 300, 400))))
+        states.add(source.refresh())
+    assert len(states) == 4
 
 
 class TestLedger:

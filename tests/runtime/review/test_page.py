@@ -6,11 +6,12 @@ import json
 import re
 import shutil
 import sqlite3
+import time
 from dataclasses import replace
-from pathlib import Path
 
-from reid_edge.gallery import Gallery, NewReview
+from reid_edge.gallery import Gallery, NewReview, NewSighting
 from reid_edge.review.naming import in_words, suggested_name
+from reid_edge.review.pictures import STAND_IN_SECONDS
 
 
 def reviews(page):
@@ -36,16 +37,34 @@ def test_the_next_pictures_are_named_so_that_a_browser_fetches_them_ahead(page):
         assert (answered.status_code, answered.headers["content-type"]) == (200, "image/jpeg")
 
 
-def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, answers_file, tmp_path):
-    stored = [json.loads(line) for line in answers_file.read_text(encoding="utf-8").splitlines()]
-    photo = Path(stored[0]["photo"]["path"])
-    stored[0]["photo"]["path"] = str(tmp_path / photo.name)
-    answers_file.write_text(json.dumps(stored[0]) + "\n", encoding="utf-8")
+def test_a_picture_whose_photo_comes_back_is_shown_again(open_page, bring_back):
     page = open_page()
-    address = f"/pictures/whole/{page.id_of(photo.name)}.jpg"
+    address = f"/pictures/whole/{page.services.source.answers()[0].id}.jpg"
     assert page.client.get(address).headers["content-type"] == "image/svg+xml"
-    shutil.copy(photo, tmp_path / photo.name)
+    bring_back()
+    assert page.client.get(address).headers["content-type"] == "image/svg+xml"  # for a minute
+    page.services.pictures._clock = lambda: time.monotonic() + STAND_IN_SECONDS
     assert page.client.get(address).headers["content-type"] == "image/jpeg"
+
+
+def test_a_browser_asks_again_for_pictures_by_row_id_since_another_gallery_has_other_animals_there(page):
+    for kind in ("sighting", "thumbnail"):
+        address = f"/pictures/{kind}/1.jpg"
+        first = page.client.get(address)
+        assert first.headers["cache-control"] == "private, no-cache"
+        assert page.client.get(address, headers={"if-none-match": first.headers["etag"]}).status_code == 304
+
+
+def test_a_browser_keeps_the_picture_of_an_answer_but_no_thumbnail_that_stands_in(open_page, bring_back):
+    page = open_page()
+    answer, gallery = page.services.source.answers()[0], page.services.gallery
+    sighting = NewSighting(photo_sha256=answer.sha256, photo_name=answer.photo, identity="Zola", thumbnail=gallery.thumbnail(1))
+    gallery.add_sighting(sighting, {}, "", gallery.new_batch())
+    stand_in = page.client.get(answer.picture)
+    assert (stand_in.headers["content-type"], stand_in.headers["cache-control"]) == ("image/jpeg", "private, no-cache")
+    bring_back()
+    page.services.pictures.forget()
+    assert page.client.get(answer.picture).headers["cache-control"] == "private, max-age=3600"
 
 
 def test_a_new_individual_of_a_burst_is_named_once(open_page, burst):
@@ -199,7 +218,6 @@ def test_a_locked_gallery_is_said_and_nothing_is_lost(page, own_gallery, monkeyp
 
 
 def test_a_full_disk_is_said_and_nothing_is_lost(small_disk, open_page, own_gallery, answers_file):
-    import shutil
 
     from reid_edge.review.identification import PackChoice
     from reid_edge.review.services import Services, Sources

@@ -14,7 +14,9 @@ from reid_edge.errors import PhotoError
 
 pytest.importorskip("fastapi", reason="the page is the extra `review`")
 
+from reid_edge.review import reading
 from reid_edge.review.reading import PhotoReader
+from reid_edge.watch.intake.decoding import Decoder
 
 PHOTO = Path(reid_edge.__file__).parent / "samples" / "photos" / "trail_3.jpg"
 
@@ -42,3 +44,31 @@ def test_a_reader_that_is_closed_refuses(reader):
     reader.close()
     with pytest.raises(PhotoError, match="closing"):
         reader.read(PHOTO)
+
+
+def test_a_photo_is_found_by_its_content_and_a_file_with_another_one_is_not_decoded(reader, tmp_path, monkeypatch):
+    photo, decode, decoded = reader.read(PHOTO), Decoder._pixels, []
+    edited = tmp_path / PHOTO.name
+    edited.write_bytes(PHOTO.with_name("trail_1.jpg").read_bytes())
+
+    def count(*given):
+        decoded.append(given)
+        return decode(*given)
+
+    monkeypatch.setattr(Decoder, "_pixels", count)
+    assert reader.find([edited], photo.sha256) is None
+    assert decoded == []
+    found = reader.find([edited, PHOTO], photo.sha256)
+    assert (found.sha256, len(decoded)) == (photo.sha256, 1)
+
+
+def test_a_disk_that_does_not_answer_keeps_no_reader_from_closing(monkeypatch):
+    class OnADeadDisk(type(PHOTO)):
+        def stat(self, **_):
+            threading.Event().wait()
+
+    monkeypatch.setattr(reading, "_SECONDS", 0.1)
+    reader = PhotoReader(decoders=1)
+    with pytest.raises(PhotoError, match="its disk does not answer"):
+        reader.read(OnADeadDisk(PHOTO))
+    reader.close()

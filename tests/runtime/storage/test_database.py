@@ -6,6 +6,7 @@ import dataclasses
 import sqlite3
 import threading
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,26 @@ def test_migrations_are_functions_that_run_once_in_their_order_and_are_noted(pat
         opened.close()
     with pytest.raises(GalleryError, match="newer version"):
         open_database(KIND, path)
+
+
+def test_nothing_is_written_into_a_file_that_another_one_took_the_place_of(path):
+    opened = open_database(KIND, path)
+    for put_aside in (lambda: path.rename(path.with_name("aside")), lambda: create_database(KIND, path)):
+        put_aside()
+        with pytest.raises(GalleryError, match="no longer the file that was opened"), opened.transaction():
+            opened.insert("thing", name="lost")
+    assert names(opened) == []
+    opened.close()
+
+
+def test_a_relative_path_is_that_of_the_folder_where_the_database_was_opened(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    opened = open_database(KIND, Path(path.name))
+    monkeypatch.chdir("/")
+    with opened.transaction():
+        opened.insert("thing", name="kept")
+    assert not opened.replaced()
+    opened.close()
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(path):

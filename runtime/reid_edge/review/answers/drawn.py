@@ -21,11 +21,12 @@ class CorrectedAnswers:
         self._source = source
         self._lock = threading.Lock()
         self._corrected: dict[tuple[str, int], tuple[StoredAnswer, Decision]] = {}
+        self._corrections = 0
         self._evidence: OrderedDict[tuple[str, int], Decision] = OrderedDict()
 
     def refresh(self) -> int:
         """As of the source, and another number after each correction."""
-        return self._source.refresh() * 1_000_003 + len(self._corrected)
+        return self._source.refresh() * 1_000_003 + self._corrections
 
     def answers(self) -> Sequence[StoredAnswer]:
         """Those of the source, corrected, and the animals that were drawn."""
@@ -55,6 +56,7 @@ class CorrectedAnswers:
         with self._lock:
             self._corrected.pop(answer.key, None)
             self._corrected[answer.key] = answer, decision
+            self._corrections += 1
         return answer
 
     def keep_evidence(self, answer: StoredAnswer, decision: Decision) -> None:

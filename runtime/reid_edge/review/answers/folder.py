@@ -66,9 +66,13 @@ class FolderAnswers:
         """None: the photo itself is shown."""
         return None
 
+    def end(self) -> None:
+        """Stop after the photo that is being answered, without waiting for it."""
+        self._ended.set()
+
     def close(self) -> None:
         """Stop after the photo that is being answered."""
-        self._ended.set()
+        self.end()
         self._thread.join()
 
     def _answer_all(self, photos: Sequence[Path]) -> None:
@@ -77,14 +81,15 @@ class FolderAnswers:
                 return
             try:
                 photo = self._reader.read(path)
-                decisions = self._identification.identify(photo, self._query)
+                self._add(path, self._identification.identify(photo, self._query))
             except PhotoError as error:
                 self.failed.append((path, error.message))
             except ReidEdgeError as error:
                 log.error("%s could not be answered: %s %s", path, error.message, error.hint)
                 self.failed.append((path, error.message))
-            else:
-                self._add(path, decisions)
+            except Exception as error:  # a thread that ended would leave all photos behind this one waiting
+                log.exception("%s could not be answered.", path)
+                self.failed.append((path, repr(error)))
             self.waiting -= 1
 
     def _add(self, path: Path, decisions: Sequence[Decision]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from reid_edge.storage.errors import file_errors
 
 
 class JsonLinesAnswers:
-    """The answers of one file; another process may append to it. Where it holds an animal twice, the last answer counts; a line of a
-    file that could not be read is passed over.
+    """The answers of one file; another process may append to it, or write it anew. Where it holds an animal twice, the last answer
+    counts; a line of a file that could not be read is passed over.
 
     Args:
         path: of the file.
@@ -30,7 +31,9 @@ class JsonLinesAnswers:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._inode: tuple[int, int] | None = None
         self._end = 0
+        self._rewrites = 0
         self._offsets: dict[tuple[str, int], tuple[int, int]] = {}
         self._files: dict[str, str] = {}
         self._summaries: dict[tuple[str, int], StoredAnswer] = {}
@@ -38,15 +41,20 @@ class JsonLinesAnswers:
         self.refresh()
 
     def refresh(self) -> int:
-        """Read the lines that were appended; returns how far the file is read."""
+        """Read the lines that were appended, or the file from its beginning where it was written anew; returns another number then."""
         with self._lock, file_errors(self._path), self._path.open("rb") as file:
-            if file.seek(0, 2) <= self._end:
-                return self._end
-            file.seek(self._end)
-            while (line := file.readline()).endswith(b"\n"):  # the last line may still be written
-                self._add(line)
-            self._answers = in_events(self._summaries.values())
-            return self._end
+            status = os.fstat(file.fileno())
+            if self._inode != (status.st_dev, status.st_ino) or status.st_size < self._end:
+                self._inode, self._end, self._rewrites = (status.st_dev, status.st_ino), 0, self._rewrites + 1
+                self._offsets, self._files, self._summaries, self._answers = {}, {}, {}, []
+            began = file.seek(self._end)
+            try:
+                while (line := file.readline()).endswith(b"\n"):  # the last line may still be written
+                    self._add(line)
+            finally:  # what stands before a line that is no answer counts
+                if self._end != began:
+                    self._answers = in_events(self._summaries.values())
+            return (self._rewrites << 48) + self._end
 
     def answers(self) -> Sequence[StoredAnswer]:
         """All answers, in the order of the file."""
@@ -54,10 +62,17 @@ class JsonLinesAnswers:
 
     def decision(self, answer: StoredAnswer) -> Decision:
         """The whole answer."""
-        start, length = self._offsets[answer.key]
-        with file_errors(self._path), self._path.open("rb") as file:
-            file.seek(start)
-            return Decision.from_json(json.loads(file.read(length)))
+        try:
+            start, length = self._offsets[answer.key]
+            with file_errors(self._path), self._path.open("rb") as file:
+                file.seek(start)
+                plain = json.loads(file.read(length))
+            if (plain["photo"]["sha256"], plain["animal"]["index"]) != answer.key:
+                raise ValueError(answer.id)
+        except (ValueError, KeyError, TypeError) as error:
+            self._inode = None  # the next refresh reads the file from its beginning
+            raise UsageError(f"{self._path} no longer holds the answer for {answer.photo}.", "Open the queue again.") from error
+        return Decision.from_json(plain)
 
     def paths(self, answer: StoredAnswer) -> Sequence[Path]:
         """Where the photo was when it was answered; a relative path is also looked for beside the file of answers."""

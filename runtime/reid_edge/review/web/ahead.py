@@ -37,8 +37,8 @@ class Ahead:
             found += [item.answer.picture, *([] if sighting is None else [sighting_picture(sighting)])]
         return found
 
-    def evidence(self, item: Item) -> None:
-        """Match the animal again, where its photo can be read, and keep what is found.
+    def evidence(self, item: Item) -> bool:
+        """Match the animal again, where its photo can be read, and keep what is found; False where a newer request took the turn.
 
         Raises:
             PhotoError, PackError, EngineError, GalleryError: it cannot be matched.
@@ -48,9 +48,11 @@ class Ahead:
         names = [ranked.identity for ranked in services.views.candidates(item, stored)]
         photo = services.reader.find(services.source.paths(answer), answer.sha256)
         if photo is None or not names:
-            return
+            return True
         made = services.identification.evidence(photo, stored.animal.box, names)
-        services.source.keep_evidence(answer, _with_evidence(stored, made))
+        if made is not None:
+            services.source.keep_evidence(answer, _with_evidence(stored, made))
+        return made is not None
 
     def _prepare(self, item: Item) -> None:
         try:

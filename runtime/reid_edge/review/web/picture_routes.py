@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from reid_edge.errors import UsageError
 from reid_edge.review.answers.stored import StoredAnswer
+from reid_edge.review.pictures import Crop
 from reid_edge.review.services import Services
 
 _BLANK = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><rect width="4" height="3" fill="#8a938c"/></svg>'
@@ -29,11 +30,11 @@ class PictureRoutes:
 
     def answer(self, request: Request, answer_id: str) -> Response:
         """The animal of an answer."""
-        return picture(request, self._services.pictures.of_answer(self._answer(answer_id)).jpeg)
+        return _of_this_photo(request, self._services.pictures.of_answer(self._answer(answer_id)))
 
     def whole(self, request: Request, answer_id: str) -> Response:
         """The whole photo of an answer."""
-        return picture(request, self._services.pictures.whole(self._answer(answer_id)).jpeg)
+        return _of_this_photo(request, self._services.pictures.whole(self._answer(answer_id)))
 
     def sighting(self, request: Request, sighting_id: int) -> Response:
         """The animal of a sighting, as large as the photo has it."""
@@ -53,12 +54,24 @@ class PictureRoutes:
         return item.answer
 
 
-def picture(request: Request, jpeg: bytes | None) -> Response:
-    """A JPEG, or a blank where there is none."""
+def picture(request: Request, jpeg: bytes | None, keep: bool = False) -> Response:
+    """A JPEG, or a blank where there is none.
+
+    Args:
+        request: whose browser may hold it already.
+        jpeg: the picture.
+        keep: for an hour without asking. Only where the address can mean nothing else: a row id is another animal's in another gallery,
+            and a thumbnail stands in until the photo is back.
+    """
     data, kind = (_BLANK, "image/svg+xml") if jpeg is None else (jpeg, "image/jpeg")
     tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
-    # Private, and for an hour without asking: the address changes where the part of the photo does.
-    headers = {"etag": tag, "cache-control": "private, max-age=3600" if jpeg else "no-store"}
+    caching = "no-store" if jpeg is None else "private, max-age=3600" if keep else "private, no-cache"
+    headers = {"etag": tag, "cache-control": caching}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=kind, headers=headers)
+
+
+def _of_this_photo(request: Request, crop: Crop) -> Response:
+    """A picture whose address holds the hash of its photo and the box."""
+    return picture(request, crop.jpeg, keep=crop.is_original)

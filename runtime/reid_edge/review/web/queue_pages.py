@@ -80,10 +80,10 @@ class QueuePages:
         return self._show(request, self._item(answer_id), filter_of(request.query_params), look_of(request.query_params))
 
     def lines(self, request: Request, answer_id: str) -> HTMLResponse:
-        """The same, after the matched points were made again from the photo."""
+        """The same, after the matched points were made again from the photo; where a newer request took the turn, the page asks again."""
         item, look = self._item(answer_id), look_of(request.query_params)
-        self._ahead.evidence(item)
-        return self._show(request, item, filter_of(request.query_params), look, with_lines=False)
+        is_done = self._ahead.evidence(item)
+        return self._show(request, item, filter_of(request.query_params), look, with_lines=not is_done)
 
     def box_editor(self, request: Request, answer_id: str) -> HTMLResponse:
         """The whole photo with its animals' boxes, to move one or draw another."""

@@ -114,6 +114,9 @@ class Decoder:
             return Refused(Reason.DECODER_CRASHED, f"The file could not be read and decoded within {self._seconds:g} s.")
         except (OSError, EOFError, ValueError):
             return Refused(Reason.DECODER_CRASHED, f"The decoder died of this file ({self._end()}).")
+        except BaseException:  # no memory for the pixels: the worker still waits to send them, and would refuse the next file
+            self._end()
+            raise
 
     def kill(self) -> None:
         """End the worker at once, from any thread; the file that is being read is refused."""

@@ -110,6 +110,17 @@ def test_a_worker_that_dies_is_noticed_and_another_one_goes_on(decoder: Decoder,
     assert isinstance(_read(decoder, path), Photo)
 
 
+def test_an_error_in_the_middle_of_a_photo_does_not_cost_the_next_one(decoder: Decoder, samples: Path) -> None:
+    name = os.fsencode(samples / "photos" / "trail_1.jpg")
+
+    def fail(_: str) -> bool:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        decoder.read(name, stamp_of(name), fail)  # type: ignore[arg-type]
+    assert isinstance(_read(decoder, samples / "photos" / "trail_2.jpg"), Photo)
+
+
 def test_a_worker_that_hangs_is_ended_in_time(samples: Path) -> None:
     decoder = Decoder()
     path = samples / "photos" / "trail_1.jpg"
