@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.gallery.backup import RetentionPolicy, back_up
 from reid_edge.watch.answer.answering import Answerer, BoxesOf
 from reid_edge.watch.answer.enrolling import enrol_pending
 from reid_edge.watch.answer.events import close_event
 from reid_edge.watch.configuration import Configuration
+from reid_edge.watch.gallery_backups import GalleryBackups
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.records import OpenEvent
 from reid_edge.watch.outputs import reports
@@ -20,10 +19,7 @@ from reid_edge.watch.outputs.reports import Reports
 
 log = logging.getLogger(__name__)
 
-BACKUPS = "backups"
 _STRAGGLER_SECONDS = 5.0
-_FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
-_BACKUP_RETRY_SECONDS = 600.0
 _PRUNE_SECONDS = 10.0
 _REPLICA_SECONDS = 10.0  # between two looks whether a long copy is done; each holds up the photos a little
 # Events are closed together: each transaction waits for the disk several times.
@@ -59,7 +55,7 @@ class Housekeeping:
         self._boxes_of = boxes_of
         self._sink_names = sink_names
         self._joined: dict[int, float] = {}  # when something last joined an open event, on the monotonic clock
-        self._backup_at = time.monotonic() + min(configuration.backup_every, _FIRST_BACKUP_SECONDS)
+        self._backups = GalleryBackups(configuration)
         self._enrol_at = self._report_at = self._prune_at = self._close_at = 0.0
         self._reports: Reports | None = None
 
@@ -74,7 +70,7 @@ class Housekeeping:
             LedgerError, StorageError: the ledger cannot be written now.
         """
         self._close_quiet_events()
-        self._back_up()
+        self._backups.step(self.configuration)
         self._prune()
         return self.enrol()
 
@@ -151,22 +147,6 @@ class Housekeeping:
                     close_event(self._ledger, event.id, self._answerer.similarity, self.configuration.enrol_new == "auto")
             for event in together:
                 self._joined.pop(event.id, None)
-
-    def _back_up(self) -> None:
-        """A backup of the gallery, where it changed since the last one; a failure is logged and does not stop the answers."""
-        every = self.configuration.backup_every
-        if not every or not isinstance(self.configuration.gallery, Path) or time.monotonic() < self._backup_at:
-            return
-        self._backup_at = time.monotonic() + every
-        keep = self.configuration.backup_keep
-        try:
-            made = back_up(self.configuration.gallery, self.configuration.out / BACKUPS, RetentionPolicy(keep, keep, keep, keep))
-        except (ReidEdgeError, OSError) as error:
-            log.warning("The gallery could not be backed up: %s It is tried again.", error)
-            self._backup_at = time.monotonic() + min(every, _BACKUP_RETRY_SECONDS)
-        else:
-            if made is not None:
-                log.info("The gallery was backed up to %s.", made.path.name)
 
 
 def picture_bytes(configuration: Configuration) -> int:

@@ -15,6 +15,7 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.changes import Position
 from reid_edge.gallery.replica import undescribed_sightings
 from reid_edge.identify.describing_again import describe_again
 from reid_edge.identify.identifier import Identifier
@@ -95,6 +96,7 @@ class Answerer:
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
+        self._seen: tuple[str, Position] | None = None
         self._gallery: Gallery | None = None
         self.replica = keep_replica(self.identifier.feature_key)
         try:
@@ -135,13 +137,13 @@ class Answerer:
         if self._gallery is None or self._gallery.replaced():  # by a backup, for instance
             opened = Gallery.open(self.path, writable=False) if self.replica is None else self.replica.open()
             self._close_gallery()
-            self._gallery, self.revision = opened, ""
-        revision = self._gallery.revision()
-        if revision == self.revision:
+            self._gallery, self._seen = opened, None
+        state = self._gallery.state()
+        if state == self._seen:
             return False
         self.candidates = self.identifier.candidates(self._gallery)
         self.similarity = self._similarity_now()
-        self.revision = revision
+        self.revision, self._seen = state[0], state
         return True
 
     def undescribed(self) -> list[Sighting]:
