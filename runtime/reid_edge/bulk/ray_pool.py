@@ -12,7 +12,7 @@ import pickle
 import socket
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -68,7 +68,7 @@ class RayPool:
         """Start a Ray here, or connect to a cluster.
 
         Raises:
-            UsageError: the address is none, or the cluster has not what a worker takes.
+            UsageError: the address is none, or no machine of the cluster has what a worker takes.
             EngineError: the cluster cannot be reached, or has another Ray or Python.
         """
         self._options = options
@@ -105,7 +105,7 @@ class RayPool:
             dataset = ray.data.from_arrow(batches).map_batches(
                 _RayWorker,
                 fn_constructor_args=(shared,),
-                batch_size=None,
+                batch_size=batch if self._options.gpus else None,  # a table either way; Ray wants a number where there are GPUs
                 batch_format="pyarrow",
                 compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
                 num_cpus=self._options.cpus,
@@ -186,7 +186,8 @@ def _connect(options: RayOptions) -> None:
             where = "on this machine" if address == LOCAL else f"at {address}"
             raise EngineError(
                 f"Ray {where} cannot be used: {reason}",
-                "Look with `ray status` on a machine of the cluster; all machines need the same versions of Ray and Python."
+                "Look with `ray status` on a machine of the cluster; all machines need the same versions of Ray and Python, and the same "
+                "RAY_AUTH_MODE and token."
                 if address != LOCAL
                 else "Where the machine is busy, try again later. Ray's logs are in /tmp/ray/session_latest/logs.",
             ) from error
@@ -228,13 +229,21 @@ def _reach(address: str) -> None:
 
 
 def _number_of_workers(options: RayOptions) -> int:
-    held = ray.cluster_resources()
-    fitting = int(held.get("CPU", 0) // options.cpus)
-    if options.gpus:
-        fitting = min(fitting, int(held.get("GPU", 0) / options.gpus + 1e-9))
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fitting = sum(_fitting(each, options) for each in machines)
     if not fitting:
         raise UsageError(
             f"A worker of --cpus-per-worker {options.cpus} and --gpus-per-worker {options.gpus:g} does not fit.",
-            f"Ray has {held.get('CPU', 0):g} processors and {held.get('GPU', 0):g} GPUs.",
+            "Ray has machines with " + "; ".join(sorted({_in_words(each) for each in machines})) + ".",
         )
     return min(options.workers or fitting, fitting)
+
+
+def _fitting(machine: Mapping[str, float], options: RayOptions) -> int:
+    """How many workers fit on a machine: processors of one and the GPU of another make none."""
+    fitting = int(machine.get("CPU", 0) // options.cpus)
+    return min(fitting, int(machine.get("GPU", 0) / options.gpus + 1e-9)) if options.gpus else fitting
+
+
+def _in_words(machine: Mapping[str, float]) -> str:
+    return f"{machine.get('CPU', 0):g} processors and {machine.get('GPU', 0):g} GPUs"
