@@ -11,7 +11,6 @@ from reid_edge.decide.decision import Decision
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import narrowed
 from reid_edge.gallery import Gallery, Review, SightingToEnrol
-from reid_edge.gallery.changes import Position
 from reid_edge.identify.enrolment import margin_of
 from reid_edge.identify.reviewing import ReviewedPhoto, sighting_to_enrol
 from reid_edge.identify.session import Session
@@ -41,7 +40,6 @@ class Identification:
         self._gallery_path = gallery_path
         self._pack = pack
         self._session: Session | None = None
-        self._state: tuple[str, Position] | None = None
         self._lock = threading.Lock()
         self._asked = 0
         self._asking = threading.Lock()
@@ -102,9 +100,5 @@ class Identification:
     def _current(self) -> Session:
         if self._session is None:
             self._session = Session.open(self._gallery_path, self._pack.name, self._pack.device, self._pack.threads)
-        gallery = self._session.gallery
-        state = gallery.revision(), gallery.position()  # the revision leaves out who is who
-        if state != self._state:
-            self._session.candidates = self._session.identifier.candidates(gallery)
-            self._state = state
+        self._session.refresh()
         return self._session

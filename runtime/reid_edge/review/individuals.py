@@ -36,7 +36,7 @@ class Cards:
             GalleryError: the gallery cannot be read.
         """
         with self._lock:
-            state = self._gallery.revision(), self._gallery.position()
+            state = self._gallery.state()
             if state != self._state:
                 with self._gallery.snapshot():
                     sightings: dict[str, list[Sighting]] = {}
