@@ -18,9 +18,10 @@ seconds in the larger systems. The intervals (95 %, bootstrap over individuals) 
 which system is better. All recipes of a table answered the same photos. The number of candidates (B) is the recipe's; where the database
 has no more photos than that, every query is compared with all of them. docs/benchmarks.md has `field` on whole sets.
 
-`zebra` was drawn with `--queries 40 --individuals 15 --database 1`. A recipe with a head to be trained (`arcface-lightglue@open`,
-`classifier-fusion@open`, `wildfusion-cascade@open`) needs two database photos of an individual from different encounters, and cannot be
-measured on it. `zebra-few`, and the photos of the parity table, are older parts, drawn by a script that is not part of the project."""
+The parts were drawn with `--database 2`: zebra with `--queries 40 --individuals 13 --fit-queries 40 --fit-individuals 9`, the others with
+`--individuals 8 --fit-queries 32 --fit-individuals 7`, and `--queries 40` for tigers, `--queries 20` for turtles and nyalas. Two database
+photos of an individual are the least that a head can be trained on. The heads of a recipe were trained once, on the database photos of all
+four parts. `zebra-few` is an older part, drawn by a script that is not part of the project."""
 
 _LADDER = """## What the parts of `hybrid` add
 
@@ -53,7 +54,7 @@ def accuracy_sections(measured: Sequence[Data]) -> list[str]:
 
 
 def _accuracy(measured: Sequence[Data]) -> list[str]:
-    sets = dict.fromkeys(name for each in measured for name in each["sets"])
+    sets = sorted({name for each in measured for name in each["sets"]})
     parts = []
     for name in sets:
         own = [(each["recipe"], each["sets"][name]) for each in measured if name in each["sets"]]

@@ -74,7 +74,7 @@ def draw(
 @click.option(
     "--resume",
     is_flag=True,
-    help="Keep the sets of the file --json that were measured with the same pack, folds and seed, and measure the others.",
+    help="Keep the sets of the file --json that were measured with the same pack, photos, folds and seed, and measure the others.",
 )
 def measure(system: SystemOptions, masks: bool, resume: bool) -> None:
     """Measure how often a system is right: the whole system, each of its scores alone, and step by step from an embedding to the whole.
@@ -95,8 +95,9 @@ def measure(system: SystemOptions, masks: bool, resume: bool) -> None:
         pack = system.open_pack((*fitting, *sets), folder)
         identifier = Identifier(pack, system.device, system.threads)
         facts = {"kind": "systems", **system.as_json(pack), "masks": masks}
-        measured = measured_before(system.json_path, facts) if resume and system.json_path else {}
-        for fit, report in zip(fitting, sets, strict=True):
+        fitted = list(zip(fitting, sets, strict=True))
+        measured = measured_before(system.json_path, facts, fitted) if resume and system.json_path else {}
+        for fit, report in fitted:
             if report.name not in measured:
                 measured |= measure_system([(fit, report)], identifier, folder, masks, system.seed, progress)
                 results.save({**facts, "sets": measured})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -87,7 +89,7 @@ def measure_system(
         before = fold_tables(fit, report, whole_frame, folder, progress) if whole_frame else None
         rows = Rows(identifier.recipe, *tables, seed)
         measured[report.name] = {
-            "photos": {"fit": _photos(fit), "report": _photos(report)},
+            "photos": photos_of(fit, report),
             "system": rows.system().as_json(),
             "alone": [rows.mean(name, (name,)).as_json() for name in identifier.recipe.score_names],
             "ladder": [
@@ -97,12 +99,26 @@ def measure_system(
     return measured
 
 
-def measured_before(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The sets of a file that was measured with these facts; none where there is no such file, or other facts."""
+def measured_before(path: Path, facts: Mapping[str, Any], fitted: Sequence[tuple[LabelledSet, LabelledSet]]) -> dict[str, Any]:
+    """The sets of a file that were measured with these facts on these photos; none where there is no such file, or other facts.
+
+    Args:
+        path: of the file.
+        facts: of the run, by their names in the file.
+        fitted: as `measure_system` takes them.
+    """
     if not path.exists():
         return {}
     found = read_results(path)
-    return dict(found["sets"]) if all(found.get(key) == value for key, value in facts.items()) else {}
+    if any(found.get(key) != value for key, value in facts.items()):
+        return {}
+    photos = {report.name: photos_of(fit, report) for fit, report in fitted}
+    return {name: figures for name, figures in found["sets"].items() if figures["photos"] == photos.get(name)}
+
+
+def photos_of(fit: LabelledSet, report: LabelledSet) -> dict[str, dict[str, int | str]]:
+    """How many photos a set has in its fold to fit on and in the one to report on, and a digest of which they are."""
+    return {"fit": _photos(fit), "report": _photos(report)}
 
 
 def ladder(rows: Rows, whole_frame: Rows | None = None) -> Iterator[Row]:
@@ -181,10 +197,13 @@ def figures(answers: TableAnswers, threshold: float) -> Figures:
     }
 
 
-def _photos(labelled: LabelledSet) -> dict[str, int]:
+def _photos(labelled: LabelledSet) -> dict[str, int | str]:
     known = {row.identity for row in labelled.database}
     asked = {row.identity for row in labelled.queries}
+    split = (("database", labelled.database), ("query", labelled.queries))
+    rows = sorted((which, row.path.name, row.identity) for which, found in split for row in found)
     return {
+        "digest": hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
         "database": len(labelled.database),
         "queries": len(labelled.queries),
         "known individuals": len(known),

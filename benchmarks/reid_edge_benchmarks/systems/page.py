@@ -21,8 +21,8 @@ Data = Mapping[str, Any]
 _TITLE = """# The five systems
 
 Five systems of AnimalCLEF 2025 are recipes of reid-edge; the same pipeline runs them and `field`. This page shows what each system
-consists of, how closely it agrees with the same system in PyTorch, how often it is right, and what it costs at full size. These commands
-draw the photos, write the figures in `docs/systems`, and generate this page from them:
+consists of, and, as far as that was measured, how closely it agrees with the same system in PyTorch, how often it is right, and what it
+costs at full size. These commands draw the photos, write the figures in `docs/systems`, and generate this page from them:
 
     reid-edge bench systems draw LABELS --out PARTS --list docs/systems/photos.csv
     reid-edge bench parity --recipe RECIPE SET --json docs/systems/parity-RECIPE.json
@@ -37,8 +37,8 @@ query."""
 
 _GAPS = """## Limits of these figures
 
-- **Weights.** No recipe without `@` was measured on photos, because its weights are unpublished or restricted. With `--random` such a
-  recipe can be exported and run, but that does not measure accuracy.
+- **Weights.** None of the five recipes without `@` was measured on photos, because weights are unpublished or restricted. With
+  `--random` such a recipe can be exported and run, but that does not measure accuracy.
 - **Masks** in `hybrid`: the two implementations may differ in a pixel at the edge of a mask, and so in a keypoint. One different keypoint
   of 128 changed LightGlue's count for a pair of different animals from 4 to 9. On the same keypoints both give the same count.
 - **AdaLAM** in `hybrid`: if no neighbourhood is large enough to vote, kornia and the runtime fall back to nearest neighbours by their
@@ -96,17 +96,17 @@ def read_figures(folder: Path) -> SystemFigures:
 
 def systems_page(figures: SystemFigures) -> str:
     """The page."""
-    parts = [_TITLE, *parity_section(figures.parity), *accuracy_sections(figures.measured)]
-    parts += _earlier_versions((*figures.parity, *figures.measured, *figures.full_size))
-    parts += full_size_section(figures.full_size)
+    parts = [_TITLE, *parity_section(figures.parity), *_earlier_versions(figures.parity, "parity")]
+    parts += [*accuracy_sections(figures.measured), *_earlier_versions(figures.measured, "accuracy")]
+    parts += [*full_size_section(figures.full_size), *_earlier_versions(figures.full_size, "full size")]
     return "\n\n".join([*parts, _GAPS, _COMPONENTS, component_tables(), "## What each system consists of", overview()]) + "\n"
 
 
-def _earlier_versions(figures: Iterable[Data]) -> list[str]:
-    """Which figures are of another version of their recipe than the one that comes with reid-edge."""
+def _earlier_versions(figures: Iterable[Data], what: str) -> list[str]:
+    """Which figures are of another version of their recipe than the one that comes with reid-edge; `what` they are of."""
     known = recipe_names()
     versions = {(str(each["recipe"]), str(each.get("version", "1"))) for each in figures if each["recipe"] in known}
     other = [f"`{name}` {version}" for name, version in sorted(versions) if read_recipe_file(name)["version"] != version]
     return [
-        f"Measured with another version of the recipe than the present one, and to be measured again: {', '.join(other)}."
+        f"The figures of {what} are of another version of the recipe than the present one, and to be measured again: {', '.join(other)}."
     ] * bool(other)

@@ -15,7 +15,7 @@ _PARITY = f"""## Parity with PyTorch
 Both implementations follow the recipe: the runtime with numpy, OpenCV and ONNX Runtime, the reference with timm, kornia, scikit-learn and
 SciPy. Each is calibrated on its own scores. The targets: GeoMean differs by at most 0.002, and 99.5 % of the queries get the same answer.
 The interval is a 95 % bootstrap over individuals. Whether a target is met is said from {ENOUGH} queries on: with fewer, it depends on which
-photos were taken."""
+photos were taken. The photos of this table are other parts of the sets than those of the accuracy below."""
 
 _STAGES = """The largest differences between the two implementations: the embedding with the largest 1 - cosine; the extractor with the
 largest share of keypoints without a counterpart within one pixel; the matcher with the largest share of pairs whose counts differ (by more

@@ -115,7 +115,7 @@ def test_recipes_are_beside_each_other_on_the_same_photos_only() -> None:
     )
     assert "12 queries of 5 known and 2 unknown individuals over 10 database photos" in page
     assert "0.625 [0.50, 0.75]" in page
-    zebra, tiger = (line for line in page.splitlines() if line.startswith("Not measured on these photos: "))
+    tiger, zebra = (line for line in page.splitlines() if line.startswith("Not measured on these photos: "))
     assert ("`field`" in zebra, "`station`" in zebra, "`hybrid@open`" in zebra, "`hybrid`" in zebra) == (True, False, True, False)
     assert "`station`" in tiger
     other = deepcopy(measured("station", zebra=0.5))
