@@ -20,7 +20,7 @@ from reid_edge_benchmarks.latency.tables import batch_table, memory_table, ratio
 from reid_edge_benchmarks.machine import describe_machine
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
 from reid_edge_benchmarks.results import nan_for_null
-from reid_edge_benchmarks.shared_catalogue import catalogue_table
+from reid_edge_benchmarks.scale.catalogue import catalogue_table
 from reid_edge_benchmarks.startup import Startup
 from reid_edge_benchmarks.trust.tables import trust_text
 

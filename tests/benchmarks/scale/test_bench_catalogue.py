@@ -7,7 +7,7 @@ import json
 import numpy as np
 from click.testing import CliRunner
 
-from reid_edge_benchmarks.shared_catalogue import SHORTLIST, catalogue, made_up
+from reid_edge_benchmarks.scale.catalogue import SHORTLIST, catalogue, made_up
 
 
 def test_a_file_and_a_server_are_measured_and_the_index_finds_what_an_exact_search_finds(postgres, tmp_path):
