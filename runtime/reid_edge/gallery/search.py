@@ -134,7 +134,8 @@ def _as_array(ids: Collection[int] | NDArray[np.int64]) -> NDArray[np.int64]:
 def _places(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where those of the values that are among the ascending ones stand; there is one or more of these."""
     places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    return places[ascending[places] == values]
+    found: NDArray[np.int64] = places[ascending[places] == values]
+    return found
 
 
 def _vector(stored: NDArray[Any]) -> NDArray[np.float32]:
