@@ -36,7 +36,7 @@ SIZES = (5, 10, 20, 40)
 TIMES = (1, 10, 100, 1000)
 """How many times as many individuals as the set has."""
 
-_DRAWS = 4
+_DRAWS = 2
 _NUMBER = 8  # of the chance of this measurement, beside those of the laws of `bench trust`
 _MOST = 0.999
 

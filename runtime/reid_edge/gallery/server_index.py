@@ -23,8 +23,8 @@ from reid_edge.storage.address import ServerAddress
 from reid_edge.storage.database import Database
 
 LEAST_VECTORS = 100_000
-"""From how many vectors on an index is made; fewer are compared one by one, by every machine in its own copy. A round
-number that nobody has measured yet; `reid-edge bench catalogue` does."""
+"""From how many vectors on an index is made; fewer are compared one by one, by every machine in its own copy. Where the index is faster
+depends on machine and vectors: `reid-edge bench catalogue` measures it, and docs/scale.md has the figures."""
 
 MOST_ASKED = 1000  # pgvector's largest hnsw.ef_search
 _AT_A_TIME = 2000
