@@ -20,11 +20,13 @@ from reid_edge.gallery import Gallery
 from reid_edge.gallery.enrolment_list import Enrolment
 from reid_edge.markdown import markdown_table
 from reid_edge_benchmarks.enrolment import measure_enrolment, photos_of
+from reid_edge_benchmarks.machine import Descendants
 from reid_edge_benchmarks.options import AT_LEAST_ONE, PATH, json_option, keep_option, photos_option
 from reid_edge_benchmarks.rendered_photos import render_photos
 from reid_edge_benchmarks.results import ResultFile, kept_folder
 
 _WORKER = "ray::MapWorker"
+_LOOK_EVERY = 10  # photos
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Kills:
 
 
 @click.command()
-@photos_option(60, "Number of photos.")
+@photos_option(300, "Number of photos.")
 @click.option("--source", type=PATH, help="A folder of photos. [default: render sample animals]")
 @click.option("--workers", type=AT_LEAST_ONE, default=2, show_default=True, help="Workers on Ray, a processor each.")
 @click.option(
@@ -72,19 +74,19 @@ def bulk(
     """Measure bulk describe on Ray beside one process, and how many photos are lost or doubled where workers are killed."""
     if kills > photos:
         raise UsageError("There are more --kills than photos.", "A worker is killed after a photo is done.")
-    results = ResultFile(json_path)
+    results, ray = ResultFile(json_path), Descendants()
     with kept_folder(keep) as rendered, kept_folder(None) as place:
         paths = photos_of(source, photos) if source else render_photos(rendered, photos, progress)
         described = [
             *(_by_one_process(paths, place / f"one-{threads}.sqlite", pack_name, threads) for threads in (1, None)),
-            _by_workers(paths, place / "ray", pack_name, workers, lambda _: None),
+            _by_workers(paths, place / "ray", pack_name, workers, lambda done: ray.look() if done % _LOOK_EVERY == 0 else None),
         ]
-        killed = _killing(paths, place / "killed", pack_name, workers, kills)
+        killed = _killing(paths, place / "killed", pack_name, workers, kills, ray)
     rows = [(each.who, f"{each.seconds:.1f}", f"{each.photos_per_second:.2f}") for each in described]
     click.echo(markdown_table(("described by", "seconds", "photos a second"), rows))
     click.echo(f"\n{killed.kills} workers killed: {killed.lost} photos lost, {killed.doubled} doubled.")
     figures = {"described": [asdict(each) for each in described], "kills": asdict(killed)}
-    results.save({"kind": "bulk", "photos": len(paths), "workers": workers, **figures})
+    results.save({"kind": "bulk", "photos": len(paths), "workers": workers, **figures}, ray.seconds)
 
 
 def kill_a_worker(choose: random.Random) -> bool:
@@ -142,16 +144,20 @@ def _by_workers(photos: Sequence[Path], place: Path, pack: str, workers: int, af
     return Described(f"{workers} workers on Ray", moments[-1] - moments[0], steady)
 
 
-def _killing(photos: Sequence[Path], place: Path, pack: str, workers: int, kills: int) -> Kills:
+def _killing(photos: Sequence[Path], place: Path, pack: str, workers: int, kills: int, ray: Descendants) -> Kills:
     choose = random.Random(0)
     moments = set(choose.sample(range(1, len(photos) + 1), kills))
-    killed = 0
+    killed = owed = 0
 
     def kill(done: int) -> None:
-        nonlocal killed
-        if done in moments:
+        nonlocal killed, owed
+        owed += done in moments
+        if owed or done % _LOOK_EVERY == 0:
+            ray.look()
+        if owed:
             time.sleep(choose.uniform(0, 0.5))
-            killed += kill_a_worker(choose)
+            success = kill_a_worker(choose)  # not while Ray starts the next one
+            killed, owed = killed + success, owed - success
 
     if kills:
         _by_workers(photos, place, pack, workers, kill)

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,38 @@ class ProcessorTime:
         return min(1.0, max(0.0, taken / (max(1e-9, self.moment - begin.moment) * (os.cpu_count() or 1))))
 
 
-def others_share(begin: ProcessorTime | None) -> float | None:
-    """See `ProcessorTime.others_since`; None where the system does not count it."""
+class Descendants:
+    """Processes that start under this one and whose end it does not learn of, as those of Ray, which end with another process of Ray."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[int, float], float] = {}
+
+    def look(self) -> None:
+        """Note what each of those that run now took so far; call it now and then, and before they end."""
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            try:
+                user, system, *_ = process.cpu_times()
+                self._seconds[process.pid, process.create_time()] = user + system
+            except psutil.Error:
+                continue
+
+    @property
+    def seconds(self) -> float:
+        """Of processor time that was noted, all together."""
+        return sum(self._seconds.values())
+
+
+def others_share(begin: ProcessorTime | None, descendants: float = 0.0) -> float | None:
+    """See `ProcessorTime.others_since`; None where the system does not count it.
+
+    Args:
+        begin: at the beginning of the measurement.
+        descendants: `Descendants.seconds`, which count as own.
+    """
     now = ProcessorTime.now()
-    return round(now.others_since(begin), 3) if now and begin else None
+    return round(replace(now, own=now.own + descendants).others_since(begin), 3) if now and begin else None
 
 
 def describe_machine(facts: dict[str, Any], timed: bool = True) -> str:

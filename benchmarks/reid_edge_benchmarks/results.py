@@ -59,9 +59,9 @@ class ResultFile:
         refuse_missing_folders(path)
         self._path, self._machine, self._begin = path, machine_facts(), ProcessorTime.now()
 
-    def save(self, figures: Mapping[str, Any]) -> None:
-        """Print what the figures were measured on, and write both to the file."""
-        machine = {**self._machine, "temperatures after": temperatures(), "others": others_share(self._begin)}
+    def save(self, figures: Mapping[str, Any], descendants: float = 0.0) -> None:
+        """Print what the figures were measured on, and write both to the file; `descendants` as `machine.others_share` takes it."""
+        machine = {**self._machine, "temperatures after": temperatures(), "others": others_share(self._begin, descendants)}
         click.echo(f"\nMeasured on {describe_machine(machine)}.")
         if self._path:
             finished = datetime.now(timezone.utc).isoformat(timespec="seconds")

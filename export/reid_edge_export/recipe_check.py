@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from reid_edge.errors import PackError, ReidEdgeError, UsageError
+from reid_edge.errors import PackError, ReidEdgeError, UsageError, raise_together
 from reid_edge.pack import Manifest, Network, parse_manifest, write_manifest
 from reid_edge.pack.manifest import PackedFile
-from reid_edge.recipe import Recipe, parse_recipe
+from reid_edge.recipe import Head, Recipe, parse_recipe, read_recipe
 from reid_edge_export.catalogue import OPSET
 from reid_edge_export.export import pack_entry
 from reid_edge_export.precision import precision_named
@@ -45,34 +46,52 @@ def check_recipe(name_or_path: str) -> CheckedRecipe:
         name_or_path: a recipe's name or TOML file.
 
     Raises:
-        UsageError: anything wrong with it; the message begins with the recipe and, where there is one, the line.
+        UsageError: anything wrong with it; the message begins with the recipe and, where there is one, the line. What else was found is
+            `further`; more may show when these are corrected.
     """
     text = read_recipe_text(name_or_path)
     data = parse_recipe_text(text, name_or_path)  # whose errors name the line where there is one
     try:
         return check_data(data)
     except ReidEdgeError as error:
+        first, *further = _located([error, *error.further], text, data, name_or_path)
+        first.further = tuple(further)
+        raise first from error
+
+
+def _located(errors: Iterable[ReidEdgeError], text: str, data: Mapping[str, Any], title: str) -> list[UsageError]:
+    """The errors with their lines, each once: the first one that was found, then the others in the order of their lines."""
+    found: dict[str, tuple[int, UsageError]] = {}
+    for error in errors:
         message = error.message.removeprefix("pack.toml ")
         line = locate(text, data, message)
-        where = f"{name_or_path} line {line}" if line else name_or_path
-        raise UsageError(f"{where}: {message}", _way_out(error)) from error
+        where = f"{title} line {line}" if line else title
+        found.setdefault(message, (line or 0, UsageError(f"{where}: {message}", _way_out(error))))
+    first, *others = found.values()
+    return [first[1], *(error for _, error in sorted(others, key=lambda each: each[0]))]
 
 
 def check_data(data: Mapping[str, Any]) -> CheckedRecipe:
     """`check_recipe` for the data of a recipe file.
 
     Raises:
-        UsageError, PackError: anything wrong with it.
+        UsageError, PackError: anything wrong with it; the first one, with others as `further`.
     """
+    raise_together([partial(networks_of, data), partial(heads_of, data), partial(read_recipe, data["recipe"])])
     networks, heads = networks_of(data), heads_of(data)
     entries = {name: _entry(network) for name, network in networks.items()}
     heads_there = {name: _head_entry(head, data["recipe"], entries) for name, head in heads.items()}
     whole = _manifest(data, {**entries, **heads_there}, data["recipe"], heads)
     recipe = parse_recipe(whole.recipe, whole)
-    _check_kinds(recipe, heads)
-    _check_matchers(recipe, networks)
-    _check_used(recipe, networks, heads)
-    _check_licence(data["licence"], networks)
+    raise_together(
+        [
+            *(partial(_check_kind, place, stage, heads) for place, stage in enumerate(recipe.head)),
+            *(partial(_check_matcher, place, recipe, networks) for place in range(len(recipe.match))),
+            *(partial(_check_used, "networks", name, recipe) for name in networks),
+            *(partial(_check_used, "heads", name, recipe) for name in heads),
+            partial(_check_licence, data["licence"], networks),
+        ]
+    )
     before = _manifest(data, entries, without_heads(data["recipe"], heads), {})
     return CheckedRecipe(data, networks, heads, recipe, parse_recipe(before.recipe, before))
 
@@ -125,35 +144,34 @@ def _manifest(
     return replace(parse_manifest(write_manifest(manifest)), recipe=recipe)
 
 
-def _check_kinds(recipe: Recipe, heads: Mapping[str, HeadToTrain]) -> None:
-    for place, stage in enumerate(recipe.head):
-        trained = heads[stage.network].kind
-        if stage.kind != trained:
-            raise PackError(
-                f"recipe.head[{place}].kind is {stage.kind!r}, but heads.{stage.network} is trained as a {trained}.",
-                "Give both the same kind.",
-            )
+def _check_kind(place: int, stage: Head, heads: Mapping[str, HeadToTrain]) -> None:
+    trained = heads[stage.network].kind
+    if stage.kind != trained:
+        raise PackError(
+            f"recipe.head[{place}].kind is {stage.kind!r}, but heads.{stage.network} is trained as a {trained}.",
+            "Give both the same kind.",
+        )
 
 
-def _check_matchers(recipe: Recipe, networks: Mapping[str, NamedNetwork]) -> None:
+def _check_matcher(place: int, recipe: Recipe, networks: Mapping[str, NamedNetwork]) -> None:
     """A matching network gets the keypoints that it was trained on, where the catalogue says which."""
-    extracts = {extract.name: extract for extract in recipe.extract}
-    for place, match in enumerate(recipe.match):
-        if match.matcher != "lightglue":
-            continue
-        matcher, extract = networks[match.network].network, extracts[match.keypoints]
-        if matcher.extractor == "sift" or extract.detector == "sift":
-            fits = matcher.extractor == extract.detector
-        else:
-            trained_on, given = _family(matcher.extractor), networks[extract.network].network
-            descriptor = given.outputs[-1].shape[-1]
-            fits = trained_on == (given.module, given.layout.get("descriptor")) and matcher.layout["descriptor"] == descriptor
-        if not fits:
-            raise PackError(
-                f"recipe.match[{place}].network is {match.network!r}, which was trained on keypoints of {matcher.extractor}, "
-                f"but {match.keypoints} is of {extract.network or extract.detector}.",
-                f"Give it keypoints of {matcher.extractor}, or take another matcher.",
-            )
+    match = recipe.match[place]
+    if match.matcher != "lightglue":
+        return
+    matcher = networks[match.network].network
+    extract = next(extract for extract in recipe.extract if extract.name == match.keypoints)
+    if matcher.extractor == "sift" or extract.detector == "sift":
+        fits = matcher.extractor == extract.detector
+    else:
+        trained_on, given = _family(matcher.extractor), networks[extract.network].network
+        descriptor = given.outputs[-1].shape[-1]
+        fits = trained_on == (given.module, given.layout.get("descriptor")) and matcher.layout["descriptor"] == descriptor
+    if not fits:
+        raise PackError(
+            f"recipe.match[{place}].network is {match.network!r}, which was trained on keypoints of {matcher.extractor}, "
+            f"but {match.keypoints} is of {extract.network or extract.detector}.",
+            f"Give it keypoints of {matcher.extractor}, or take another matcher.",
+        )
 
 
 def _family(name: str) -> tuple[str, Any]:
@@ -164,11 +182,9 @@ def _family(name: str) -> tuple[str, Any]:
     return network.module, network.layout.get("descriptor")
 
 
-def _check_used(recipe: Recipe, networks: Collection[str], heads: Collection[str]) -> None:
-    for table, names in (("networks", networks), ("heads", heads)):
-        for name in names:
-            if name not in recipe.networks:
-                raise PackError(f"{table}.{name} is used by no stage.", "Remove it, or name it in a stage.")
+def _check_used(table: str, name: str, recipe: Recipe) -> None:
+    if name not in recipe.networks:
+        raise PackError(f"{table}.{name} is used by no stage.", "Remove it, or name it in a stage.")
 
 
 def _check_licence(licence: str, networks: Mapping[str, NamedNetwork]) -> None:

@@ -73,7 +73,7 @@ def show(name: str, resolved: bool) -> None:
 def check(context: click.Context, names: tuple[str, ...], all_of_them: bool) -> None:
     """Check recipes before anything is exported, and list the heads that have to be trained.
 
-    NAME is one of `reid-edge recipe list`, or a .toml file. An error names the line.
+    NAME is one of `reid-edge recipe list`, or a .toml file. All errors that can be found are listed, each with its line.
     """
     from reid_edge_export.recipe_check import check_recipe
     from reid_edge_export.recipe_file import recipe_names
@@ -85,7 +85,8 @@ def check(context: click.Context, names: tuple[str, ...], all_of_them: bool) -> 
         try:
             checked = check_recipe(name)
         except ReidEdgeError as error:
-            click.echo(f"{error.message} {error.hint}", err=True)
+            for each in (error, *error.further):
+                click.echo(f"{each.message} {each.hint}", err=True)
             wrong = True
             continue
         click.echo(f"{name} is valid: {_in_words(checked)}.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
-from reid_edge.errors import UsageError
+from reid_edge.errors import UsageError, raise_together
 from reid_edge_export.catalogue import Network, is_own, network_named, resolve_parameters
 from reid_edge_export.catalogue.own import Row, own_network
 from reid_edge_export.precision import precision_named
@@ -19,6 +20,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_Read = TypeVar("_Read")
 
 HeadKind = Literal["classifier", "boosting", "projection"]
 
@@ -151,26 +154,33 @@ def parse_recipe_text(text: str, title: str) -> dict[str, Any]:
     """The data of a recipe's TOML text; `title` is what errors call it.
 
     Raises:
-        UsageError: it is not TOML, or a part is missing or unknown.
+        UsageError: it is not TOML, or a part is missing or unknown; the first one, with the others as `further`.
     """
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"The recipe {title} is not TOML: {error}.", "Correct the line that it names.") from error
+    wrong = list(_wrong_parts(data, text, title))
+    if wrong:
+        wrong[0].further = tuple(wrong[1:])
+        raise wrong[0]
+    return data
+
+
+def _wrong_parts(data: Mapping[str, Any], text: str, title: str) -> Iterator[UsageError]:
     for key in data:
         if key not in _KEYS:
             line = line_of((key,), key_lines(text))
-            raise UsageError(f"{title} line {line}: {key!r} is an unknown key.", f"A recipe may have: {', '.join(_KEYS)}.")
+            yield UsageError(f"{title} line {line}: {key!r} is an unknown key.", f"A recipe may have: {', '.join(_KEYS)}.")
     for key in _REQUIRED:
         if key not in data:
-            raise UsageError(f"The recipe {title} lacks {key!r}.", "See the recipes that come with reid-edge for an example.")
+            yield UsageError(f"The recipe {title} lacks {key!r}.", "See the recipes that come with reid-edge for an example.")
     for key in ("networks", "recipe", "heads"):
         tables = data.get(key, {})
         if not isinstance(tables, dict) or not (key == "recipe" or all(isinstance(each, dict) for each in tables.values())):
             line = line_of((key,), key_lines(text))
             header = f"[{key}]" if key == "recipe" else f"[{key}.NAME]"
-            raise UsageError(f"{title} line {line}: {key} must be a table.", f"Write {header}.")
-    return data
+            yield UsageError(f"{title} line {line}: {key} must be a table.", f"Write {header}.")
 
 
 def networks_of(data: Mapping[str, Any]) -> dict[str, NamedNetwork]:
@@ -182,7 +192,7 @@ def networks_of(data: Mapping[str, Any]) -> dict[str, NamedNetwork]:
     Raises:
         UsageError: the catalogue has no such network, or a parameter, storage or precision is not to be had.
     """
-    return {name: _network(name, options) for name, options in data["networks"].items()}
+    return _each(_network, data["networks"])
 
 
 def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
@@ -194,11 +204,8 @@ def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     except UsageError as error:
         key = f"{where}.network" if "network" in options else where
         raise UsageError(f"{key}: {error.message}", error.hint) from error
-    for key, value in () if is_own(known) else parameters.items():
-        try:
-            resolve_parameters(network, {key: value})
-        except UsageError as error:
-            raise UsageError(f"{where}.{key}: {error.message}", error.hint) from error
+    if not is_own(known):
+        raise_together(partial(_check_parameter, f"{where}.{key}", network, key, value) for key, value in parameters.items())
     storage, precision = options.get("storage", "fp32"), options.get("precision", "fp32")
     if storage not in _STORAGES:
         raise UsageError(f"{where}.storage is {storage!r}.", f"Choose one of {', '.join(_STORAGES)}.")
@@ -213,13 +220,27 @@ def _network(name: str, options: Mapping[str, Any]) -> NamedNetwork:
     return NamedNetwork(name, network, resolved, storage, precision, gpu_precision, parameters)
 
 
+def _check_parameter(where: str, network: Network, key: str, value: Any) -> None:
+    try:
+        resolve_parameters(network, {key: value})
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", error.hint) from error
+
+
 def heads_of(data: Mapping[str, Any]) -> dict[str, HeadToTrain]:
     """The heads that a recipe wants trained, by name; errors begin with the dotted name of the key.
 
     Raises:
         UsageError: an unknown key or kind, a width that is none, or a name that a network has already.
     """
-    return {name: _head(name, table, data["networks"]) for name, table in data.get("heads", {}).items()}
+    return _each(partial(_head, networks=data["networks"]), data.get("heads", {}))
+
+
+def _each(read: Callable[[str, Mapping[str, Any]], _Read], tables: Mapping[str, Mapping[str, Any]]) -> dict[str, _Read]:
+    """What each table is read as; the errors of all of them together."""
+    found: dict[str, _Read] = {}
+    raise_together(lambda name=name: found.update({name: read(name, tables[name])}) for name in tables)
+    return found
 
 
 def _head(name: str, table: Mapping[str, Any], networks: Mapping[str, Any]) -> HeadToTrain:

@@ -6,6 +6,8 @@ called, so that a user never sees a traceback for bad input, a missing file, a b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 
 class ReidEdgeError(Exception):
     """Base of every error reid-edge raises on purpose.
@@ -13,9 +15,13 @@ class ReidEdgeError(Exception):
     Args:
         message: one clear sentence that names the thing that is wrong.
         hint: what to do about it, one sentence; empty where nothing can be advised.
+
+    Attributes:
+        further: what else is wrong with the same input; for who shows all of it at once.
     """
 
     exit_code = 1
+    further: tuple[ReidEdgeError, ...] = ()
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -57,3 +63,16 @@ class StorageError(ReidEdgeError):
     """A disk that is full, read-only or failing."""
 
     exit_code = 5
+
+
+def raise_together(checks: Iterable[Callable[[], object]]) -> None:
+    """Run all checks; where some raise, the first error is raised, and those of the others are its `further`."""
+    found: list[ReidEdgeError] = []
+    for check in checks:
+        try:
+            check()
+        except ReidEdgeError as error:
+            found += [error, *error.further]
+    if found:
+        found[0].further = tuple(found[1:])
+        raise found[0]

@@ -10,6 +10,7 @@ import pytest
 
 from reid_edge_benchmarks import machine
 from reid_edge_benchmarks.machine import (
+    Descendants,
     ProcessorTime,
     describe_machine,
     governor,
@@ -85,3 +86,18 @@ def test_a_child_that_has_ended_is_not_another() -> None:
     assert after is not None
     assert after.own - begin.own > 0.1
     assert 0 <= others_share(begin) <= 1
+
+
+def test_the_time_of_a_process_whose_end_is_not_learned_of_counts_as_own_where_it_was_looked_at() -> None:
+    begin = ProcessorTime.now()
+    if begin is None:
+        pytest.skip("this system does not count processor time in /proc/stat")
+    works = "sum(range(20_000_000)); print(flush=True); input()"
+    descendants = Descendants()
+    with subprocess.Popen([sys.executable, "-c", works], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        descendants.look()
+        descendants.look()
+        assert 0.1 < descendants.seconds < 100
+        assert others_share(begin, descendants.seconds + 1000) == 0
+        process.stdin.write(b"\n")

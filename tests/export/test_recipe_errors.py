@@ -165,6 +165,43 @@ def test_what_is_wrong_is_told_with_its_line_and_the_way_out(what: str, tmp_path
     assert refused.value.hint
 
 
+SEVERAL = {
+    "values and networks": {
+        "keypoints = 1024": "keypoint = 1024",
+        "[networks.lighterglue]": "[networks.lighterglu]",
+        "threshold = 0.5": "treshold = 0.5",
+        "margin = 0.06": "margin = 6",
+        "candidates = 100": 'candidates = "all"',
+    },
+    "parts": {'name = "field"': 'names = "field"', 'licence = "Apache-2.0"': 'author = "me"'},
+    "names": {'keypoints = "xfeat"': 'keypoints = "aliked"', 'embedding = "efficientnet-lite0"': 'embedding = "resnet"'},
+}
+FOUND = {
+    "values and networks": ["keypoint", "lighterglu", "treshold", "margin", "candidates"],
+    "parts": ["'names'", "'author'", "lacks 'name'", "lacks 'licence'"],
+    "names": ["recipe.retrieve.embedding is 'resnet'", "keypoints is 'aliked'"],
+}
+
+
+@pytest.mark.parametrize("what", SEVERAL)
+def test_all_that_is_wrong_is_told_at_once_with_its_lines(what: str, tmp_path: Path) -> None:
+    text = read_recipe_text("field")
+    for old, new in SEVERAL[what].items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as refused:
+        check_recipe(str(path))
+    told = [each.message for each in (refused.value, *refused.value.further)]
+    assert len(told) == len(FOUND[what]), told
+    for message, part in zip(told, FOUND[what], strict=True):
+        assert part in message
+    lines = [int(message.partition(" line ")[2].partition(":")[0]) for message in told if " line " in message]
+    assert lines[1:] == sorted(lines[1:])
+    assert len(lines) >= 2
+
+
 def test_a_licence_that_the_pack_would_hold_and_not_name_is_told(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(read_recipe_text("station").replace("BSD-3-Clause AND ", ""))

@@ -133,11 +133,12 @@ def test_check_says_what_has_to_be_trained() -> None:
 
 def test_check_goes_on_after_a_wrong_recipe(tmp_path) -> None:
     path = tmp_path / "wrong.toml"
-    path.write_text(read_recipe_text("field").replace("threshold", "treshold", 1))
+    path.write_text(read_recipe_text("field").replace("threshold", "treshold", 1).replace("margin = 0.06", "margin = 6"))
     done = run("check", str(path), "field")
     assert done.exit_code == 2
     assert "field is valid" in done.stdout
     assert "recipe.segment.treshold is an unknown key" in done.stderr
+    assert "recipe.segment.margin must be a finite number from 0 to 1, not 6" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["check", "field", "--all"]])

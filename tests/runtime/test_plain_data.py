@@ -129,6 +129,27 @@ def test_what_the_dataclass_does_not_allow_is_refused_with_its_path(table, sente
     assert sentence in str(refused.value)
 
 
+def test_all_that_is_wrong_in_a_table_is_found_each_with_its_path():
+    wrong = {"colr": "red", "count": 11, "shapes": [LEAST["shape"], {"kind": "box", "width": "x"}, {"kind": "ball"}]}
+    table = {**LEAST, **wrong, "weights": {"s": "x", "n": 3}}
+    del table["on"]
+    with pytest.raises(InvalidValue) as refused:
+        decode(Everything, table, "file", UNITS)
+    found = [str(each) for each in (refused.value, *refused.value.further)]
+    paths = [sentence.split()[0] for sentence in found]
+    assert paths == [
+        "file.colr",
+        "file.on",
+        "file.count",
+        "file.shapes[1].height",
+        "file.shapes[1].width",
+        "file.shapes[2].kind",
+        "file.weights.n",
+        "file.weights.m",
+        "file.weights.s",
+    ]
+
+
 def test_the_hint_of_a_rule_of_the_whole_is_kept_and_a_top_table_has_no_path():
     with pytest.raises(InvalidValue) as refused:
         decode(Box, {"width": 1, "height": 2})

@@ -157,7 +157,7 @@ def law_text(figures: Figures) -> str:
     if law["free_until"] != law["free_until"] or law["free_until"] <= 0:
         return per
     free = f"{_rounded(law['free_until']):,}"
-    return f"{per} It is {FREE:.0%} of a photo's {law['whole']:.0f} ms at about {free} photos: up to there it is free."
+    return f"{per} At about {free} photos it is {FREE:.0%} of the {law['whole']:.0f} ms of a photo in the table below."
 
 
 def pairs_text(figures: Figures) -> str:

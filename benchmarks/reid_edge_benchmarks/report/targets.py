@@ -63,8 +63,10 @@ def _warm(size: int, most: float) -> Callable[[Any], tuple[str, bool]]:
 def _ratio(side: str, least: float) -> Callable[[Any], tuple[str, bool]]:
     def measure(latency: Any) -> tuple[str, bool]:
         ratio = _gallery(latency, 1000)["ratios"][side]
+        if ratio["low"] is None:
+            raise KeyError("low")  # too few photos for a ratio
         if ratio["value"] is None:
-            return "within the noise" if ratio["low"] is not None else "too few pairs", False
+            return "within the noise", False
         return f"{ratio['value']:.1f} times ({ratio['low']:.1f} to {ratio['high']:.1f})", ratio["value"] >= least
 
     return measure

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reid_edge.compare.candidates import GalleryCandidates
 from reid_edge.describe.keypoints import Keypoints
+from reid_edge.gallery import LeftOut
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class GalleryView(GalleryCandidates):
         view._sightings = {sighting: replace(self._sightings[sighting], identity=name) for sighting, name in owners.items()}
         view._ids = np.array(sorted(owners), np.int64)
         view._indexes = {name: (index, view._ids) for name, (index, _) in self._indexes.items()}
-        view._undescribed = 0
+        view._left_out = LeftOut()
         for found in ("_by_photo", "_seen", "_predicted"):
             vars(view).pop(found, None)
         return view

@@ -19,6 +19,7 @@ from reid_edge.bulk.result_files import ResultFiles
 from reid_edge.bulk.run import COPY, FAILED, BulkRun, Done, Todo
 from reid_edge.bulk.worker import Failed
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.facts import unreadable_as_json
 from reid_edge.describe.query import Query
 from reid_edge.errors import PhotoError
 from reid_edge.gallery import Gallery
@@ -162,9 +163,13 @@ class IdentifyRun(BulkRun):
         return again
 
     def answers(self) -> Iterator[str]:
-        """The JSON of every answer, as `reid-edge identify --json` prints it, also of earlier runs."""
+        """The JSON of every answer, also of earlier runs, and of every failure of this one, as `reid-edge identify --json` prints it."""
         self.files.write()
-        return (row["decision"] for row in self.files.rows(("decision",)) if row["decision"])
+        for row in self.files.rows(("decision", "path", "task", "status", "error", "hint")):
+            if row["decision"]:
+                yield row["decision"]
+            elif row["status"] == FAILED and row["task"] in self._tasks:
+                yield json.dumps(unreadable_as_json(row["path"], row["error"], row["hint"] or ""), ensure_ascii=False)
 
     def _rows(self, result: AnsweredFile | Failed) -> list[dict[str, Any]]:
         """The rows of a file; none where it has to be answered after all."""

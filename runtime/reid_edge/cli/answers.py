@@ -6,14 +6,15 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from reid_edge.cli.printing import printable
 from reid_edge.decide.decision import Decision, RankedIdentity
-from reid_edge.decide.facts import ReviewFacts
+from reid_edge.decide.facts import ReviewFacts, unreadable_as_json
 from reid_edge.decide.wording import in_percent, wording_of
 from reid_edge.errors import PhotoError
 
@@ -73,10 +74,14 @@ def answers_for(style: str, timings: bool, truth: Truth | None = None) -> Answer
 
 class _JsonAnswers:
     def answer(self, decision: Decision) -> None:
-        _write(json.dumps(decision.as_json(), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+        self._line(decision.as_json())
 
     def failure(self, path: Path, error: PhotoError) -> None:
+        self._line(unreadable_as_json(path, error.message, error.hint))
         _print_failure(error)
+
+    def _line(self, plain: Mapping[str, Any]) -> None:
+        _write(json.dumps(plain, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
 
     def end(self) -> None:
         pass

@@ -4,127 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing, redirect_stdout
-from dataclasses import dataclass, replace
-from functools import wraps
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from reid_edge.cli.bulk_options import Workers, results_option, retry_option, sources_argument, worker_options
+from reid_edge.cli.bulk_report import go_through, note_undescribed, work_and_report
 from reid_edge.cli.gallery_audit import finding_options, print_report
 from reid_edge.cli.options import gallery_option, pack_option, random_option
 from reid_edge.cli.printing import count_of, say
-from reid_edge.cli.progress import progress
 from reid_edge.errors import UsageError
 from reid_edge.storage.address import Place
 
 if TYPE_CHECKING:
     from reid_edge.bulk.describe_results import Value
     from reid_edge.bulk.opening import BulkPack
-    from reid_edge.bulk.ray_pool import RayOptions
-    from reid_edge.bulk.run import BulkRun
-    from reid_edge.gallery import Gallery
     from reid_edge.gallery.enrolment_list import Enrolment
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-_SHOWN = 20
-_SOURCES = click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=click.Path(path_type=Path, readable=False))
-_WORDS = {
-    "enrolled": "enrolled",
-    "described": "described",
-    "described_again": "described with this pack",
-    "answered": "answered",
-    "no_animal": "without an animal",
-    "present": "enrolled already",
-    "copy": "with the content of another file",
-    "conflict": "enrolled already as another individual",
-    "failed": "that could not be read",
-}
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The options of the workers; see `worker_options`."""
-
-    device: str
-    address: str
-    workers: int | None
-    cpus: int
-    gpus: float
-    batch: int
-
-    def ray_options(self, in_order: bool = False) -> RayOptions:
-        """As Ray is told."""
-        from reid_edge.bulk.ray_pool import RayOptions
-
-        return RayOptions(self.address, self.workers, self.cpus, self.gpus, in_order)
-
-
-def worker_options(command: F) -> Callable[..., Any]:
-    """Options of the workers, handed over as one `Workers`."""
-    names = ("device", "address", "workers", "cpus", "gpus", "batch")
-
-    @wraps(command)
-    def call(**options: Any) -> Any:
-        return command(workers=Workers(**{name: options.pop(name) for name in names}), **options)
-
-    result: Callable[..., Any] = call
-    for option in (
-        click.option(
-            "--batch", type=click.IntRange(1, 1000), default=16, show_default=True, help="Photos that a worker gets at a time."
-        ),
-        click.option(
-            "--gpus-per-worker",
-            "gpus",
-            type=click.FloatRange(0, 64),
-            default=0.0,
-            help="GPUs, or the share of one, that Ray keeps for each worker.  [default: none]",
-        ),
-        click.option(
-            "--cpus-per-worker",
-            "cpus",
-            type=click.IntRange(1, 1024),
-            default=1,
-            show_default=True,
-            help="Processors of each worker: so many photos it describes at a time. The pack is in memory once for each worker.",
-        ),
-        click.option("--workers", type=click.IntRange(1, 10_000), default=None, help="Workers.  [default: as many as fit]"),
-        click.option(
-            "--address",
-            default="local",
-            envvar="RAY_ADDRESS",
-            show_default=True,
-            show_envvar=True,
-            metavar="HOST:PORT|auto|local",
-            help="A Ray cluster; auto is the one that this machine belongs to, local is this machine alone.",
-        ),
-        click.option(
-            "--device",
-            default="auto",
-            show_default=True,
-            metavar="auto|cpu|cuda|tensorrt|tensorrt-rtx|openvino",
-            help="What runs the networks in each worker.",
-        ),
-    ):
-        result = option(result)
-    return result
-
-
-def results_option(folder: str) -> Callable[[F], F]:
-    """``--results FOLDER``."""
-    return click.option(
-        "--results",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path(folder),
-        show_default=True,
-        help="The folder of the results, Parquet files. A run that is repeated goes on in it.",
-    )
-
-
-_retry_option = click.option("--retry-failed", is_flag=True, help="Try the photos again that failed in an earlier run.")
 
 
 @click.group(short_help="Describe, identify or audit many photos by many workers, on Ray.")
@@ -137,13 +36,13 @@ def bulk() -> None:
 
 
 @bulk.command(short_help="Enrol or describe many photos.")
-@_SOURCES
+@sources_argument
 @click.option("--unnamed", is_flag=True, help="The photos show nobody known: describe all their animals into the results alone.")
 @click.option("--species", default="", help="Species of the photos for which SOURCE gives none.")
 @click.option("--viewpoint", default="", help="Side shown (such as left) by the photos for which SOURCE gives none.")
 @click.option("--split", help="Only the rows of a table with this split.")
 @click.option("--fold", help="Only the rows of a table with this fold.")
-@_retry_option
+@retry_option
 @results_option("bulk-describe")
 @gallery_option
 @pack_option
@@ -183,16 +82,16 @@ def describe(
             values = to_describe(enrolments if unnamed else with_species(opened, enrolments))
         with DescribeRun(opened, pack, results, values, retry_failed) as run:
             # In their order, as `gallery add`: of two photos that contradict each other the first one counts.
-            return _work(run, lambda: RayPool(workers.ray_options(in_order=True)), workers.batch, "Describing")
+            return work_and_report(run, lambda: RayPool(workers.ray_options(in_order=True)), workers.batch, "Describing")
 
 
 @bulk.command(short_help="Identify the animals of many photos.")
-@_SOURCES
+@sources_argument
 @click.option("--species", default="", help="Compare with this species only, as the gallery spells it.")
 @click.option("--viewpoint", default="", help="The side that the photos show, such as left: compare with the same side only.")
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Identities in the ranking.")
 @click.option("--json", "as_json", is_flag=True, help="At the end print all answers of the results, as identify --json does.")
-@_retry_option
+@retry_option
 @results_option("bulk-identify")
 @gallery_option
 @pack_option
@@ -230,10 +129,10 @@ def identify(
         candidates = GalleryCandidates(opened, pack.feature_key)
         candidates.check_species(species)
         candidates.check_viewpoint(viewpoint)
-        _note_undescribed(opened, pack, gallery_path)
+        note_undescribed(opened, pack, gallery_path)
         run = IdentifyRun(opened, pack, results, paths, Query(species, viewpoint, top=top), retry_failed)
         with run:
-            code = _work(run, lambda: RayPool(workers.ray_options()), workers.batch, "Identifying")
+            code = work_and_report(run, lambda: RayPool(workers.ray_options()), workers.batch, "Identifying")
             if as_json:
                 for answer in run.answers():
                     click.echo(answer)
@@ -275,14 +174,14 @@ def audit(
     pack = _pack(pack_name, workers, False)
     with Gallery.open(gallery_path, writable=False) as opened:
         GalleryCandidates(opened, pack.feature_key).check_species(species)
-        _note_undescribed(opened, pack, gallery_path)
+        note_undescribed(opened, pack, gallery_path)
         auditor = Audit(opened, Identifier(pack.pack, "cpu"), species)
         if auditor.compared:
             say(f"Compared before: {count_of(auditor.compared, 'photo')}.")
         if auditor.remaining:
             recipe = CompareRecipe(absolute_place(gallery_path), opened.revision(), pack.workers)
             with redirect_stdout(sys.stderr), RayPool(workers.ray_options(in_order=True)) as pool:
-                _go_through(compare_in_bulk(auditor, recipe, pool, workers.batch), "Comparing", len(auditor.remaining))
+                go_through(compare_in_bulk(auditor, recipe, pool, workers.batch), "Comparing", len(auditor.remaining))
         report = auditor.report(min_probability)
         write_audit(results, auditor, report)
     print_report(report, top, "json" if as_json else "csv" if as_csv else "text")
@@ -316,39 +215,3 @@ def _pack(name: str, workers: Workers, allow_random: bool) -> BulkPack:
     from reid_edge.bulk.opening import BulkPack
 
     return BulkPack(name, workers.device, workers.cpus, allow_random)
-
-
-def _note_undescribed(gallery: Gallery, pack: BulkPack, place: Place) -> None:
-    missing = len(gallery.sightings_without(pack.feature_key))
-    if missing:
-        say(f"note: {count_of(missing, 'photo')} of the gallery are left out, because this pack has not described them:")
-        say(f"      reid-edge bulk describe --gallery {place}")
-
-
-def _work(run: BulkRun, open_pool: Callable[[], Any], batch: int, what: str) -> int:
-    """Do what is left, and say what became of it; 1 where something failed."""
-    if run.skipped:
-        say(f"Done before: {count_of(run.skipped, 'file')}.")
-    if run.pending:
-        with redirect_stdout(sys.stderr), open_pool() as pool:  # Ray tells of dead workers on stdout, which is for results
-            _go_through(run.run(pool, batch), what, len(run.pending))
-    for status, count in sorted(run.counts.items(), key=lambda item: list(_WORDS).index(item[0])):
-        say(f"{count_of(count, 'file')} {_WORDS[status]}.")
-    failed = list(run.failed())
-    for path, failure in failed[:_SHOWN]:
-        where = "" if path in failure.message else f" ({path})"
-        say(f"failed: {failure.message} {failure.hint}{where}")
-    if len(failed) > _SHOWN:
-        say(f"... and {len(failed) - _SHOWN} more.")
-    say(f"The results are in {run.files.folder}.")
-    return 1 if failed or run.counts["conflict"] else 0
-
-
-def _go_through(done: Any, what: str, total: int) -> None:
-    try:
-        with closing(done), closing(progress(done, what, total)) as shown:
-            for _ in shown:
-                pass
-    except KeyboardInterrupt:
-        say("Stopped. What was done is kept; to continue, run the same command again.")
-        raise

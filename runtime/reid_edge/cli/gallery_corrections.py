@@ -117,7 +117,9 @@ def history(limit: int, as_json: bool, gallery_path: Place) -> None:
     if as_json:
         print_json([asdict(event) for event in events])
     else:
-        print_table(("when", "what", ""), [(event.at, describe(event), "undone" if event.undone else "") for event in events])
+        print_table(
+            ("when", "what", "undone"), [(event.at, describe(event), "undone" if event.undone else "") for event in events]
+        )
 
 
 @gallery.command()

@@ -41,7 +41,12 @@ if TYPE_CHECKING:
 @click.option("--viewpoint", default="", help="The side that the photos show, such as left: compare with the same side only.")
 @animal_option("Answer only for this animal of each photo: 1 is the largest.")
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Identities in the ranking.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per animal and line (docs/decision.schema.json).")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object per animal and line (docs/decision.schema.json); one of docs/unreadable.schema.json for a file without answer.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row per animal.")
 @click.option(
     "--explain", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with the evidence: one HTML file."

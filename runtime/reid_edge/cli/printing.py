@@ -11,9 +11,9 @@ import click
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal, lines with tabs elsewhere, for other programs."""
+    """A table on a terminal; elsewhere, for other programs, lines with tabs, the first with the names of the columns."""
     if not sys.stdout.isatty():
-        for row in rows:
+        for row in (columns, *rows):
             click.echo("\t".join(map(printable, row)))
         return
     from rich.console import Console

@@ -69,7 +69,7 @@ class GalleryCandidates:
         self._any_view = any_view
         self._threads = threads
         without = {sighting.id for sighting in gallery.sightings_without(feature_key)}
-        self._undescribed = len(without)
+        self._left_out = gallery.left_out(without)
         self._sightings = {sighting.id: sighting for sighting in gallery.sightings() if sighting.id not in without}
         self._ids = np.array(sorted(self._sightings), np.int64)
         self._indexes: dict[str, tuple[VectorIndex, NDArray[np.int64] | None]] = {}
@@ -105,7 +105,7 @@ class GalleryCandidates:
         Raises:
             GalleryError, EngineError, PackError: viewpoints are predicted, and the vectors or the head cannot be read.
         """
-        selection = select(self._seen, self._undescribed, query, self._any_view)
+        selection = select(self._seen, self._left_out, query, self._any_view)
         if self._any_view or not (query.viewpoint and self._predicted):
             return selection
         count = len(self._predicted)

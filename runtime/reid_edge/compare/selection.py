@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_edge.describe.query import Query
-from reid_edge.gallery import Sighting
+from reid_edge.gallery import LeftOut, Sighting
 
 
 @dataclass(frozen=True)
@@ -37,25 +37,23 @@ class Selection:
         return self.ambiguity if found else "No animal stands out in this photo, and there may be none."
 
 
-def select(sightings: Collection[Sighting], undescribed: int, query: Query, any_view: bool = False) -> Selection:
+def select(sightings: Collection[Sighting], left_out: LeftOut, query: Query, any_view: bool = False) -> Selection:
     """Restrict to the query's species, viewpoint and individuals; a gallery photo whose side is not known stays in.
 
     Args:
-        sightings: of the gallery, those that this pack has described.
-        undescribed: how many others the gallery holds.
+        sightings: of the gallery, those whose features are at hand.
+        left_out: the others.
         query: what is asked.
         any_view: the side that the query shows restricts nothing, so that a side that is not known matters to nobody.
     """
     species, viewpoint = query.species, "" if any_view else query.viewpoint
-    if not sightings and undescribed:
-        why = "No photo of the gallery could be described with this pack, so nothing was compared. A person should look."
-        return _nothing(query, why, may_be_known=True)
+    if not sightings and left_out != LeftOut():
+        return _all_left_out(query, "photo", left_out)
     if not sightings:
         return _nothing(query, "The gallery is empty, so every animal is new to it.")
     chosen = [seen for seen in sightings if not species or agrees(seen.species, species)]
-    if not chosen and undescribed:
-        why = f"No {species} of the gallery could be described with this pack, so nothing was compared. A person should look."
-        return _nothing(query, why, may_be_known=True)
+    if not chosen and left_out != LeftOut():
+        return _all_left_out(query, species, left_out)
     if not chosen:
         held = ", ".join(sorted({seen.species for seen in sightings}))
         return _nothing(query, f"The gallery holds no {species}, so every one is new to it; it holds {held}.")
@@ -78,8 +76,7 @@ def select(sightings: Collection[Sighting], undescribed: int, query: Query, any_
     warnings, ambiguity = ([], "") if any_view else _about_sides(chosen, viewpoint)
     if excluded:
         warnings.append(f"Not compared with {', '.join(excluded)}: a person said that it is another animal.")
-    if undescribed:
-        warnings.append(f"Gallery photos left out because this pack has not described them: {undescribed}.")
+    warnings += _about_left_out(left_out)
     ids = None if len(chosen) == len(sightings) else np.array(sorted(sighting.id for sighting in chosen), np.int64)
     return Selection(ids, _with_species(query, chosen), tuple(warnings), ambiguity=ambiguity)
 
@@ -102,6 +99,25 @@ def _about_sides(chosen: Sequence[Sighting], viewpoint: str) -> tuple[list[str],
         f"Which side the photo shows is not known (--viewpoint); it was compared with photos of these sides: {', '.join(sides)}."
     )
     return [warning], f"The gallery shows {sides[0]} sides only, and this photo may show another." if len(sides) == 1 else ""
+
+
+def _about_left_out(left_out: LeftOut) -> list[str]:
+    reasons = (
+        ("this pack has not described them", left_out.undescribed),
+        ("the replica has no room for them (replica_bytes)", left_out.without_room),
+        ("they are still being copied from the server", left_out.on_their_way),
+    )
+    return [f"Gallery photos left out because {reason}: {count}." for reason, count in reasons if count]
+
+
+def _all_left_out(query: Query, what: str, left_out: LeftOut) -> Selection:
+    """There is nothing to compare with; `what` is a photo, or the species that is asked for."""
+    why = f"No {what} of the gallery has been copied from the server yet"
+    if left_out.undescribed:
+        why = f"No {what} of the gallery could be described with this pack"
+    elif left_out.without_room:
+        why = f"The replica has no room for any {what} of the gallery (replica_bytes)"
+    return _nothing(query, f"{why}, so nothing was compared. A person should look.", may_be_known=True)
 
 
 def _nothing(query: Query, why: str, may_be_known: bool = False) -> Selection:

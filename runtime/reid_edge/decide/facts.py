@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from reid_edge.decide.calibration import Entry
@@ -16,6 +17,9 @@ from reid_edge.photo import Photo
 _AREA_DIGITS = 4
 PROBABILITY_DIGITS = 6
 _SECOND_DIGITS = 2
+
+UNREADABLE = "reid-edge/unreadable/1"
+"""`schema` of the line of a file that could not be read."""
 
 Polygon = tuple[tuple[int, int], ...]
 """(x, y) pixels of the upright photo, x right, y down."""
@@ -45,6 +49,11 @@ class PhotoFacts:
         """The facts of a photo."""
         path = str(photo.path) if photo.path else None
         return cls(path, photo.name, photo.sha256, photo.width, photo.height, photo.taken_at)
+
+
+def unreadable_as_json(path: Path | str, error: str, hint: str) -> dict[str, Any]:
+    """What stands among decisions in JSON Lines for a file that could not be read; follows docs/unreadable.schema.json."""
+    return {"schema": UNREADABLE, "photo": {"path": str(path), "name": Path(path).name}, "error": error, "hint": hint}
 
 
 @dataclass(frozen=True)

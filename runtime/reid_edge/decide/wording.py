@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reid_edge.decide.facts import PROBABILITY_DIGITS, ReviewFacts
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from reid_edge.decide.decision import Decision
     from reid_edge.decide.ranking import Ranking
 
-NEW, ANOTHER, UNCLEAR, NOBODY = "a new individual", "another of yours", "unclear", "nobody to compare with"
+NEW, ANOTHER, UNCLEAR = "a new individual", "another of yours", "unclear"
+NOBODY, NO_ANIMAL = "nobody to compare with", "no animal stands out"
 
 _NAMED_FROM = 0.01  # a runner-up below is counted under ANOTHER
 _SHOWN_FROM = 0.005  # less is neither a whole percent nor worth a line
@@ -42,15 +43,18 @@ class Wording:
         others: the other readings, likeliest first, last `ANOTHER`, or `UNCLEAR` where the ranking holds one individual alone. With
             the lead they add up to 1, but for shares below half a percent.
         review: what a person decided; None where nobody did. There are no other readings beside it.
+        is_found: False where no animal stood out in the photo, so that the answer is about the whole frame.
     """
 
     lead: Reading | None
     is_sure: bool
     others: tuple[Reading, ...]
     review: ReviewFacts | None = None
+    is_found: bool = True
 
     def headline(self, name: Callable[[str], str] = str, percent: Callable[[float], str] | None = None) -> str:
-        """Such as ``Chipo, 98 %`` or ``possibly a new individual, 67 %``.
+        """Such as ``Chipo, 98 %`` or ``possibly a new individual, 67 %``; of a frame without an animal an answer that is not sure is
+        ``no animal stands out (possibly a new individual, 67 %)``.
 
         Args:
             name: writes an individual's name, for instance escaped.
@@ -60,8 +64,10 @@ class Wording:
             return self.review.headline(name)
         if self.lead is None:
             return NOBODY
-        hedge = "" if self.is_sure else "possibly "
-        return f"{hedge}{_written(self.lead, name)}, {(percent or in_percent)(self.lead.probability)}"
+        lead = f"{_written(self.lead, name)}, {(percent or in_percent)(self.lead.probability)}"
+        if self.is_sure:
+            return lead
+        return f"possibly {lead}" if self.is_found else f"{NO_ANIMAL} (possibly {lead})"
 
     def rest(self, name: Callable[[str], str] = str, percent: Callable[[float], str] | None = None) -> str:
         """The other readings, such as ``Chipo 27 %, another of yours 6 %``; empty where there are none. Arguments as of `headline`."""
@@ -73,7 +79,8 @@ def wording_of(decision: Decision) -> Wording:
     if decision.review is not None and decision.review.is_final:
         return Wording(None, True, (), decision.review)
     ranking = [(ranked.identity, ranked.probability) for ranked in decision.ranking]
-    return _wording(decision.verdict, decision.identity, decision.probability, decision.unknown, ranking)
+    wording = _wording(decision.verdict, decision.identity, decision.probability, decision.unknown, ranking)
+    return replace(wording, is_found=decision.animal.found)
 
 
 def wording_of_json(answer: Mapping[str, Any]) -> Wording:
@@ -81,7 +88,8 @@ def wording_of_json(answer: Mapping[str, Any]) -> Wording:
     if (review := answer.get("review")) and (facts := ReviewFacts(**review)).is_final:
         return Wording(None, True, (), facts)
     ranking = [(ranked["identity"], ranked["probability"]) for ranked in answer["ranking"]]
-    return _wording(answer["verdict"], answer["identity"], answer["probability"], answer["unknown"], ranking)
+    wording = _wording(answer["verdict"], answer["identity"], answer["probability"], answer["unknown"], ranking)
+    return replace(wording, is_found=answer.get("animal", {}).get("found", True))
 
 
 def _wording(

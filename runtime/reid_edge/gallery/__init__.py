@@ -1,5 +1,6 @@
 """The catalogue of known individuals: one SQLite file, searched exactly, where every decision can be undone."""
 
+from reid_edge.gallery.features import LeftOut
 from reid_edge.gallery.pair_answers import NewPairAnswer, PairAnswer, PairConflict
 from reid_edge.gallery.records import Event, Individual, NewSighting, Sighting
 from reid_edge.gallery.review_records import NewReview, Review, ReviewConflict, SightingToEnrol
@@ -11,6 +12,7 @@ __all__ = [
     "Event",
     "Gallery",
     "Individual",
+    "LeftOut",
     "NewPairAnswer",
     "NewReview",
     "NewSighting",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,6 +11,21 @@ from numpy.typing import NDArray
 from reid_edge.gallery.arrays import StoredArray, check_feature_key, check_feature_name, from_stored, to_stored
 from reid_edge.gallery.catalogue import Catalogue
 from reid_edge.gallery.records import Sighting
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many sightings nothing is compared with, by the reason.
+
+    Attributes:
+        undescribed: nobody has described them with the pack.
+        without_room: the replica of the gallery has no room for their features.
+        on_their_way: their features are being copied to the replica.
+    """
+
+    undescribed: int = 0
+    without_room: int = 0
+    on_their_way: int = 0
 
 
 class StoredFeatures(Catalogue):
@@ -80,6 +95,10 @@ class StoredFeatures(Catalogue):
         rows = self.database.rows("SELECT DISTINCT sighting_id FROM feature WHERE feature_key = ?", (feature_key,))
         described = {sighting_id for (sighting_id,) in rows}
         return [sighting for sighting in self.sightings() if sighting.id not in described]
+
+    def left_out(self, without: Collection[int]) -> LeftOut:
+        """Why there are no features of these sightings, whose ids are of `sightings_without`."""
+        return LeftOut(undescribed=len(without))
 
     def described_photos(self, feature_key: str) -> set[str]:
         """SHA-256 of the photos with a live sighting that has something under this key."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.catalogue import stored_facts
+from reid_edge.gallery.changes import Position
 from reid_edge.gallery.history import recording
 from reid_edge.gallery.mapped_rows import MappedRows, RowForm
 from reid_edge.gallery.records import NewSighting, Sighting, checked, identity_name
@@ -99,6 +100,10 @@ class Gallery(Reviews):
     def replaced(self) -> bool:
         """Whether another file is at `path` by now, such as a restored backup."""
         return self.database.replaced()
+
+    def state(self) -> tuple[str, Position]:
+        """What changes whenever an answer may: the revision, which leaves out who is who, and the newest event."""
+        return self.revision(), self.position()
 
     def close(self) -> None:
         """Close the file."""

@@ -58,6 +58,7 @@ class Session:
         self.name_time: NameTime | None = None
         self.gallery = gallery
         self.identifier = identifier
+        self._seen = gallery.state()
         self.candidates = identifier.candidates(gallery)
 
     @classmethod
@@ -112,6 +113,7 @@ class Session:
             ('known', 'Chipo', 2)
         """
         query = query or Query()
+        self.refresh()
         self.candidates.check_viewpoint(query.viewpoint)
         selection = self.candidates.select(query)
         return self._answer(self.identifier, self._describe(self.identifier, photo, selection), selection)[1]
@@ -170,8 +172,19 @@ class Session:
             check_names(writable, identity, listed.enrolments, new)
             result = enrol(writable, self.identifier, listed.enrolments)
         result.unidentified.update(listed.unidentified)
-        self.candidates = self.identifier.candidates(self.gallery)
+        self.refresh()
         return result
+
+    def refresh(self) -> None:
+        """See the gallery as it is now; `identify` and `identify_each` begin with it.
+
+        Raises:
+            GalleryError, StorageError: it cannot be read.
+        """
+        state = self.gallery.state()
+        if state != self._seen:
+            self.candidates = self.identifier.candidates(self.gallery)
+            self._seen = state
 
     def identify_each(
         self, paths: Iterable[Path], query: Query | None = None, video: VideoOptions = DEFAULT_VIDEO
@@ -185,6 +198,7 @@ class Session:
         Raises:
             EngineError, GalleryError: see `Identifier.identify`.
         """
+        self.refresh()
         for is_of_videos, files in groupby(paths, is_video):
             if is_of_videos:
                 for path in files:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 
 from reid_edge.errors import ReidEdgeError
 from reid_edge.plain_data.rules import Convert, InvalidValue, Keys, Pattern, Range, Tagged, Then, must_be
-from reid_edge.suggestions import nearest
+from reid_edge.suggestions import nearest, similar
 
 T = TypeVar("T")
 
@@ -27,7 +27,8 @@ def decode(kind: type[T], data: object, path: str = "", context: Any = None) -> 
         context: handed to the functions of `Convert` and `Keys`, such as the folder that relative paths start at.
 
     Raises:
-        InvalidValue: an unknown or missing key, or a value of another type or out of range. The caller makes it an error of its own.
+        InvalidValue: an unknown or missing key, or a value of another type or out of range; the first one, with the others as `further`.
+            The caller makes it an error of its own.
     """
     with _below(f".{path}" if path else ""):
         read: T = _table(kind, data, context)
@@ -51,14 +52,16 @@ def encode(value: Any, hint: Any = None) -> Any:
 def _table(kind: Any, data: object, context: Any) -> Any:
     declared = _declared(kind)
     optional = {key for key, (hint, has_default) in declared.items() if has_default or _admits_none(hint)}
-    table = _checked_keys(data, declared, [key for key in declared if key not in optional])
+    table = _as_table(data)
+    found = _Errors(_wrong_keys(table, declared, [key for key in declared if key not in optional]))
     values: dict[str, Any] = {}
     for key, (hint, has_default) in declared.items():
         if key in table:
-            with _below(_step(key)):
+            with found.below(_step(key)):
                 values[key] = _read(hint, table[key], context)
         elif not has_default:
             values[key] = None
+    found.raise_first()
     return kind(**values)
 
 
@@ -96,7 +99,8 @@ def _by_type(hint: Any, rules: tuple[Any, ...], value: Any, context: Any) -> Any
 
 
 def _tagged(tagged: Tagged, value: Any, context: Any) -> Any:
-    table = _checked_keys(value, None, [tagged.key])
+    table = _as_table(value)
+    _Errors(_wrong_keys(table, None, [tagged.key])).raise_first()
     kind = table[tagged.key]
     with _below(_step(tagged.key)):
         if not isinstance(kind, str) or kind not in tagged.kinds:
@@ -110,38 +114,48 @@ def _list(parts: tuple[Any, ...], value: Any, context: Any) -> tuple[Any, ...]:
     hints = [parts[0]] * len(value) if parts[-1] is ... else parts
     if len(hints) != len(value):
         raise must_be(f"a list of {len(hints)}", value)
-    items = []
+    items, found = [], _Errors()
     for place, (hint, item) in enumerate(zip(hints, value, strict=True)):
-        with _below(f"[{place}]"):
+        with found.below(f"[{place}]"):
             items.append(_read(hint, item, context))
+    found.raise_first()
     return tuple(items)
 
 
 def _mapping(parts: tuple[Any, ...], keys: Keys | None, value: Any, context: Any) -> dict[Any, Any]:
     names = keys.names(context) if keys else None
-    table = _checked_keys(value, names, names or ())
-    items = {}
-    for name in names or table:
-        try:
-            key = _read(parts[0], name, context)
-        except InvalidValue as error:
-            raise InvalidValue(f"has a key that {error.problem}", error.hint) from None
-        with _below(_step(name)):
-            items[key] = _read(parts[1], table[name], context)
+    table = _as_table(value)
+    items, found = {}, _Errors(_wrong_keys(table, names, names or ()))
+    for name in [each for each in names or table if each in table]:
+        with found.below():
+            key = _read_key(parts[0], name, context)
+            with _below(_step(name)):
+                items[key] = _read(parts[1], table[name], context)
+    found.raise_first()
     return items
 
 
-def _checked_keys(value: Any, known: Collection[str] | None, required: Collection[str]) -> Mapping[str, Any]:
-    """The table itself, which has the required keys, and no others than the known ones where these are given."""
+def _read_key(hint: Any, name: Any, context: Any) -> Any:
+    try:
+        return _read(hint, name, context)
+    except InvalidValue as error:
+        raise InvalidValue(f"has a key that {error.problem}", error.hint) from None
+
+
+def _as_table(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise must_be("a table", value)
-    for key in value:
-        if known is not None and key not in known:
-            raise InvalidValue(f"is an unknown key; {nearest(str(key), known)}", "Correct or remove the key.", _step(key))
-    for key in required:
-        if key not in value:
-            raise InvalidValue("is missing", path=_step(key))
     return value
+
+
+def _wrong_keys(table: Mapping[str, Any], known: Collection[str] | None, required: Collection[str]) -> Iterator[InvalidValue]:
+    """Keys beside the known ones, where these are given, then the required ones that are not there, not even mistyped."""
+    unknown = [str(key) for key in table if known is not None and key not in known]
+    for key in unknown:
+        yield InvalidValue(f"is an unknown key; {nearest(key, known or ())}", "Correct or remove the key.", _step(key))
+    for key in required:
+        if key not in table and not similar(key, unknown, 1):
+            yield InvalidValue("is missing", path=_step(key))
 
 
 def _simple(hint: Any, rules: tuple[Any, ...], value: Any) -> Any:
@@ -219,6 +233,27 @@ def _step(key: object) -> str:
     return f".{shown if shown and shown.isprintable() else repr(shown)}"
 
 
+class _Errors:
+    """The errors of one table or list: the first one is raised, with all others."""
+
+    def __init__(self, errors: Iterable[InvalidValue] = ()) -> None:
+        self._errors = list(errors)
+
+    @contextmanager
+    def below(self, step: str = "") -> Iterator[None]:
+        """Keep the errors that are raised inside; see `_below`."""
+        try:
+            with _below(step):
+                yield
+        except InvalidValue as error:
+            self._errors += [error, *error.further]
+
+    def raise_first(self) -> None:
+        if self._errors:
+            self._errors[0].further = self._errors[1:]
+            raise self._errors[0] from None
+
+
 @contextmanager
 def _below(step: str) -> Iterator[None]:
     """Errors below get this step in front of their path; a ReidEdgeError of a rule or a dataclass becomes an InvalidValue."""
@@ -227,5 +262,6 @@ def _below(step: str) -> Iterator[None]:
     except ReidEdgeError as error:
         raise InvalidValue(f": {error.message.rstrip('.')}", error.hint, step) from None
     except InvalidValue as error:
-        error.path = step + error.path
+        for each in (error, *error.further):
+            each.path = step + each.path
         raise

@@ -17,6 +17,9 @@ class InvalidValue(Exception):
         problem: what follows the path in the sentence, such as `is missing`.
         hint: what to do about it; empty where the caller knows better.
         path: the key, with a dot or bracket in front: `.match[0].best`. Whoever reads the table around it puts its own key in front.
+
+    Attributes:
+        further: the other errors of the same table.
     """
 
     def __init__(self, problem: str, hint: str = "", path: str = "") -> None:
@@ -24,6 +27,7 @@ class InvalidValue(Exception):
         self.problem = problem
         self.hint = hint
         self.path = path
+        self.further: list[InvalidValue] = []
 
     def __str__(self) -> str:
         path = self.path.removeprefix(".")

@@ -1,6 +1,6 @@
 """Recipes: TOML in, frozen dataclasses out."""
 
-from reid_edge.recipe.parsing import parse_recipe
+from reid_edge.recipe.parsing import parse_recipe, read_recipe
 from reid_edge.recipe.recipe import FEATURES_VERSION, Recipe
 from reid_edge.recipe.stages import (
     Agree,
@@ -43,4 +43,5 @@ __all__ = [
     "Step",
     "Viewpoint",
     "parse_recipe",
+    "read_recipe",
 ]

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from reid_edge.errors import PackError
+from reid_edge.errors import PackError, raise_together
 from reid_edge.pack.manifest import Manifest
+from reid_edge.recipe.network_checks import check_widths, network_checks, one_of, presence_checks
 from reid_edge.recipe.recipe import Recipe
 from reid_edge.recipe.species_checks import check_species
-from reid_edge.recipe.stages import Gate
-
-_HEADS = "heads/{}.json"
+from reid_edge.recipe.stages import Gate, Step
 
 
 def check_references(recipe: Recipe, manifest: Manifest) -> None:
-    """Check names, networks, and widths of vectors.
+    """Check names, networks, and widths of vectors. What relies on names is checked where these are right.
 
     Raises:
         PackError: a name that is there twice, a stage that asks for one that is not there or cannot use it, a network that the pack
-            does not have, or vectors of another width than a network takes.
+            does not have, or vectors of another width than a network takes; the first one, with the others as `further`.
     """
-    _check_names(recipe)
-    _check_uses(recipe)
-    _check_retrieves(recipe)
-    _check_fused_rerank(recipe)
-    check_species(recipe)
-    _check_networks(recipe, manifest)
-    _check_widths(recipe, manifest)
+    raise_together([*_name_checks(recipe), *presence_checks(recipe, manifest)])
+    raise_together([partial(check_species, recipe), *network_checks(recipe, manifest)])
+    check_widths(recipe, manifest)
 
 
 def _check_names(recipe: Recipe) -> None:
@@ -42,34 +38,48 @@ def _check_names(recipe: Recipe) -> None:
             raise PackError(f"The recipe calls a fusion and a score {fuse.name!r}.", "Name one of them differently.")
 
 
-def _check_uses(recipe: Recipe) -> None:
-    vectors = recipe.embedding_names
-    one_of("recipe.retrieve.embedding", recipe.retrieve.embedding, vectors)
-    for place, each in enumerate(recipe.concatenate):
-        for name in each.of:
-            earlier = vectors[: len(recipe.embed) + place]
-            one_of(f"A part of the concatenation {each.name}", name, earlier)
-    extracts = {extract.name: extract for extract in recipe.extract}
-    for place, match in enumerate(recipe.match):
-        one_of(f"The matcher {match.name}'s keypoints", match.keypoints, list(extracts))
-        pictures = extracts[match.keypoints].detector == "picture"
-        if pictures != match.rules.pictures:
-            wants, has = ("pictures", "keypoints") if not pictures else ("keypoints", "a picture")
-            raise PackError(
-                f"The matcher {match.name} ({match.matcher}) compares {wants}, but {match.keypoints} is {has}.",
-                "Give it another one.",
-            )
-        if match.order:
-            _check_order(recipe, place)
-    for name, embedding in [(s.name, s.embedding) for s in recipe.rerank if s.embedding] + [
-        (s.name, s.embedding) for s in recipe.head
-    ]:
-        one_of(f"The embedding of {name}", embedding, vectors)
+def _name_checks(recipe: Recipe) -> Iterator[Callable[[], None]]:
+    """That names are given once, and that each stage names what it can use; a check for each stage."""
+    yield partial(_check_names, recipe)
+    yield partial(one_of, "recipe.retrieve.embedding", recipe.retrieve.embedding, recipe.embedding_names)
+    yield from (partial(_check_concatenation, recipe, place) for place in range(len(recipe.concatenate)))
+    yield from (partial(_check_match, recipe, place) for place in range(len(recipe.match)))
+    named = [(stage.name, stage.embedding) for stage in recipe.rerank] + [(stage.name, stage.embedding) for stage in recipe.head]
+    for name, embedding in named:
+        if embedding:
+            yield partial(one_of, f"The embedding of {name}", embedding, recipe.embedding_names)
     if recipe.viewpoint:
-        one_of("The embedding of recipe.viewpoint", recipe.viewpoint.embedding, [embed.name for embed in recipe.embed])
+        of_networks = [embed.name for embed in recipe.embed]
+        yield partial(one_of, "The embedding of recipe.viewpoint", recipe.viewpoint.embedding, of_networks)
     for fuse in recipe.fuse:
         for name in (name for group in fuse.groups for name in group.scores):
-            one_of(f"A score of the fusion {fuse.name}", name, recipe.score_names)
+            yield partial(one_of, f"A score of the fusion {fuse.name}", name, recipe.score_names)
+    checks = (_check_learnt, _check_early_exit, _check_in_doubt, _check_decision, _check_retrieves, _check_fused_rerank)
+    yield from (partial(check, recipe) for check in checks)
+    yield from (partial(_check_step, recipe, step) for step in recipe.step)
+
+
+def _check_concatenation(recipe: Recipe, place: int) -> None:
+    each = recipe.concatenate[place]
+    for name in each.of:
+        one_of(f"A part of the concatenation {each.name}", name, recipe.embedding_names[: len(recipe.embed) + place])
+
+
+def _check_match(recipe: Recipe, place: int) -> None:
+    match, extracts = recipe.match[place], {extract.name: extract for extract in recipe.extract}
+    one_of(f"The matcher {match.name}'s keypoints", match.keypoints, list(extracts))
+    pictures = extracts[match.keypoints].detector == "picture"
+    if pictures != match.rules.pictures:
+        wants, has = ("pictures", "keypoints") if not pictures else ("keypoints", "a picture")
+        raise PackError(
+            f"The matcher {match.name} ({match.matcher}) compares {wants}, but {match.keypoints} is {has}.",
+            "Give it another one.",
+        )
+    if match.order:
+        _check_order(recipe, place)
+
+
+def _check_learnt(recipe: Recipe) -> None:
     learnt = [fuse for fuse in recipe.fuse if fuse.fit in ("powell", "network")]
     if len(learnt) > 1:
         raise PackError(
@@ -81,8 +91,9 @@ def _check_uses(recipe: Recipe) -> None:
                 f"The weights of the fusion {fuse.name} are fitted on the calibrated scores of the whole shortlist.",
                 "Leave candidates, calibrated and calibration out, or write its weights.",
             )
-    _check_early_exit(recipe)
-    _check_in_doubt(recipe)
+
+
+def _check_decision(recipe: Recipe) -> None:
     if recipe.step and not recipe.fuse:
         raise PackError("The recipe has steps but no fusion that they begin with.", "Add [[recipe.fuse]].")
     if recipe.fuse and recipe.decide is None:
@@ -97,16 +108,16 @@ def _check_uses(recipe: Recipe) -> None:
             "A threshold of 0 calls every animal known, also where a gate calls it new.",
             "Give recipe.decide a threshold above 0, however small.",
         )
-    for step in recipe.step:
-        one_of("The source of a step", step.source, [*(fuse.name for fuse in recipe.fuse), *recipe.score_names])
-        if isinstance(step, Gate) and step.cosine and step.source not in vectors:
-            raise PackError(f"A step takes {step.source} for a cosine, which it is not.", "Leave cosine out.")
-        if isinstance(step, Gate) and step.calibrated and step.source not in recipe.score_names:
-            raise PackError(
-                f"A step takes {step.source} for a score with a calibrator, which it is not.", "Leave calibrated out."
-            )
-        if isinstance(step, Gate) and step.calibrated and step.cosine:
-            raise PackError(f"A step takes {step.source} both as a cosine and as calibrated.", "Leave one of the two out.")
+
+
+def _check_step(recipe: Recipe, step: Step) -> None:
+    one_of("The source of a step", step.source, [*(fuse.name for fuse in recipe.fuse), *recipe.score_names])
+    if isinstance(step, Gate) and step.cosine and step.source not in recipe.embedding_names:
+        raise PackError(f"A step takes {step.source} for a cosine, which it is not.", "Leave cosine out.")
+    if isinstance(step, Gate) and step.calibrated and step.source not in recipe.score_names:
+        raise PackError(f"A step takes {step.source} for a score with a calibrator, which it is not.", "Leave calibrated out.")
+    if isinstance(step, Gate) and step.calibrated and step.cosine:
+        raise PackError(f"A step takes {step.source} both as a cosine and as calibrated.", "Leave one of the two out.")
 
 
 def _check_order(recipe: Recipe, place: int) -> None:
@@ -189,126 +200,3 @@ def _check_in_doubt(recipe: Recipe) -> None:
         )
     if recipe.early_exit:
         raise PackError("A matcher that runs in doubt only has no early exit.", "Leave in_doubt or [recipe.early_exit] out.")
-
-
-def _check_networks(recipe: Recipe, manifest: Manifest) -> None:
-    for network, task in _wanted(recipe):
-        one_of(f"The recipe's {task} network", network, [n for n, info in manifest.networks.items() if info.task == task])
-        if task not in ("matching", "projection", "head") and manifest.networks[network].preprocessing is None:
-            raise PackError(f"The {task} network {network} states no preprocessing.", "Export the pack again.")
-    for extract in recipe.extract:
-        preprocessing = manifest.networks[extract.network].preprocessing if extract.network else None
-        if preprocessing is not None and preprocessing.resize == "letterbox":
-            raise PackError(
-                f"The keypoint network {extract.network} states a letterbox, on whose bars it would find keypoints.",
-                "Give it long-side.",
-            )
-    _check_places(recipe, manifest)
-    sizes = {extract.name: extract.size for extract in recipe.extract}
-    for match in recipe.match:
-        preprocessing = manifest.networks[match.network].preprocessing if match.rules.pictures else None
-        if match.rules.pictures and preprocessing is None:
-            raise PackError(f"The matching network {match.network} states no preprocessing.", "Export the pack again.")
-        if preprocessing is not None and preprocessing.width != sizes[match.keypoints]:
-            raise PackError(
-                f"The network {match.network} takes pictures of {preprocessing.width} pixels, "
-                f"but {match.keypoints} is of {sizes[match.keypoints]}.",
-                f"Give {match.keypoints} the size {preprocessing.width}.",
-            )
-    files = {file.path for file in manifest.files}
-    for head in recipe.head:
-        if files and _HEADS.format(head.network) not in files:
-            raise PackError(
-                f"The head {head.name} has no {_HEADS.format(head.network)}, which lists the individuals of its probabilities.",
-                "Train it: reid-edge train-head.",
-            )
-    if recipe.viewpoint and files and _HEADS.format(recipe.viewpoint.head) not in files:
-        raise PackError(
-            f"The viewpoint head has no {_HEADS.format(recipe.viewpoint.head)}, which lists the viewpoints of its probabilities.",
-            "Train it: reid-edge train-head viewpoint.",
-        )
-
-
-def _check_places(recipe: Recipe, manifest: Manifest) -> None:
-    """A network that takes more of a keypoint than its place needs keypoints that have it: SIFT's scale and orientation (4 numbers), or
-    affine frames (6), which SIFT has too.
-    """
-    extracts = {extract.name: extract for extract in recipe.extract}
-    for match in recipe.match:
-        position = manifest.networks[match.network].parameters.get("position", 2) if match.rules.positions else 2
-        extract = extracts[match.keypoints]
-        frames = bool(extract.network) and manifest.networks[extract.network].parameters.get("frames") is True
-        if position not in (2, 4, 6):
-            raise PackError(
-                f"The network {match.network} takes {position!r} numbers for a place, not 2, 4 or 6.", "Export the pack again."
-            )
-        if (position == 4 and extract.detector != "sift") or (position == 6 and extract.detector != "sift" and not frames):
-            wants = "scale and orientation of SIFT" if position == 4 else "affine frames"
-            raise PackError(
-                f"The matcher {match.name} ({match.network}) needs the {wants}, which {match.keypoints} does not have.",
-                "Give it other keypoints, or take another matcher.",
-            )
-
-
-def _wanted(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """The networks with their tasks."""
-    if recipe.segment:
-        yield recipe.segment.network, "segmentation"
-        if recipe.segment.locator:
-            yield recipe.segment.locator, "segmentation"
-    yield from ((embed.network, "embedding") for embed in recipe.embed)
-    projections = [embed.projection for embed in recipe.embed] + [each.projection for each in recipe.concatenate]
-    yield from ((projection, "projection") for projection in projections if projection)
-    yield from ((extract.network, "keypoints") for extract in recipe.extract if extract.network)
-    yield from ((match.network, "matching") for match in recipe.match if match.network)
-    yield from ((head.network, "head") for head in recipe.head)
-    if recipe.viewpoint:
-        yield recipe.viewpoint.head, "head"
-
-
-def _check_widths(recipe: Recipe, manifest: Manifest) -> None:
-    """Vectors are as wide as the networks that take them say, as far as both say it."""
-    width: dict[str, object] = {}
-    for embed in recipe.embed:
-        dimension = manifest.networks[embed.network].parameters.get("dimension")
-        width[embed.name] = _projected(embed.projection, dimension, embed.network, manifest)
-    for each in recipe.concatenate:
-        parts = [width[name] for name in each.of]
-        total = sum(part for part in parts if isinstance(part, int)) if all(isinstance(part, int) for part in parts) else None
-        width[each.name] = _projected(each.projection, total, each.name, manifest)
-    heads = [(head.name, head.network, head.embedding, 1) for head in recipe.head]
-    if recipe.viewpoint:
-        heads.append((recipe.viewpoint.head, recipe.viewpoint.head, recipe.viewpoint.embedding, 2))
-    for name, network, embedding, halves in heads:
-        takes, one = manifest.networks[network].parameters.get("input_dimension"), width[embedding]
-        gives = one * halves if isinstance(one, int) else one
-        if takes is not None and gives is not None and takes != gives:
-            raise PackError(
-                f"The head {name} takes vectors of {takes} values, but {'two halves of ' if halves == 2 else ''}{embedding} gives {gives}.",
-                "Train it on the vectors of this pack: reid-edge train-head.",
-            )
-
-
-def _projected(projection: str, gives: object, source: str, manifest: Manifest) -> object:
-    """How many values a vector has behind its projection; None where no network states it."""
-    if not projection:
-        return gives
-    parameters = manifest.networks[projection].parameters
-    takes = parameters.get("input_dimension")
-    if takes is None:
-        raise PackError(
-            f"The projection {projection} does not say how wide the vectors are that it takes.",
-            f"Give networks.{projection}.parameters the input_dimension.",
-        )
-    if gives is not None and takes != gives:
-        raise PackError(
-            f"The projection {projection} takes vectors of {takes} values, but {source} gives {gives}.",
-            "Fit the projection on the vectors of this pack: reid-edge calibrate --fit-projection.",
-        )
-    return parameters.get("dimension")
-
-
-def one_of(what: str, value: str, choices: Collection[str]) -> None:
-    """Refuse a value that is not among the choices."""
-    if value not in choices:
-        raise PackError(f"{what} is {value!r}, which the pack does not have.", f"It has: {', '.join(choices) or 'none'}.")

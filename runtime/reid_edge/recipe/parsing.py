@@ -22,17 +22,34 @@ def parse_recipe(data: Mapping[str, Any], manifest: Manifest) -> Recipe:
         manifest: the rest of pack.toml.
 
     Raises:
-        PackError: an unknown or missing key, a value out of range, or a stage that asks for something the pack does not hold.
+        PackError: an unknown or missing key, a value out of range, or a stage that asks for something the pack does not hold; the first one
+            that was found, with others as `further`.
+    """
+    recipe = read_recipe(data)
+    check_references(recipe, manifest)
+    return recipe
+
+
+def read_recipe(data: Mapping[str, Any]) -> Recipe:
+    """Read a recipe by itself, as `parse_recipe`; what it needs of a pack is not checked.
+
+    Raises:
+        PackError: an unknown or missing key, or a value out of range; the first one, with the others as `further`.
     """
     try:
         recipe = decode(Recipe, _one_retrieve(data), "recipe")
     except InvalidValue as error:
-        error.path = _as_written(error.path, data)
-        raise PackError(f"{MANIFEST} {error}.", error.hint or EXPORT_AGAIN) from None
+        first, *further = (_pack_error(each, data) for each in (error, *error.further))
+        first.further = tuple(further)
+        raise first from None
     if recipe.early_exit and ("per_match" in data["early_exit"]) != ("spare" in data["early_exit"]):
         raise PackError("recipe.early_exit: per_match and spare go together.", "Give both, or neither for what is certain alone.")
-    check_references(recipe, manifest)
     return recipe
+
+
+def _pack_error(error: InvalidValue, data: Mapping[str, Any]) -> PackError:
+    error.path = _as_written(error.path, data)
+    return PackError(f"{MANIFEST} {error}.", error.hint or EXPORT_AGAIN)
 
 
 def _one_retrieve(data: Mapping[str, Any]) -> Mapping[str, Any]:

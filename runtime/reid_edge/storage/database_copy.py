@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import uuid
 from pathlib import Path
@@ -18,6 +19,7 @@ SIDE_FILES = ("-journal", "-wal", "-shm")
 
 _PAGES = 1024  # copied at a time; between them other processes can write
 _REST_SECONDS = 0.005
+_MOST_RESTARTS = 3  # SQLite begins again where another process wrote; then all pages are copied at once, and writers wait
 
 
 def copy_database(kind: DatabaseKind, source: Path, target: Path) -> None:
@@ -57,8 +59,29 @@ def _copy(source: Path, target: Path) -> None:
         ) as reading,
         contextlib.closing(sqlite3.connect(target)) as writing,
     ):
-        reading.backup(writing, pages=_PAGES, sleep=_REST_SECONDS)
+        try:
+            reading.backup(writing, pages=_PAGES, sleep=_REST_SECONDS, progress=_Restarts().count)
+        except _TooManyRestarts:
+            reading.backup(writing)
         writing.execute("PRAGMA journal_mode = DELETE")  # one file, also of a database in WAL mode
+
+
+class _TooManyRestarts(Exception):
+    """Other processes write so often that the copy would not end."""
+
+
+class _Restarts:
+    """Counts how often a copy began again."""
+
+    def __init__(self) -> None:
+        self._remaining, self._restarts = math.inf, 0
+
+    def count(self, _status: int, remaining: int, _total: int) -> None:
+        """Called after every part of the copy; raises _TooManyRestarts."""
+        self._restarts += remaining > self._remaining
+        self._remaining = remaining
+        if self._restarts > _MOST_RESTARTS:
+            raise _TooManyRestarts
 
 
 def _first_problem(kind: DatabaseKind, copy: Path) -> str:

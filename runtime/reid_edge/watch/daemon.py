@@ -198,6 +198,8 @@ class Daemon:
         self._housekeeping.close_events()
         if self._follow(at_once=True) or self._housekeeping.enrol() or self._files.step(idle=True) or self._housekeeping.report():
             return False
+        if self._housekeeping.waits_for_replica:  # that new individuals are enrolled
+            return False
         began = self._delivering_since = self._delivering_since or time.monotonic()
         waiting = any(self.ledger.delivered(name) < self.ledger.last_message() for name in self._sink_names())
         if waiting and time.monotonic() - began < _ONCE_DELIVERY_SECONDS:
@@ -304,6 +306,8 @@ class Daemon:
                     return
                 log.info("The pack has not described %d photos of the gallery yet; describing them now.", len(missing))
                 left_out = self._answerer.describe_gallery(self._beating(missing))
+                while not (self._answerer.catch_up() or self._stopping.is_set()):
+                    self._beat()
             except (GalleryError, StorageError) as error:
                 if self.configuration.once:
                     raise

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.gallery.backup import RetentionPolicy, back_up
 from reid_edge.watch.answer.answering import Answerer, BoxesOf
 from reid_edge.watch.answer.enrolling import enrol_pending
 from reid_edge.watch.answer.events import close_event
 from reid_edge.watch.configuration import Configuration
+from reid_edge.watch.gallery_backups import GalleryBackups
 from reid_edge.watch.ledger.ledger import Ledger
 from reid_edge.watch.ledger.records import OpenEvent
 from reid_edge.watch.outputs import reports
@@ -20,11 +19,9 @@ from reid_edge.watch.outputs.reports import Reports
 
 log = logging.getLogger(__name__)
 
-BACKUPS = "backups"
 _STRAGGLER_SECONDS = 5.0
-_FIRST_BACKUP_SECONDS = 60.0  # a device that is started every morning is backed up, too
-_BACKUP_RETRY_SECONDS = 600.0
 _PRUNE_SECONDS = 10.0
+_REPLICA_SECONDS = 10.0  # between two looks whether a long copy is done; each holds up the photos a little
 # Events are closed together: each transaction waits for the disk several times.
 _CLOSE_SECONDS, _CLOSED_TOGETHER = 10.0, 50
 
@@ -34,6 +31,7 @@ class Housekeeping:
 
     Attributes:
         configuration: the running one; may be replaced.
+        waits_for_replica: whether new individuals wait until the replica has what changed on the server.
     """
 
     def __init__(
@@ -51,12 +49,13 @@ class Housekeeping:
             sink_names: of all sinks that messages are kept for.
         """
         self.configuration = configuration
+        self.waits_for_replica = False
         self._ledger = ledger
         self._answerer = answerer
         self._boxes_of = boxes_of
         self._sink_names = sink_names
         self._joined: dict[int, float] = {}  # when something last joined an open event, on the monotonic clock
-        self._backup_at = time.monotonic() + min(configuration.backup_every, _FIRST_BACKUP_SECONDS)
+        self._backups = GalleryBackups(configuration)
         self._enrol_at = self._report_at = self._prune_at = self._close_at = 0.0
         self._reports: Reports | None = None
 
@@ -71,7 +70,7 @@ class Housekeeping:
             LedgerError, StorageError: the ledger cannot be written now.
         """
         self._close_quiet_events()
-        self._back_up()
+        self._backups.step(self.configuration)
         self._prune()
         return self.enrol()
 
@@ -81,9 +80,15 @@ class Housekeeping:
 
     def enrol(self) -> bool:
         """Enrol the next new individual that waits; returns whether there was one."""
-        if time.monotonic() < self._enrol_at or self._answerer.is_server_away or not self._ledger.pending_enrolments():
+        if time.monotonic() < self._enrol_at:
+            return False
+        self.waits_for_replica = False
+        if self._answerer.is_server_away or not self._ledger.pending_enrolments():
             return False
         try:
+            if not self._answerer.catch_up():
+                self.waits_for_replica, self._enrol_at = True, time.monotonic() + _REPLICA_SECONDS
+                return False
             done = enrol_pending(self._ledger, self._answerer, self._boxes_of)
         except ReidEdgeError as error:
             log.warning("A new individual could not be enrolled: %s It is tried again.", error.message)
@@ -142,22 +147,6 @@ class Housekeeping:
                     close_event(self._ledger, event.id, self._answerer.similarity, self.configuration.enrol_new == "auto")
             for event in together:
                 self._joined.pop(event.id, None)
-
-    def _back_up(self) -> None:
-        """A backup of the gallery, where it changed since the last one; a failure is logged and does not stop the answers."""
-        every = self.configuration.backup_every
-        if not every or not isinstance(self.configuration.gallery, Path) or time.monotonic() < self._backup_at:
-            return
-        self._backup_at = time.monotonic() + every
-        keep = self.configuration.backup_keep
-        try:
-            made = back_up(self.configuration.gallery, self.configuration.out / BACKUPS, RetentionPolicy(keep, keep, keep, keep))
-        except (ReidEdgeError, OSError) as error:
-            log.warning("The gallery could not be backed up: %s It is tried again.", error)
-            self._backup_at = time.monotonic() + min(every, _BACKUP_RETRY_SECONDS)
-        else:
-            if made is not None:
-                log.info("The gallery was backed up to %s.", made.path.name)
 
 
 def picture_bytes(configuration: Configuration) -> int:

@@ -11,6 +11,8 @@ import pytest
 
 from reid_edge.bulk.identify import IdentifyRun
 from reid_edge.bulk.source import source_paths
+from reid_edge.decide.decision import SCHEMA
+from reid_edge.decide.facts import UNREADABLE
 from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery
 
@@ -52,7 +54,8 @@ def test_each_animal_has_the_answer_of_identify_and_each_file_a_row(
     }
     for name in ("trail_1.jpg", "trail_2.jpg"):
         assert (rows[name]["verdict"], rows[name]["identity"]) == (answers[name].verdict, answers[name].identity)
-    assert sorted(json.loads(text)["photo"]["name"] for text in run.answers()) == ["trail_1.jpg", "trail_2.jpg"]
+    printed = {each["photo"]["name"]: each["schema"] for each in map(json.loads, run.answers())}
+    assert printed == dict.fromkeys(("trail_1.jpg", "trail_2.jpg"), SCHEMA) | {"text.jpg": UNREADABLE}
 
 
 def test_a_second_run_asks_no_worker_and_moved_photos_are_not_answered_again(pool, pack, photos, sample_gallery, tmp_path):
@@ -61,7 +64,7 @@ def test_a_second_run_asks_no_worker_and_moved_photos_are_not_answered_again(poo
     moved = photos.rename(tmp_path / "moved")
     run = identify(sample_gallery.path, pack, pool, tmp_path / "results", moved)
     assert run.counts == {"copy": 3, "failed": 1}
-    assert len(list(run.answers())) == 2
+    assert len(list(run.answers())) == 3
 
 
 def test_a_name_that_is_not_utf_8_stops_nothing(pool, pack, samples, sample_gallery, tmp_path):

@@ -22,8 +22,8 @@ def test_a_confirmed_photo_is_told_first_and_undone(run_main, own_gallery, photo
     said = run_main("gallery", "confirm", photo, name, "--person", "Ana", "--gallery", own_gallery)
     assert said.returncode == 0
     assert f"Ana confirmed that animal 1 of {photo.name} is {name}." in said.stderr
-    listed = run_main("gallery", "reviews", "--gallery", own_gallery).stdout.split("\t")
-    assert listed[:5] == [photo.name, "1", "confirmed", name, "Ana"]
+    _, listed = run_main("gallery", "reviews", "--gallery", own_gallery).stdout.splitlines()
+    assert listed.split("\t")[:5] == [photo.name, "1", "confirmed", name, "Ana"]
     text = run_main("identify", photo, "--gallery", own_gallery).stdout.splitlines()
     assert text[1] == f"  known {name}, confirmed by Ana"
     assert text[2].strip().startswith("Ana confirmed it on 20")

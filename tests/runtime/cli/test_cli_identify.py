@@ -21,14 +21,18 @@ from jsonschema import Draft202012Validator
 from reid_edge.gallery import Gallery
 from reid_edge.pack import NewFile, write_pack
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "decision.schema.json").read_text("utf-8"))
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+SCHEMAS = {
+    schema["properties"]["schema"]["const"]: schema
+    for schema in (json.loads((DOCS / f"{name}.schema.json").read_text("utf-8")) for name in ("decision", "unreadable"))
+}
 
 
 def lines_of(stdout: str) -> list[dict]:
-    """The JSON Lines, each checked against the published schema."""
+    """The JSON Lines, each checked against the published schema that it names."""
     lines = [json.loads(line) for line in stdout.splitlines()]
     for line in lines:
-        Draft202012Validator(SCHEMA).validate(line)
+        Draft202012Validator(SCHEMAS[line["schema"]]).validate(line)
     return lines
 
 
@@ -54,8 +58,12 @@ def test_json_lines_follow_the_schema_and_bad_photos_are_told_on_stderr(run_cli,
     arguments = [samples / "photos" / "trail_1.jpg", "text.jpg", "zero.jpg", "missing.jpg", "folder.jpg"]
     done = run_cli("identify", *arguments, "--gallery", small_gallery, "--json", "--top", 2, REID_EDGE_THREADS="1")
     assert done.returncode == 1
-    lines = lines_of(done.stdout)
+    every = lines_of(done.stdout)
+    lines = [line for line in every if "error" not in line]
     assert [(line["photo"]["name"], line["identity"]) for line in lines] == [("trail_1.jpg", "Imara"), ("inside.jpg", "Asha")]
+    unreadable = [line for line in every if "error" in line]
+    assert [line["photo"]["path"] for line in unreadable] == ["text.jpg", "zero.jpg", "missing.jpg"]
+    assert unreadable[0]["error"].startswith("text.jpg is a text file, not a photo.")
     assert lines[1]["photo"]["path"] == "folder.jpg/inside.jpg"
     assert all(len(line["ranking"]) == 2 and line["engine"]["threads"] == 1 for line in lines)
     told = done.stderr.splitlines()

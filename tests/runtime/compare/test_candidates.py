@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from reid_edge.compare.candidates import GalleryCandidates
+from reid_edge.compare.selection import select
 from reid_edge.describe.query import Query
 from reid_edge.errors import GalleryError, UsageError
-from reid_edge.gallery import Gallery, NewSighting
+from reid_edge.gallery import Gallery, LeftOut, NewSighting
 
 KEY, OTHER_KEY = "0123456789abcdef", "fedcba9876543210"
 
@@ -121,6 +122,22 @@ def test_a_gallery_of_which_nothing_is_described_is_not_taken_for_an_empty_one(m
     selection = made(("Lea?", "zebra", "left")).select(Query("", ""))
     assert selection.may_be_known
     assert "could be described" in selection.nothing_to_compare
+
+
+def test_photos_that_a_replica_does_not_hold_are_not_said_to_be_undescribed(made):
+    seen = made(*ZEBRAS[:1])._gallery.sightings()
+    assert select(seen, LeftOut(without_room=12, on_their_way=1), Query("", "left")).warnings == (
+        "Gallery photos left out because the replica has no room for them (replica_bytes): 12.",
+        "Gallery photos left out because they are still being copied from the server: 1.",
+    )
+    without = select([], LeftOut(without_room=12), Query("", ""))
+    assert without.nothing_to_compare.startswith(
+        "The replica has no room for any photo of the gallery (replica_bytes), so nothing"
+    )
+    assert without.may_be_known
+    copied = select(seen, LeftOut(on_their_way=1), Query("nyala", ""))
+    assert copied.nothing_to_compare.startswith("No nyala of the gallery has been copied from the server yet, so nothing")
+    assert copied.may_be_known
 
 
 def test_a_photo_is_known_by_the_hash_of_its_bytes(made):

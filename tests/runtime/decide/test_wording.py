@@ -42,6 +42,14 @@ def test_the_likeliest_reading_leads_and_the_others_are_named(given_answer, head
     assert wording.rest() == rest
 
 
+def test_a_frame_without_an_animal_is_headlined_so_where_the_answer_is_not_sure():
+    frame = {"animal": {"found": False}}
+    wording = wording_of_json(answer("ask", 0.67, Chipo=0.27) | frame)
+    assert wording.headline() == "no animal stands out (possibly a new individual, 67 %)"
+    assert wording.rest() == "Chipo 27 %, unclear 6 %"
+    assert wording_of_json(answer("known", 0.01, Chipo=0.98) | frame).headline() == "Chipo, 98 %"
+
+
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 verdicts = st.sampled_from(["known", "new", "ask"])
 

@@ -39,10 +39,13 @@ def test_init_makes_a_gallery_once(run, folder):
 def test_list_and_show_print_lines_for_programs_when_there_is_no_terminal(run, gallery, add):
     add(gallery, 1, "🦓", species="zebra", viewpoint="left", taken_at="2024", place="a\x1b[2Jb")
     add(gallery, 2, "[red]Anna", species="tiger")
-    assert run("list").stdout == "[red]Anna\ttiger\t1\t\t\n🦓\tzebra\t1\tleft\t2024\n"
-    assert run("list", "--species", "zebra").stdout.startswith("🦓")
+    header = "name\tspecies\tsightings\tviewpoints\tlast seen\n"
+    assert run("list").stdout == f"{header}[red]Anna\ttiger\t1\t\t\n🦓\tzebra\t1\tleft\t2024\n"
+    assert run("list", "--species", "zebra").stdout.startswith(f"{header}🦓")
     shown = run("show", "🦓")
-    assert shown.stdout == "1\t1.jpg\tleft\t2024\ta\N{REPLACEMENT CHARACTER}[2Jb\t\t\n"
+    assert shown.stdout == (
+        "sighting\tphoto\tviewpoint\ttaken\tplace\tencounter\tpath\n1\t1.jpg\tleft\t2024\ta\N{REPLACEMENT CHARACTER}[2Jb\t\t\n"
+    )
     assert "1 sighting, zebra" in shown.stderr
 
 
@@ -59,7 +62,7 @@ def test_json_gives_one_object_a_line(run, gallery, add):
 
 def test_an_empty_gallery_says_so_on_stderr(run):
     listed = run("list")
-    assert (listed.exit_code, listed.stdout) == (0, "")
+    assert (listed.exit_code, listed.stdout) == (0, "name\tspecies\tsightings\tviewpoints\tlast seen\n")
     assert "The gallery is empty" in listed.stderr
 
 

@@ -255,6 +255,8 @@ def test_a_kill_at_any_moment_of_adding_loses_nothing_that_was_acknowledged(tmp_
         start = kill * 100_000
         with subprocess.Popen([sys.executable, "-c", ADDER, str(path), str(start)], stdout=subprocess.PIPE, text=True) as adder:
             assert adder.stdout.readline() == "open\n"
+            if kill % 2:
+                acknowledged.append(int(adder.stdout.readline()))  # on a busy machine nothing may be added in the time below
             time.sleep(moments.uniform(0, 0.25))
             adder.send_signal(signal.SIGKILL)
             acknowledged += [int(line) for line in adder.stdout.read().splitlines()]
@@ -266,4 +268,4 @@ def test_a_kill_at_any_moment_of_adding_loses_nothing_that_was_acknowledged(tmp_
             assert len(stored) <= len(acknowledged) + kill + 1  # at most the one it was about to acknowledge
             ids = [sighting.id for sighting in gallery.sightings()]
             assert all(len(arrays) == 2 for arrays in gallery.features(ids, "0123456789abcdef").values())
-    assert len(acknowledged) > KILLS
+    assert len(acknowledged) >= KILLS // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import shutil
 import tempfile
@@ -16,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_edge.errors import GalleryError, UsageError
-from reid_edge.gallery import DuplicateSighting, Gallery, NewReview, NewSighting, SightingToEnrol
-from reid_edge.gallery.replica import Replica, open_replica, read_replica, undescribed_sightings
+from reid_edge.gallery import DuplicateSighting, Gallery, LeftOut, NewReview, NewSighting, SightingToEnrol
+from reid_edge.gallery.replica import Replica, open_replica, read_replica, staging, undescribed_sightings
 from reid_edge.gallery.replica.keeping import DescribedPhoto, kept_photos
+from reid_edge.gallery.replica.replica_file import REPLICA
 from reid_edge.storage.sqlite import SqliteDatabase
+from reid_edge.storage.sqlite_opening import open_database
 
 KEY = "0123456789abcdef0123456789abcdef"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -113,6 +116,7 @@ def test_photos_without_features_are_listed_as_not_described(place, replica_of, 
     replica.refresh()
     with open_replica(replica.path) as copy:
         assert [sighting.id for sighting in undescribed_sightings(copy)] == [lacking]
+        assert copy.left_out([each.id for each in copy.sightings_without(KEY)]) == LeftOut(undescribed=1, without_room=1)
 
 
 def test_a_small_replica_has_the_newest_photo_of_each_individual_and_says_what_it_leaves_out(place, replica_of, add):
@@ -129,6 +133,7 @@ def test_a_small_replica_has_the_newest_photo_of_each_individual_and_says_what_i
         names = {each.photo_name for each in copy.sightings() if each.id in described}
         assert names == {"3.jpg", "4.jpg", "5.jpg"}
         assert undescribed_sightings(copy) == []
+        assert copy.left_out([each.id for each in copy.sightings_without(KEY)]) == LeftOut(without_room=3)
     assert replica_of(place, most_bytes=2 * size).refresh().individuals_left_out == 1
     assert read_replica(small.path).photos == 2
     with open_replica(small.path) as copy:
@@ -193,12 +198,12 @@ class _Stopped(Exception):
 
 
 @contextlib.contextmanager
-def stopped_after(statements):
-    """What is done inside stops before its next statement on a file; yields what says whether it did."""
+def stopped_after(statements, path=None):
+    """What is done inside stops before its next statement on a file, or on that of `path`; yields what says whether it did."""
     left, stopped, execute = [statements], [], SqliteDatabase._execute
 
     def stopping(self, *arguments):
-        left[0] -= 1
+        left[0] -= path is None or self.path == path
         if left[0] < 0:
             stopped.append(True)
             raise _Stopped
@@ -227,6 +232,90 @@ def test_a_copy_that_is_stopped_at_any_statement_goes_on_where_it_stopped(place,
     assert stops > 3
     Replica(place, path, KEY, PLENTY).refresh()
     same(place, path)
+
+
+def refreshed(place, path):
+    """The replica at `path`, made or brought up to date; returns what it holds."""
+    with contextlib.closing(Replica(place, path, KEY, PLENTY)) as replica:
+        return replica.refresh()
+
+
+def people(gallery):
+    """Who is who in a gallery, and what people said."""
+    facts = [(each.id, each.identity, each.photo_sha256, each.viewpoint, each.photo_path) for each in gallery.sightings()]
+    return sorted(facts), gallery.names(), gallery.reviews(), gallery.current_names()
+
+
+@contextlib.contextmanager
+def pages_of(size):
+    """Pages of so many events, and of so many rows."""
+    with mock.patch.object(staging, "PAGE_EVENTS", size), mock.patch.object(staging, "PAGE_ROWS", size):
+        yield
+
+
+def test_a_replica_that_is_stopped_while_it_catches_up_has_no_half_of_a_merge(place, folder, add):
+    path = folder / "replica.sqlite"
+    with Gallery.open(place) as gallery:
+        for number in range(6):
+            add(gallery, number, "Zoe" if number < 3 else "Anna")
+        refreshed(place, path)
+        earlier, state = people(gallery), read_replica(path)
+        gallery.merge(["Zoe"], "Anna")
+        gallery.rename("Anna", "Bea")
+        later, stops, statements = people(gallery), 0, 0
+        with pages_of(1):
+            while True:
+                with stopped_after(statements, path) as stopped:
+                    assert refreshed(place, path).event == gallery.position().event
+                with open_replica(path) as copy:
+                    reached = people(copy)
+                if reached == later:
+                    break
+                assert stopped
+                assert reached == earlier
+                assert read_replica(path) == state
+                stops, statements = stops + 1, statements + 1
+    assert stops > 10
+
+
+def test_pages_of_a_server_that_was_restored_from_a_backup_are_forgotten(place, folder, add):
+    path = folder / "replica.sqlite"
+    with Gallery.open(place) as gallery:
+        add(gallery, 1, "Zoe")
+        refreshed(place, path)
+        add(gallery, 2, "Anna")
+        add(gallery, 3, "Bea")
+        with contextlib.closing(open_database(REPLICA, path)) as file:
+            assert staging.Staging(gallery.database, file).read()
+        gallery.database.execute("DELETE FROM event WHERE id > 2")  # as it was, and then something else under the same number
+        gallery.database.execute("UPDATE event SET batch = 'restored' WHERE id = 2")
+        gallery.database.execute("DELETE FROM feature WHERE sighting_id = 3")
+        gallery.database.execute("DELETE FROM sighting WHERE id = 3")
+        gallery.database.execute("DELETE FROM individual WHERE name = 'Bea'")
+        refreshed(place, path)
+    same(place, path)
+
+
+def test_the_tables_of_pages_have_the_columns_of_the_replica(place, folder):
+    path = folder / "replica.sqlite"
+    refreshed(place, path)
+    with contextlib.closing(open_database(REPLICA, path)) as file:
+        for table, columns in staging.COPIED.items():
+            assert [row[1] for row in file.rows(f"PRAGMA table_info(staged_{table})")] == ["id", *columns]
+
+
+def test_photos_whose_features_are_still_copied_are_said_to_be_so(place, folder, add):
+    path = folder / "replica.sqlite"
+    with Gallery.open(place) as gallery:
+        add(gallery, 1, "Zoe")
+        refreshed(place, path)
+        add(gallery, 2, "Anna")
+        with mock.patch.object(Replica, "_fetch_features", side_effect=_Stopped), contextlib.suppress(_Stopped):
+            refreshed(place, path)
+    with open_replica(path) as copy:
+        without = [each.id for each in copy.sightings_without(KEY)]
+        assert copy.left_out(without) == LeftOut(on_their_way=1)
+        assert undescribed_sightings(copy) == []
 
 
 NAMES = st.sampled_from(["Zoe", "Anna", "Bea"])
@@ -301,6 +390,47 @@ def test_after_any_history_a_replica_of_a_server_is_the_gallery(new_schema, step
     place = new_schema()
     Gallery.create(place).close()
     follows(place, steps)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(STEPS.filter(lambda step: step[0] != "refresh"), max_size=8),
+    st.lists(STEPS.filter(lambda step: step[0] != "refresh"), min_size=2, max_size=16),
+    st.integers(1, 5),
+    st.lists(st.integers(0, 60), max_size=6),
+)
+def test_whatever_happened_and_wherever_its_pages_end_a_replica_is_that_of_one_moment(earlier, later, page, stops):
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, pages_of(page):
+        place, path = Path(folder) / "hub.sqlite", Path(folder) / "replica.sqlite"
+        with Gallery.create(place) as gallery:
+            for step in earlier:
+                take(gallery, step)
+            refreshed(place, path)
+            moments = {gallery.position(): people(gallery)}
+            steps = iter(later)
+            for number, statements in enumerate(stops):
+                for step in steps if number == len(stops) - 1 else itertools.islice(steps, 4):
+                    take(gallery, step)
+                    moments[gallery.position()] = people(gallery)
+                with stopped_after(statements, path):
+                    refreshed(place, path)
+                with open_replica(path) as copy:
+                    assert people(copy) == moments[copy.position()]
+                    assert read_replica(path).event == copy.position().event
+            for step in steps:
+                take(gallery, step)
+        whole = Path(folder) / "whole.sqlite"
+        for each in (path, whole):
+            refreshed(place, each)
+        same(place, path)
+        with open_replica(path) as one, open_replica(whole) as other:
+            for table in (*staging.COPIED, "described"):
+                columns = "*" if table in staging.COPIED else "sighting_id, bytes, kept"
+                query = f"SELECT {columns} FROM {table} ORDER BY 1"
+                assert one.database.rows(query) == other.database.rows(query)
+            assert one.database.rows(
+                "SELECT event, batch, feature, photos, bytes, staged_event FROM replica"
+            ) == other.database.rows("SELECT event, batch, feature, photos, bytes, staged_event FROM replica")
 
 
 PHOTOS_OF_MANY = st.lists(

@@ -84,24 +84,25 @@ def test_a_wrong_password_is_in_no_output_of_a_command_nor_of_the_daemon(guarded
 
 
 def test_a_slow_server_that_gives_up_a_statement_is_told_from_one_that_is_away(place):
-    address = read_place(f"{place}&options={quote('-c statement_timeout=200')}")
-    with Gallery.open(place) as other, Gallery.open(address) as gallery:
+    with Gallery.open(place) as other, Gallery.open(place) as gallery:
         with other.transaction():
             other.database.execute("LOCK TABLE sighting IN ACCESS EXCLUSIVE MODE")
+            gallery.database.execute("SET statement_timeout = 200")
             with pytest.raises(GalleryError, match="took too long") as error:
                 gallery.sightings()
+            gallery.database.execute("SET statement_timeout = 0")
         assert "statement_timeout" in error.value.hint
         assert gallery.sightings() == []
 
 
 def test_a_transaction_that_took_too_long_is_rolled_back_as_a_whole(place):
-    address = read_place(f"{place}&options={quote('-c statement_timeout=200')}")
-    with Gallery.open(address) as gallery:
+    with Gallery.open(place) as gallery:
 
         def decide():
             with gallery.transaction():
                 gallery.add_individual("Zoe", "batch")
-                gallery.database.rows("SELECT pg_sleep(5)")
+                gallery.database.execute("SET LOCAL statement_timeout = 200")
+                gallery.database.rows("SELECT pg_sleep(300)")
 
         with pytest.raises(GalleryError, match="took too long"):
             decide()

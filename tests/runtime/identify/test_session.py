@@ -25,6 +25,17 @@ def told(decision):
     return replace(decision, timings_ms={})
 
 
+def test_what_another_process_changes_counts_from_the_next_photo_on(own_gallery, identifier, samples):
+    photo = samples / "photos" / "trail_1.jpg"
+    with Session(Gallery.open(own_gallery, writable=False), identifier) as session, Gallery.open(own_gallery) as other:
+        best = session.identify(photo)[0].ranking[0].identity
+        other.rename(best, "Zoe")
+        assert session.identify(photo)[0].ranking[0].identity == "Zoe"
+        other.undo()
+        ((_, answered),) = session.identify_each([photo])
+        assert answered[1][0].ranking[0].identity == best
+
+
 def test_each_photo_is_answered_in_its_turn_as_it_is_alone(session, samples, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no photo")

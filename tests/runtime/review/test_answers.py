@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from reid_edge.decide.facts import unreadable_as_json
 from reid_edge.errors import ReidEdgeError, UsageError
 from reid_edge.gallery import Gallery
 from reid_edge.review.answers.drawn import CorrectedAnswers
@@ -40,6 +41,13 @@ def test_of_two_answers_for_one_animal_the_later_one_counts(answers_file, answer
     source = JsonLinesAnswers(answers_file)
     (found,) = [each for each in source.answers() if each.photo == "trail_2.jpg"]
     assert (found.verdict, source.decision(found).probability) == ("ask", 0.5)
+
+
+def test_a_line_of_a_file_that_could_not_be_read_is_passed_over(answers_file):
+    answered = len(JsonLinesAnswers(answers_file).answers())
+    with answers_file.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(unreadable_as_json("text.jpg", "text.jpg is a text file, not a photo.", "")) + "\n")
+    assert len(JsonLinesAnswers(answers_file).answers()) == answered
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"photo": 7}', "null"])

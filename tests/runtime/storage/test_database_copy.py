@@ -8,6 +8,7 @@ import pytest
 
 from reid_edge.errors import GalleryError
 from reid_edge.gallery.schema import GALLERY
+from reid_edge.storage import database_copy
 from reid_edge.storage.database_copy import copy_database, delete_database
 from reid_edge.storage.sqlite_opening import create_database, open_database
 
@@ -46,3 +47,21 @@ def test_a_deleted_database_leaves_no_file_beside_it(source):
         source.with_name(source.name + suffix).touch()
     delete_database(source)
     assert list(source.parent.iterdir()) == []
+
+
+def test_a_copy_ends_although_another_connection_writes_between_all_its_parts(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(database_copy, "_PAGES", 1)
+    count = database_copy._Restarts.count
+    with contextlib.closing(open_database(GALLERY, source)) as writer:
+
+        def write_and_count(self, *progress):
+            with writer.transaction():
+                writer.insert("individual", name=f"late {len(writer.rows('SELECT id FROM individual'))}")
+            count(self, *progress)
+
+        monkeypatch.setattr(database_copy._Restarts, "count", write_and_count)
+        copy_database(GALLERY, source, tmp_path / "copy.sqlite")
+        rows = writer.rows("SELECT * FROM individual")
+    with contextlib.closing(open_database(GALLERY, tmp_path / "copy.sqlite", writable=False)) as copy:
+        assert copy.rows("SELECT * FROM individual") == rows
+    assert len(rows) > 500

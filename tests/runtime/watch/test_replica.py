@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -29,13 +32,26 @@ class Server:
     def cut(self):
         """Nobody reaches it any more."""
         self.link.unlink()
+        self._of_each_connection("pg_terminate_backend(pid, 5000)")
+
+    @contextlib.contextmanager
+    def stuck(self):
+        """What is connected now gets no answer inside; who connects anew does."""
+        processes = self._of_each_connection("pid")
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+
+    def _of_each_connection(self, what):
         with psycopg.connect(
             host=str(self.socket), user=self.real.user, dbname=self.real.database, autocommit=True
         ) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-                "WHERE application_name = 'reid-edge' AND pid <> pg_backend_pid()"
-            )
+            of_each = f"SELECT {what} FROM pg_stat_activity WHERE application_name = 'reid-edge' AND pid <> pg_backend_pid()"
+            return [value for (value,) in connection.execute(of_each)]
 
     def restore(self):
         """It is as it was."""
@@ -123,9 +139,36 @@ def test_a_running_daemon_with_little_room_notices_that_the_server_went_away_and
     state = read_replica(out / "replica.sqlite")
     assert state.photos_left_out > 0
     assert state.individuals_left_out == 0
+    reason = "left out because the replica has no room for them (replica_bytes): "
+    assert any(reason in warning for warning in messages(out)[0]["animals"][0]["warnings"])
     assert [each["verdict"] for each in messages(out)[:2]] == ["known", "known"]
     assert "Photos are answered from the replica" in log
     assert "The replica is up to date again." in log
+
+
+def test_while_a_copy_takes_long_photos_are_answered_and_new_individuals_are_enrolled_when_it_is_done(
+    start, wait_until, server, cards, photo, tmp_path
+):
+    out, config = tmp_path / "out", tmp_path / "watch.toml"
+    config.write_text('replica_every = "0.2s"\n')
+    with Gallery.open(server.real) as gallery:
+        gallery.remove_individual("Dalila")
+    daemon = start(cards, out, "--gallery", server.address, "--config", config, "--enrol-new", "auto", "--event", "1s")
+    wait_until(out, lambda ledger: ledger.counts().photos_decided == 1)
+    with server.stuck():
+        (cards / "1.jpg").write_bytes(photo(1, "Dalila"))
+        wait_until(out, lambda ledger: bool(ledger.pending_enrolments()))
+        (cards / "2.jpg").write_bytes(photo(2, "Amani"))
+        wait_until(out, lambda ledger: ledger.counts().photos_decided == 3)
+        with Ledger.read(out / LEDGER_NAME) as ledger:
+            assert ledger.pending_enrolments()
+    wait_until(out, lambda ledger: not ledger.pending_enrolments())
+    daemon.terminate()
+    _, log = daemon.communicate(timeout=300)
+    assert [each["verdict"] for each in messages(out)[:3]] == ["known", "new", "known"]
+    assert "A new individual was enrolled as new-" in log
+    with Gallery.open(server.real) as gallery:
+        assert [name for name in gallery.names() if name.startswith("new-")]
 
 
 def test_without_room_for_a_replica_the_server_is_read(watch_once, server, cards, tmp_path):

@@ -1,7 +1,7 @@
 """Making a replica and keeping it up to date: the rows that the server's events changed, then the features that it has room for.
 
-Each step is a small transaction, and a copy that was stopped goes on where it stopped. A new copy is made beside the old one and takes its
-place when it is whole: a reader sees all individuals or the replica as it was.
+What is read from the server is stored page by page, and a copy that was stopped goes on where it stopped. The rows take their place as one,
+and a new copy is made beside the old one: a reader sees all individuals as they were at one event, or the replica as it was.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reid_edge.errors import ReidEdgeError
-from reid_edge.gallery.changes import Position, changed_cells, position, undone_batches
+from reid_edge.gallery.changes import Position, position
 from reid_edge.gallery.replica.keeping import DescribedPhoto, kept_photos
 from reid_edge.gallery.replica.replica_file import REPLICA, ReplicaState, server_name, stored_state
+from reid_edge.gallery.replica.staging import COPIED, PAGE_ROWS, Staging, read_rows, write_row
 from reid_edge.gallery.schema import GALLERY
-from reid_edge.gallery.sync.rows import COLUMNS
 from reid_edge.storage.address import Place
 from reid_edge.storage.clock import now
 from reid_edge.storage.database import Database
@@ -28,11 +28,7 @@ from reid_edge.storage.errors import file_errors
 from reid_edge.storage.opening import open_place
 from reid_edge.storage.sqlite_opening import create_database, open_database
 
-_COLUMNS: dict[str, tuple[str, ...]] = {
-    **{table: COLUMNS[table] for table in ("individual", "sighting", "review")},
-    "event": ("batch", "at", "kind", "payload", "changes", "undone", "station", "sequence"),
-}
-_ROWS, _FEATURES, _SIGHTINGS = 2000, 5000, 20  # rows, feature rows and photos of one step
+_FEATURES, _SIGHTINGS = 5000, 20  # feature rows and photos of one step
 _MORE_ROOM = 1.05  # so much room has to come for photos that were left out to be looked at again
 _NEW = ".new"
 
@@ -153,15 +149,19 @@ class Replica:
     def _bring_level(self, file: Database, level: _Level) -> None:
         file.execute("PRAGMA foreign_keys = OFF")  # a row may come before the one that it refers to
         if file.path != self.path:
-            for table in _COLUMNS:
+            for table in COPIED:
                 self._copy_all(file, table)
-        self._copy_changed(file, level.position)
+        staging = Staging(self._open_hub, file)
+        changed = staging.read()
+        described = self._note_described(file)  # first: a new photo would seem to be one that the pack has not described
+        if changed:
+            staging.put_in_place()
         ((revision, held, left_out, room_then),) = file.rows("SELECT revision, bytes, photos_left_out, room FROM replica")
         with file_errors(self.path.parent):
             room = min(self._most_bytes, shutil.disk_usage(self.path.parent).free + held - self._reserve_bytes)
-        if revision == level.revision and held <= room and (not left_out or room < _MORE_ROOM * room_then):
+        has_room = held <= room and (not left_out or room < _MORE_ROOM * room_then)
+        if revision == level.revision and not described and has_room:
             return
-        self._note_described(file)
         self._keep_features(file, room)
         with file.transaction():
             self._note(file, revision=level.revision, room=room)
@@ -171,51 +171,16 @@ class Replica:
         """The rows that were not copied yet."""
         while True:
             ((last,),) = file.rows(f"SELECT coalesce(max(id), 0) FROM {table}")
-            if not self._copy(file, table, "id > ? ORDER BY id LIMIT ?", (last, _ROWS)):
+            rows = read_rows(self._open_hub, table, "id > ? ORDER BY id LIMIT ?", (last, PAGE_ROWS))
+            if not rows:
                 return
+            with file.transaction():
+                for row in rows:
+                    write_row(file, table, row)
 
-    def _copy_changed(self, file: Database, until: Position) -> None:
-        """The rows that the events since the last refresh changed, and the events."""
-        ((event, batch),) = file.rows("SELECT event, batch FROM replica")
-        if Position(event, batch) == until:
-            return
-        hub = self._open_hub
-        with hub.snapshot():
-            until, rows = position(hub), dict[str, set[int]]()
-            for table, row, _ in changed_cells(hub, event):
-                rows.setdefault(table, set()).add(row)
-            undone = undone_batches(hub, event)
-            sightings = list(rows.get("sighting", ()))
-            found = [(table, self._read(table, "id IN (?)", (sorted(ids),))) for table, ids in rows.items() if table in _COLUMNS]
-            # A review is given its sighting by an event that names the sighting alone.
-            found.append(("review", self._read("review", "sighting_id IN (?)", (sightings,))))
-            found.append(("event", self._read("event", "id > ? OR batch IN (?)", (event, undone))))
-        with file.transaction():
-            for table, values in found:
-                self._write(file, table, values)
-            self._note(file, event=until.event, batch=until.batch)
-
-    def _copy(self, file: Database, table: str, where: str, parameters: Sequence[Any]) -> int:
-        rows = self._read(table, where, parameters)
-        with file.transaction():
-            self._write(file, table, rows)
-        return len(rows)
-
-    def _read(self, table: str, where: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._open_hub.rows(f"SELECT id, {', '.join(_COLUMNS[table])} FROM {table} WHERE {where}", parameters)
-
-    @staticmethod
-    def _write(file: Database, table: str, rows: Sequence[Sequence[Any]]) -> None:
-        columns = _COLUMNS[table]
-        cells = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        marks = ", ".join("?" * (len(columns) + 1))
-        sql = f"INSERT INTO {table} (id, {', '.join(columns)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {cells}"
-        for row in rows:
-            file.execute(sql, row)
-
-    def _note_described(self, file: Database) -> None:
-        """Note the size of features that the server has got since; what is here of those sightings is of no use any more."""
-        hub = self._open_hub
+    def _note_described(self, file: Database) -> bool:
+        """Note the size of features that the server has got since, and drop what is here of those sightings; whether there are any."""
+        hub, found = self._open_hub, False
         while True:
             ((last,),) = file.rows("SELECT feature FROM replica")
             rows = hub.rows(
@@ -223,7 +188,8 @@ class Replica:
                 (self._key, last, _FEATURES),
             )
             if not rows:
-                return
+                return found
+            found = True
             sightings = sorted({sighting for _, sighting in rows})
             sizes = hub.rows(
                 "SELECT f.sighting_id, sum(length(f.data)) + coalesce(max(length(s.thumbnail)), 0) FROM feature f "
@@ -232,7 +198,7 @@ class Replica:
             )
             with file.transaction():
                 for sighting, size in sizes:
-                    file.execute("INSERT OR REPLACE INTO described VALUES (?, ?)", (sighting, int(size)))
+                    file.execute("INSERT OR REPLACE INTO described (sighting_id, bytes) VALUES (?, ?)", (sighting, int(size)))
                 self._drop_features(file, sightings)
                 self._note(file, feature=rows[-1][0])
 
@@ -248,6 +214,9 @@ class Replica:
         sizes = {photo.sighting: photo.bytes for photo in photos}
         here = {sighting for (sighting,) in file.rows("SELECT DISTINCT sighting_id FROM feature")}
         kept = kept_photos(photos, room)
+        with file.transaction():
+            file.execute("UPDATE described SET kept = 0 WHERE kept = 1 AND sighting_id NOT IN (?)", (kept,))
+            file.execute("UPDATE described SET kept = 1 WHERE kept = 0 AND sighting_id IN (?)", (kept,))
         for part in _parts(sorted(here - set(kept))):
             with file.transaction():
                 self._drop_features(file, part)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reid_edge.gallery.features import LeftOut
 from reid_edge.gallery.records import Sighting
 from reid_edge.gallery.schema import GALLERY
 from reid_edge.gallery.store import Gallery
@@ -47,11 +49,26 @@ DROP TRIGGER revision_sighting_changed;
 DROP TRIGGER revision_sighting_viewpoint;
 """
 
+# staged_*: rows of the server that were read and are not in their place yet, and the last event of which they were read (0: none).
+# described.kept: 0 where there is no room for the features.
+_PAGES = """
+ALTER TABLE replica ADD COLUMN staged_event INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE replica ADD COLUMN staged_batch TEXT NOT NULL DEFAULT '';
+ALTER TABLE described ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
+UPDATE described SET kept = 0 WHERE sighting_id NOT IN (SELECT sighting_id FROM feature);
+CREATE TABLE staged_individual (id INTEGER PRIMARY KEY, name, live, sex, life_stage, notes, merged_into);
+CREATE TABLE staged_sighting (id INTEGER PRIMARY KEY, individual_id, live, added_at, photo_sha256, animal_index, photo_name,
+    photo_path, species, viewpoint, taken_at, latitude, longitude, place, encounter, box);
+CREATE TABLE staged_review (id INTEGER PRIMARY KEY, live, batch, photo_sha256, photo_name, animal_index, box, kind,
+    individual_id, sighting_id, person, decided_at, answer);
+CREATE TABLE staged_event (id INTEGER PRIMARY KEY, batch, at, kind, payload, changes, undone, station, sequence);
+"""
+
 REPLICA = replace(
     GALLERY,
     noun="replica",
     application_id=0x52455250,  # "RERP": no command takes it for a gallery
-    migrations=(*GALLERY.migrations, ("replica", sql_script(_TABLES))),
+    migrations=(*GALLERY.migrations, ("replica", sql_script(_TABLES)), ("replica pages", sql_script(_PAGES))),
     uses_wal=False,  # a whole new file may take its place
     missing="Start the daemon once while the server can be reached.",
     wrong_file="Give the daemon another output folder.",
@@ -70,6 +87,7 @@ class ReplicaState:
         photos_left_out: whose features the server has and the replica has no room for.
         individuals_left_out: individuals of which it holds no photo for want of room: their photos would be answered as others' or new.
         bytes: of the features and thumbnails that it holds.
+        event: the newest event of the server that it has; its individuals are those of that moment.
     """
 
     refreshed_at: str
@@ -77,16 +95,28 @@ class ReplicaState:
     photos_left_out: int
     individuals_left_out: int
     bytes: int
+    event: int
 
 
-def open_replica(path: Path) -> Gallery:
-    """The replica at `path`, as a gallery for reading.
+class ReplicaGallery(Gallery):
+    """A replica as a gallery for reading."""
+
+    def left_out(self, without: Collection[int]) -> LeftOut:
+        """Why there are no features of these sightings; see `Gallery.left_out`."""
+        counts = dict(
+            self.database.rows("SELECT kept, count(*) FROM described WHERE sighting_id IN (?) GROUP BY kept", (list(without),))
+        )
+        return LeftOut(len(without) - sum(counts.values()), counts.get(0, 0), counts.get(1, 0))
+
+
+def open_replica(path: Path) -> ReplicaGallery:
+    """The replica at `path`.
 
     Raises:
         GalleryError: there is none, or it is damaged or of a newer version.
         StorageError: its disk fails.
     """
-    return Gallery(open_database(REPLICA, path, writable=False))
+    return ReplicaGallery(open_database(REPLICA, path, writable=False))
 
 
 def read_replica(path: Path, server: Place | None = None, feature_key: str = "") -> ReplicaState | None:
@@ -110,7 +140,7 @@ def server_name(server: Place) -> str:
 
 def stored_state(file: Database) -> ReplicaState:
     """What an open replica holds."""
-    ((at, *numbers),) = file.rows("SELECT refreshed_at, photos, photos_left_out, individuals_left_out, bytes FROM replica")
+    ((at, *numbers),) = file.rows("SELECT refreshed_at, photos, photos_left_out, individuals_left_out, bytes, event FROM replica")
     return ReplicaState(at, *numbers)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reid_edge.decide.decision import Decision
+from reid_edge.decide.facts import UNREADABLE
 from reid_edge.errors import UsageError
 from reid_edge.review.answers.grouping import in_events
 from reid_edge.review.answers.stored import StoredAnswer, summarised
@@ -15,7 +16,8 @@ from reid_edge.storage.errors import file_errors
 
 
 class JsonLinesAnswers:
-    """The answers of one file; another process may append to it. Where it holds an animal twice, the last answer counts.
+    """The answers of one file; another process may append to it. Where it holds an animal twice, the last answer counts; a line of a
+    file that could not be read is passed over.
 
     Args:
         path: of the file.
@@ -77,6 +79,8 @@ class JsonLinesAnswers:
             return
         try:
             plain = json.loads(line)
+            if plain["schema"] == UNREADABLE:
+                return
             path = plain["photo"]["path"]
             summary = summarised(plain, camera=Path(path).parent.name if path else "")
         except (ValueError, KeyError, TypeError, IndexError) as error:

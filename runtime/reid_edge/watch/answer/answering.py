@@ -15,6 +15,7 @@ from reid_edge.describe.description import DescribedAnimal
 from reid_edge.describe.query import Query
 from reid_edge.describe.segmentation import Box
 from reid_edge.gallery import Gallery, Sighting
+from reid_edge.gallery.changes import Position
 from reid_edge.gallery.replica import undescribed_sightings
 from reid_edge.identify.describing_again import describe_again
 from reid_edge.identify.identifier import Identifier
@@ -25,6 +26,7 @@ from reid_edge.timings import Timings
 from reid_edge.watch.answer.replica_worker import ReplicaWorker
 
 EMPTY = "empty"
+_CATCH_UP_SECONDS = 2.0
 
 BoxesOf = Callable[[bytes, Photo], Sequence[Box] | None]
 """The boxes that a detector found in the photo at a path; None where no detector was asked."""
@@ -94,6 +96,7 @@ class Answerer:
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
         self.revision = ""
+        self._seen: tuple[str, Position] | None = None
         self._gallery: Gallery | None = None
         self.replica = keep_replica(self.identifier.feature_key)
         try:
@@ -114,15 +117,16 @@ class Answerer:
         """Whether the gallery is on a server that could not be read the last time, so that a replica is all there is."""
         return self.replica is not None and self.replica.status.is_server_away
 
-    def catch_up(self) -> None:
-        """Read the gallery as it is on the server at this moment.
+    def catch_up(self) -> bool:
+        """See the gallery as it is on the server at this moment; False where the copy takes longer, see `ReplicaWorker.catch_up`.
 
         Raises:
             GalleryError, StorageError: it cannot be read now.
         """
-        if self.replica is not None:
-            self.replica.refresh()
+        if self.replica is not None and not self.replica.catch_up(_CATCH_UP_SECONDS):
+            return False
         self.refresh()
+        return True
 
     def refresh(self) -> bool:
         """Look whether the gallery changed, and see it as it is now; returns whether it did.
@@ -133,13 +137,13 @@ class Answerer:
         if self._gallery is None or self._gallery.replaced():  # by a backup, for instance
             opened = Gallery.open(self.path, writable=False) if self.replica is None else self.replica.open()
             self._close_gallery()
-            self._gallery, self.revision = opened, ""
-        revision = self._gallery.revision()
-        if revision == self.revision:
+            self._gallery, self._seen = opened, None
+        state = self._gallery.state()
+        if state == self._seen:
             return False
         self.candidates = self.identifier.candidates(self._gallery)
         self.similarity = self._similarity_now()
-        self.revision = revision
+        self.revision, self._seen = state[0], state
         return True
 
     def undescribed(self) -> list[Sighting]:
@@ -149,15 +153,13 @@ class Answerer:
         return self.gallery.sightings_without(self.identifier.feature_key)
 
     def describe_gallery(self, sightings: Iterable[Sighting]) -> int:
-        """Describe them from their files; returns how many cannot be, because their file is missing.
+        """Describe them from their files, on the server; returns how many cannot be, because their file is missing.
 
         Raises:
             GalleryError, StorageError, EngineError: the others are not described; what was described before is kept.
         """
         with Gallery.open(self.path) as writable:
-            left_out = len(describe_again(writable, self.identifier, sightings))
-        self.catch_up()
-        return left_out
+            return len(describe_again(writable, self.identifier, sightings))
 
     def answer(
         self, photo: Photo, boxes: Sequence[Box] | None = None, with_evidence: bool = False, camera: str = ""

@@ -35,13 +35,14 @@ _MOST_PHOTOS = 3  # of one event: further ones of a burst say little more
 def enrol_pending(ledger: Ledger, answerer: Answerer, boxes_of: BoxesOf) -> bool:
     """Enrol the first animal that waits and whose photos can be read now; returns whether there was one.
 
+    The answerer has to see the gallery as it is now: another station may have enrolled the same animal since.
+
     Args:
         boxes_of: the boxes that a detector gave for the animals of a photo at a path, as for its answer.
 
     Raises:
         GalleryError, StorageError, EngineError: not now; it waits.
     """
-    answerer.catch_up()  # another station may have enrolled the same animal since
     for enrolment in ledger.pending_enrolments():
         animals = _animals(ledger, enrolment)
         found = []

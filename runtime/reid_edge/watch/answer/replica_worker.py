@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 REPLICA_NAME = "replica.sqlite"
 _NOTED_EVERY = 60.0  # seconds: a disk that wears is not written every few of them
+_START_SECONDS = 10.0  # that a start waits for what changed since the last run
 
 
 @dataclass(frozen=True)
@@ -42,44 +45,47 @@ class ReplicaStatus:
 
 
 class ReplicaWorker:
-    """Keeps a replica; made by `start`. Its methods may be called from any thread."""
+    """Keeps a replica, by a thread that copies; made by `start`. Its methods may be called from any thread, `catch_up` from one."""
 
-    def __init__(self, replica: Replica, state: ReplicaState, every: float, logged: str = "") -> None:
+    def __init__(self, replica: Replica, state: ReplicaState, every: float) -> None:
         self._replica = replica
         self._state = state
         self._every = every
-        self._logged = logged  # why it cannot be refreshed: one cause fills one line
-        self._stopping = threading.Event()
+        self._failure: ReidEdgeError | None = None  # of the last round
+        self._stopping = False
+        self._begun = self._done = self._wanted = 0  # rounds: looks at the server, with the copy of what changed
+        self._awaited = 0  # the round that `catch_up` waits for, also from call to call
+        self._turn = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
         self._thread.start()
 
     @classmethod
     def start(cls, configuration: Configuration, feature_key: str) -> ReplicaWorker | None:
-        """Make the replica, or bring it up to date, and keep it so; None where the gallery is a file, or no replica is wanted.
+        """Keep the replica, and make it first where there is none; None where the gallery is a file, or no replica is wanted.
 
         Raises:
-            GalleryError, StorageError: the server cannot be read, and there is no replica of earlier.
+            GalleryError: the server cannot be read, or the disk not written, and there is no replica of earlier.
         """
         gallery = configuration.gallery
         if not isinstance(gallery, ServerAddress) or not configuration.replica_bytes:
             return None
         path = configuration.out / REPLICA_NAME
-        reserve = configuration.disk_reserve_bytes
-        replica = Replica(gallery, path, feature_key, configuration.replica_bytes, reserve)
-        if not path.exists():
+        replica = Replica(gallery, path, feature_key, configuration.replica_bytes, configuration.disk_reserve_bytes)
+        old = read_replica(path, gallery, feature_key)
+        if old is None:
             log.info("Copying what is needed of the gallery to %s.", path)
-        try:
-            state = replica.refresh()
-        except (GalleryError, StorageError) as error:
-            old = read_replica(path, gallery, feature_key)
-            if old is None:
-                raise GalleryError(
-                    f"{error.message} There is no replica of this gallery for this pack in {configuration.out} yet.", error.hint
-                ) from error
-            _log_failure(error, old)
-            return cls(replica, old, configuration.replica_every, error.message)
-        _log_left_out(state)
-        return cls(replica, state, configuration.replica_every)
+            state = _first_copy(replica, configuration)
+            _log_left_out(state)
+            return cls(replica, state, configuration.replica_every)
+        _log_left_out(old)
+        worker = cls(replica, old, configuration.replica_every)
+        with contextlib.suppress(GalleryError, StorageError):  # which the thread has logged
+            if not worker.catch_up(None if configuration.once else _START_SECONDS):
+                log.info(
+                    "What changed on the server is being copied; until then photos are answered from that of %s.",
+                    old.refreshed_at,
+                )
+        return worker
 
     @property
     def status(self) -> ReplicaStatus:
@@ -90,49 +96,80 @@ class ReplicaWorker:
         """The replica for reading; errors as `open_replica`."""
         return open_replica(self._replica.path)
 
-    def refresh(self, note: bool = True) -> None:
-        """Bring the replica up to date now.
+    def catch_up(self, seconds: float | None) -> bool:
+        """Have the replica level with the server as it is at this moment; returns whether it is so within `seconds`, None for any time.
+
+        The copy goes on where it takes longer. Calls that follow one that returned False are about the moment of that one, so that a copy
+        which always takes longer than `seconds` is level at some call.
 
         Raises:
             GalleryError, StorageError: the server cannot be read, or the replica not written.
         """
-        try:
-            state = self._replica.refresh(note)
-        except ReidEdgeError as error:
-            if error.message != self._logged:
-                _log_failure(error, self._state)
-            self._logged = error.message
-            raise
-        if self._logged:
-            log.info("The replica is up to date again.")
-        if state.individuals_left_out > self._state.individuals_left_out:
-            _log_left_out(state)
-        self._state, self._logged = state, ""
+        with self._turn:
+            self._awaited = self._wanted = self._awaited or self._begun + 1  # a round that has begun may have looked before
+            self._turn.notify_all()
+            if not self._turn.wait_for(lambda: self._done >= self._awaited, seconds):
+                return False
+            self._awaited = 0
+            if self._failure is not None:
+                raise self._failure
+            return True
 
     def close(self) -> None:
         """Stop. A copy that is being made goes on at the next start."""
-        self._stopping.set()
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
         self._thread.join(0.5)
         if not self._thread.is_alive():
             self._replica.close()
 
     def _run(self) -> None:
-        noted = 0.0
-        while not self._stopping.wait(self._every):
-            noted += self._every
-            note = noted >= _NOTED_EVERY
-            noted = 0.0 if note else noted
-            try:
-                self.refresh(note)
-            except ReidEdgeError:
-                continue
-            except Exception:
-                log.exception("The replica cannot be refreshed.")  # a thread that ends would leave it as it is for ever
+        noted = time.monotonic()
+        while True:
+            with self._turn:
+                is_wanted = self._turn.wait_for(lambda: self._stopping or self._wanted > self._begun, self._every)
+                if self._stopping:
+                    return
+                self._begun += 1
+            note = is_wanted or time.monotonic() - noted >= _NOTED_EVERY
+            noted = time.monotonic() if note else noted
+            failure = self._refresh(note)
+            with self._turn:
+                self._done, self._failure = self._begun, failure
+                self._turn.notify_all()
+
+    def _refresh(self, note: bool) -> ReidEdgeError | None:
+        """Bring the replica up to date; returns why that is not possible now. One cause fills one line of the log."""
+        try:
+            state = self._replica.refresh(note)
+        except ReidEdgeError as error:
+            if self._failure is None or error.message != self._failure.message:
+                _log_failure(error, self._state)
+            return error
+        except Exception:  # a thread that ends would leave the replica as it is for ever
+            log.exception("The replica cannot be refreshed.")
+            return GalleryError("The replica cannot be refreshed.", "See the log.")
+        if self._failure is not None:
+            log.info("The replica is up to date again.")
+        if state.individuals_left_out > self._state.individuals_left_out:
+            _log_left_out(state)
+        self._state = state
+        return None
 
 
 def age_seconds(state: ReplicaState, clock: Callable[[], datetime] = system_clock) -> float:
     """How long ago a replica was last level with its server; 0 where the device's clock was set back since."""
     return max(0.0, (clock() - datetime.fromisoformat(state.refreshed_at)).total_seconds())
+
+
+def _first_copy(replica: Replica, configuration: Configuration) -> ReplicaState:
+    try:
+        return replica.refresh()
+    except (GalleryError, StorageError) as error:
+        raise GalleryError(
+            f"{error.message} There is no replica of this gallery for this pack in {configuration.out} yet.", error.hint
+        ) from error
 
 
 def _log_failure(error: ReidEdgeError, state: ReplicaState) -> None:

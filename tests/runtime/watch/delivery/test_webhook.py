@@ -137,7 +137,7 @@ def test_a_broken_answer_is_not_taken_for_a_receipt(ledger: Ledger, fill: Fill, 
                 connection.sendall(answer)
 
         threading.Thread(target=answer_once, daemon=True).start()
-        sink = WebhookSink(Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_seconds=5))
+        sink = WebhookSink(Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_seconds=300))
         if answer.endswith(b"Content-"):
             # The status line has arrived, and with it the receipt: what is missing are headers that nobody reads.
             assert sink.deliver(ledger.messages_after(0)) == 1
