@@ -14,7 +14,7 @@ from reid_edge_benchmarks.cli import bench
 from reid_edge_benchmarks.scale.searching import SHORTLIST
 from reid_edge_benchmarks.scale.tables import catalogue_text
 
-SIZES = (1000, 2000)
+SIZES = (500, 1000)
 
 
 def run_catalogue(*options: object) -> Result:
