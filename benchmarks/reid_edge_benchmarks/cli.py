@@ -31,8 +31,9 @@ from reid_edge_benchmarks.reliability.cli import reliability
 from reid_edge_benchmarks.report.cli import report
 from reid_edge_benchmarks.results import ResultFile, kept_folder, refuse_missing_folders
 from reid_edge_benchmarks.review.cli import review
+from reid_edge_benchmarks.scale.catalogue import catalogue
+from reid_edge_benchmarks.scale.cli import growth, scale_page
 from reid_edge_benchmarks.season import season
-from reid_edge_benchmarks.shared_catalogue import catalogue
 from reid_edge_benchmarks.systems.cli import systems
 from reid_edge_benchmarks.trust.cli import trust
 from reid_edge_calibration.labels.options import label_options
@@ -67,6 +68,8 @@ for command in (
     trust,
     discovery,
     catalogue,
+    growth,
+    scale_page,
     bulk,
 ):
     bench.add_command(command)

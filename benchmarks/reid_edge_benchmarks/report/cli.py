@@ -29,7 +29,7 @@ def report(results: Path, out: Path, plots: bool) -> None:
 
     It reads accuracy.json, accuracy-seen-again.json, accuracy-detector.json, accuracy-edgepoint2.json, trust.json, discovery.json,
     latency.json, latency-openvino.json, latency-station.json, scaling.json, scaling-station.json, folder.json, speed-steps.json,
-    startup.json, enrolment.json, catalogue.json, embedders.json and all files of bench parity. Missing results are marked as such.
+    startup.json, enrolment.json, embedders.json and all files of bench parity. Missing results are marked as such.
     """
     from reid_edge_benchmarks.report.page import page_text, read_all, write_plots
     from reid_edge_benchmarks.results import refuse_missing_folders

@@ -20,7 +20,6 @@ from reid_edge_benchmarks.latency.tables import batch_table, memory_table, ratio
 from reid_edge_benchmarks.machine import describe_machine
 from reid_edge_benchmarks.report.targets import ACCURACY, FIRST, MISSING, SPEED, targets_table
 from reid_edge_benchmarks.results import nan_for_null
-from reid_edge_benchmarks.shared_catalogue import catalogue_table
 from reid_edge_benchmarks.startup import Startup
 from reid_edge_benchmarks.trust.tables import trust_text
 
@@ -139,11 +138,6 @@ def _enrolment(result: Any) -> str:
     return "\n\n".join((provenance(result), f"Photos: {result['source']}.", measured.as_text()))
 
 
-def _catalogue(result: Any) -> str:
-    about = f"Vectors of {result['dimension']} values; shortlists of {result['shortlist']} photos."
-    return "\n\n".join((provenance(result), about, catalogue_table(result["catalogue"])))
-
-
 def _embedders(result: Any) -> str:
     figures = [
         EmbedderFigures(**{**each, "recall": {int(length): value for length, value in each["recall"].items()}})
@@ -225,7 +219,6 @@ SECTIONS: Mapping[str, tuple[Callable[[Any], str], str]] = {
     "candidates": (_candidates, "scaling"),
     "startup": (_startup, "startup"),
     "enrolment": (_enrolment, "enrolment"),
-    "catalogue": (_catalogue, "catalogue"),
     "embedders": (_embedders, "embedders"),
     "gpu": (lambda result: "\n\n".join((provenance(result), gpu_text(result))), "gpu"),
 }

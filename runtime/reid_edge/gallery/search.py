@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from reid_edge.gallery.server_index import MOST_ASKED, ServerIndex, server_index
 from reid_edge.threads import in_shares
 
 _SEARCH_ROWS = 2048  # vectors in one product
-_ASKED_FOR_EACH = (
-    4  # vectors that the index of a server is asked for, for each that is wanted; the best of them are chosen exactly
-)
+ASKED_FOR_EACH = 4
+"""Vectors that the index of a server is asked for, for each that is wanted; the best of them are chosen exactly. `bench catalogue` measures
+what other numbers cost and find."""
 
 
 class VectorIndex:
@@ -28,9 +29,11 @@ class VectorIndex:
         ids: int64 [N], sighting of each vector.
         vectors: float32 [N, D], each of Euclidean length 1, memory-mapped where the cache could be written.
         revision: of the gallery when it was read; stale once `gallery.revision()` differs.
+        asked_for_each: vectors that the server's index is asked for, for each that is wanted; may be set.
     """
 
     def __init__(self, mapped: MappedRows, server: ServerIndex | None = None) -> None:
+        self.asked_for_each = ASKED_FOR_EACH
         self.ids = mapped.ids
         self.vectors: NDArray[np.float32] = mapped.rows
         self.revision = mapped.revision
@@ -79,33 +82,60 @@ class VectorIndex:
                 f"The query vector has shape {query.shape}; the gallery's vectors have {self.vectors.shape[1:]}.",
                 "Enrol and identify with the same pack.",
             )
-        rows = np.arange(number) if allowed_ids is None else np.flatnonzero(np.isin(self.ids, np.fromiter(allowed_ids, np.int64)))
-        k = min(k, len(rows))
+        rows = None if allowed_ids is None else np.flatnonzero(np.isin(self.ids, _as_array(allowed_ids)))
+        k = min(k, number if rows is None else len(rows))
         if k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         if self._server is not None:
             rows = self._near(self._server, query, k, rows)
-        whole = len(rows) == number
+        count = number if rows is None else len(rows)
+        chosen = None if count == number else rows
 
         def cosines(starts: range) -> list[NDArray[np.float32]]:
             blocks = [slice(start, start + _SEARCH_ROWS) for start in starts]
             # einsum, not BLAS: BLAS rounds a row differently by its place in the matrix, which would break ties by chance.
-            return [np.einsum("nd,d->n", self.vectors[each if whole else rows[each]], query) for each in blocks]
+            return [np.einsum("nd,d->n", self.vectors[each if chosen is None else chosen[each]], query) for each in blocks]
 
-        cosine = np.concatenate(in_shares(cosines, range(0, len(rows), _SEARCH_ROWS), threads))
-        least = np.partition(cosine, len(rows) - k)[len(rows) - k]
+        cosine = np.concatenate(in_shares(cosines, range(0, count, _SEARCH_ROWS), threads))
+        least = np.partition(cosine, count - k)[count - k]
         near = np.flatnonzero(cosine >= least)
         best = near[np.argsort(-cosine[near], kind="stable")][:k]
-        return self.ids[rows[best]], cosine[best]
+        return self.ids[best if chosen is None else chosen[best]], cosine[best]
 
-    def _near(self, server: ServerIndex, query: NDArray[np.float32], k: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows to compare: those that the server's index finds near, and those that it lacks; all where that would not be enough."""
-        asked = _ASKED_FOR_EACH * k * len(self.ids) // len(rows)
+    def _near(
+        self, server: ServerIndex, query: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None
+    ) -> NDArray[np.int64] | None:
+        """Of these rows (None: all) those to compare: what the server's index finds near, and what it lacks; all of them where that would
+        not be enough."""
+        number = len(self.ids)
+        asked = self.asked_for_each * k * number // (number if rows is None else len(rows))
         if asked > MOST_ASKED:
             return rows
-        near = np.concatenate((server.near(query, asked), server.lacking))
-        found = rows[np.isin(self.ids[rows], near)]
+        near = self._rows_of(np.concatenate((server.near(query, asked), server.lacking)))
+        found = near if rows is None else rows[_places(rows, near)]
         return found if len(found) >= k else rows
+
+    def _rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of those of these sightings that have one, ascending, each once."""
+        order, ordered = self._by_id
+        return np.unique(order[_places(ordered, ids)])
+
+    @cached_property
+    def _by_id(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows in the order of their ids, and these ids: a search by the index takes no time that grows with the gallery."""
+        order = np.argsort(self.ids, kind="stable")
+        return order, self.ids[order]
+
+
+def _as_array(ids: Collection[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    return ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.int64)
+
+
+def _places(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where those of the values that are among the ascending ones stand; there is one or more of these."""
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: NDArray[np.int64] = places[ascending[places] == values]
+    return found
 
 
 def _vector(stored: NDArray[Any]) -> NDArray[np.float32]:

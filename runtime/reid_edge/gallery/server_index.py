@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,8 +23,8 @@ from reid_edge.storage.address import ServerAddress
 from reid_edge.storage.database import Database
 
 LEAST_VECTORS = 100_000
-"""From how many vectors on an index is made; fewer are compared one by one, by every machine in its own copy. A round
-number that nobody has measured yet; `reid-edge bench catalogue` does."""
+"""From how many vectors on an index is made; fewer are compared one by one, by every machine in its own copy. Where the index is faster
+depends on machine and vectors: `reid-edge bench catalogue` measures it, and docs/scale.md has the figures."""
 
 MOST_ASKED = 1000  # pgvector's largest hnsw.ef_search
 _AT_A_TIME = 2000
@@ -30,13 +32,23 @@ _AT_A_TIME = 2000
 
 @dataclass(frozen=True)
 class IndexedVectors:
-    """What was done for one kind of vector: how many there are and how many were added to its index; `indexed` is whether it has one."""
+    """What was done for one kind of vector.
+
+    Attributes:
+        feature_key, name: which kind.
+        vectors: how many there are.
+        added: how many of them its index lacked.
+        indexed: whether it has an index.
+        copying, indexing: seconds of copying those that it lacked, and of building the index; 0 where there was one.
+    """
 
     feature_key: str
     name: str
     vectors: int
     added: int
     indexed: bool
+    copying: float = 0.0
+    indexing: float = 0.0
 
 
 class ServerIndex:
@@ -61,7 +73,7 @@ class ServerIndex:
         ef_search = max(40, count)
         self._database.rows("SELECT set_config('hnsw.ef_search', ?, false)", (str(ef_search),))
         rows = self._database.rows(
-            f"SELECT sighting_id FROM {self._table} ORDER BY vector <#> ?::halfvec LIMIT ?", (_text(query), count)
+            f"SELECT sighting_id FROM {self._table} ORDER BY vector <#> ?::halfvec LIMIT ?", (halfvec_text(query), count)
         )
         return np.array([row for (row,) in rows], np.int64)
 
@@ -71,7 +83,7 @@ def server_index(gallery: StoredFeatures, feature_key: str, name: str) -> Server
     database = gallery.database
     if not isinstance(database.path, ServerAddress):
         return None
-    table = _table(feature_key, name)
+    table = vector_table(feature_key, name)
     return ServerIndex(database, table, feature_key, name) if _has_index(database, table) else None
 
 
@@ -100,14 +112,19 @@ def update_server_index(
     for key, name, shape, other, number in kinds:
         if shape == other and number >= least:
             tell(f"Copying and indexing {number} vectors {name}.")
-            done.append(IndexedVectors(key, name, number, _updated(gallery, key, name, json.loads(shape)[0]), True))
+            start = time.perf_counter()
+            added = _copied(gallery, key, name, json.loads(shape)[0])
+            copying = time.perf_counter() - start
+            indexing = _indexed(database, vector_table(key, name))
+            done.append(IndexedVectors(key, name, number, added, True, copying, indexing))
         else:
             done.append(IndexedVectors(key, name, number, 0, False))
     return done
 
 
-def _updated(gallery: StoredFeatures, key: str, name: str, length: int) -> int:
-    database, table = gallery.database, _table(key, name)
+def _copied(gallery: StoredFeatures, key: str, name: str, length: int) -> int:
+    """How many vectors the table of this kind lacked; it has all of them afterwards."""
+    database, table = gallery.database, vector_table(key, name)
     with database.transaction():
         database.execute("CREATE EXTENSION IF NOT EXISTS vector")
         database.execute(
@@ -128,28 +145,43 @@ def _updated(gallery: StoredFeatures, key: str, name: str, length: int) -> int:
             database.execute(f"DELETE FROM {table} WHERE sighting_id IN (?)", (ids,))
             _copy(database, table, _halves(gallery.features(ids, key, [name]), name, crcs))
         added += len(ids)
-    if not _has_index(database, table):
-        with database.transaction():
-            database.execute(f"CREATE INDEX {table}_hnsw ON {table} USING hnsw (vector halfvec_ip_ops)")
     return added
+
+
+def _indexed(database: Database, table: str) -> float:
+    """Seconds of building the index; 0 where it is there."""
+    if _has_index(database, table):
+        return 0.0
+    start = time.perf_counter()
+    with database.transaction():
+        database.execute(f"CREATE INDEX {table}_hnsw ON {table} USING hnsw (vector halfvec_ip_ops)")
+    return time.perf_counter() - start
 
 
 def _copy(database: Database, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
     from reid_edge.storage.postgres import PostgresDatabase
 
-    cast("PostgresDatabase", database).copy_rows(table, ("sighting_id", "crc32", "vector"), rows)
+    types = ("int8", "int8", "bytea")
+    cast("PostgresDatabase", database).copy_rows(table, ("sighting_id", "crc32", "vector"), rows, types)
 
 
-def _halves(arrays: dict[int, dict[str, NDArray[Any]]], name: str, crcs: dict[int, int]) -> Iterator[tuple[int, int, str]]:
+def _halves(arrays: dict[int, dict[str, NDArray[Any]]], name: str, crcs: dict[int, int]) -> Iterator[tuple[int, int, bytes]]:
     for sighting, named in arrays.items():
-        yield sighting, crcs[sighting], _text(named[name])
+        yield sighting, crcs[sighting], _halfvec_bytes(named[name])
 
 
-def _text(vector: NDArray[Any]) -> str:
+def _halfvec_bytes(vector: NDArray[Any]) -> bytes:
+    """A vector as pgvector sends and receives it: its length, two bytes of nothing, and its values in half precision, big-endian."""
+    return struct.pack(">HH", len(vector), 0) + vector.astype(">f2").tobytes()
+
+
+def halfvec_text(vector: NDArray[Any]) -> str:
+    """A vector as pgvector reads it, rounded to half precision."""
     return f"[{','.join(map(str, vector.astype(np.float16).tolist()))}]"
 
 
-def _table(feature_key: str, name: str) -> str:
+def vector_table(feature_key: str, name: str) -> str:
+    """The table of the vectors of one kind; its index has the same name with `_hnsw` behind it."""
     return f"vector_{hashlib.sha256(f'{feature_key} {name}'.encode()).hexdigest()[:16]}"
 
 

@@ -21,7 +21,9 @@ from reid_edge.errors import GalleryError, StorageError, UsageError
 from reid_edge.gallery import DuplicateSighting, Gallery, NewSighting
 from reid_edge.gallery.check import check
 from reid_edge.gallery.history import describe
+from reid_edge.gallery.mapped_rows import MappedRows, RowForm
 from reid_edge.gallery.roles import role_statements
+from reid_edge.gallery.search import VectorIndex
 from reid_edge.gallery.server_index import server_index
 from reid_edge.storage import postgres_errors
 from reid_edge.storage.address import ServerAddress, read_place
@@ -402,6 +404,13 @@ def test_an_index_finds_the_same_as_a_comparison_with_all_and_also_what_was_adde
             found = indexed.search(query, 5)
             np.testing.assert_array_equal(found[0], ids)
             np.testing.assert_array_equal(found[1], cosines)
+        half = list(range(1, 301, 2))
+        everything = VectorIndex(MappedRows.open(gallery, KEY, RowForm(name, name, "<f4", np.asarray)))
+        for query in queries:  # the index is asked for twice as many, and what is not allowed is left out
+            ids, _ = indexed.search(query, 5, half)
+            assert ids.tolist() == everything.search(query, 5, half)[0].tolist()
+        indexed.asked_for_each = 60  # all of them
+        assert indexed.search(queries[0], 5)[0].tolist() == exact[0][0].tolist()
         (best, *_), _ = exact[0]
         gallery.remove_sightings([int(best)])
         new = gallery.add_sighting(seen(999, "Zoe"), {name: queries[0]}, KEY, "batch")
