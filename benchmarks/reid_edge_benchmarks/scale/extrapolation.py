@@ -27,7 +27,8 @@ def laws(rows: Sequence[Figures]) -> dict[str, float | None]:
 
     Returns:
         exact, on the device: ``start`` + ``per_million`` · N / 10⁶, see `search_law`; by the index, by least squares: ``index_start`` +
-        ``index_per_e`` · ln N; ``crossing``: the N at which the two are equal, 0 where the index is faster from a thousand on, None where it never is.
+        ``index_per_e`` · ln N; ``crossing``: the N at which the two are equal, 0 where the index is faster from a thousand on, None where
+        it never is.
     """
     exact = search_law([{"size": row["size"], "exact": row["device"]["search"]} for row in rows], math.nan)
     logarithm = np.log([row["size"] for row in rows])
