@@ -4,8 +4,8 @@ law beyond.
 The best of n wrong individuals passes where any of them does. Were they independent, the distribution of the best of n would be that of
 the best of m to the power n / m, and the share of wrong `known` in a catalogue of n would be 1 - (1 - w)^(n / m), where w is the share in
 one of m. They are not quite: an answer weighs how far the best is ahead of the others, and photos differ. So the number of independent
-individuals is also taken as a power of n, 1 - (1 - w)^((n / m)^a), and a is fitted to the measured sizes (a line of log(-log(1 - w)) over
-log n); independence is a = 1.
+individuals is also taken as a power of n, 1 - (1 - w)^((n / m)^a). w, and a between 0 and 2, are those under which the counts of all
+measured sizes are likeliest (a binomial regression with the complementary log-log link); independence is a = 1.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize, minimize_scalar
 
 from reid_edge.gallery import Gallery
 from reid_edge.identify.enrolment import enrol
@@ -37,8 +38,10 @@ TIMES = (1, 10, 100, 1000)
 """How many times as many individuals as the set has."""
 
 _DRAWS = 2
+_LEVELS = (-25.0, 3.0)  # of log(-log(1 - share)): shares of 1e-11 to 1
 _NUMBER = 8  # of the chance of this measurement, beside those of the laws of `bench trust`
-_MOST = 0.999
+_LEAST_WRONG = 20
+"""Wrong answers of a set, at all sizes together, of which a law is computed."""
 
 
 def measure_growth(labelled: LabelledSet, identifier: Identifier, queries: int, folder: Path, progress: Progress) -> Figures:
@@ -77,37 +80,34 @@ def measure_growth(labelled: LabelledSet, identifier: Identifier, queries: int, 
 
 
 def growth_law(measured: Sequence[Figures]) -> Figures:
-    """The exponent that fits the measured sizes, what both laws say at each of them from the smallest one with a wrong answer, and beyond.
+    """Both laws, fitted to the counts of the measured sizes.
 
     Args:
-        measured: by ascending size, ``size`` and ``share``.
+        measured: by ascending size, ``size``, ``trials`` and ``wrong``.
 
     Returns:
-        ``base``: the size whose share the laws start from, None where nothing was wrong at any; ``exponent``; ``check``: what the laws say
-        of the measured sizes; ``beyond``.
+        ``exponent``; ``check``: what the laws say of the measured sizes; ``beyond``: of multiples of the largest. None and empty where
+        fewer than twenty answers were wrong, or there is one size.
     """
-    wrong = [(row["size"], min(row["share"], _MOST)) for row in measured if row["share"] > 0]
-    most = measured[-1]["size"]
-    if not wrong:
-        return {"base": None, "exponent": None, "check": [], "beyond": []}
-    size, share = wrong[0]
-    exponent = None
-    if len(wrong) > 1:
-        levels = np.log(-np.log1p([-each for _, each in wrong]))
-        exponent = float(np.polyfit(np.log([each for each, _ in wrong]), levels, 1)[0])
+    if len(measured) < 2 or sum(row["wrong"] for row in measured) < _LEAST_WRONG:
+        return {"exponent": None, "check": [], "beyond": []}
+    sizes, trials, wrong = (np.array([row[name] for row in measured], float) for name in ("size", "trials", "wrong"))
+    logarithm = np.log(sizes / sizes[0])
 
-    def both(n: int, start: int, base: float) -> Figures:
-        fitted = None if exponent is None else _law(base, n / start, max(0.0, exponent))
-        return {"size": n, "independent": _law(base, n / start, 1.0), "fitted": fitted}
+    def unlikely(level: float, exponent: float) -> float:
+        hazard = np.exp(level + exponent * logarithm)  # -log(1 - share)
+        return float(np.sum((trials - wrong) * hazard - wrong * np.log(-np.expm1(-hazard))))
 
-    check = [both(row["size"], size, share) for row in measured]
-    last = wrong[-1]
-    return {
-        "base": size,
-        "exponent": exponent,
-        "check": check,
-        "beyond": [{"times": times, **both(times * most, *last)} for times in TIMES],
-    }
+    alone = minimize_scalar(lambda level: unlikely(level, 1.0), bounds=_LEVELS, method="bounded")
+    both = minimize(lambda x: unlikely(*x), (alone.x, 1.0), bounds=(_LEVELS, (0.0, 2.0)), method="Nelder-Mead")
+    level, exponent = (float(value) for value in both.x)
+
+    def laws(size: float) -> Figures:
+        times = math.log(size / sizes[0])
+        return {"size": int(size), "independent": _law(float(alone.x) + times), "fitted": _law(level + exponent * times)}
+
+    check = [laws(size) for size in sizes]
+    return {"exponent": exponent, "check": check, "beyond": [{"times": times, **laws(times * sizes[-1])} for times in TIMES]}
 
 
 def growth_text(figures: Figures) -> str:
@@ -125,15 +125,15 @@ def growth_text(figures: Figures) -> str:
             cells = (_number(law.get("independent")), _number(law.get("fitted")))
             measured.append([name, str(row["size"]), f"{row['wrong']} of {row['trials']}", share, *cells, f"{row['asked']:.2f}"])
         for row in one["beyond"]:
-            exponent = "–" if one["exponent"] is None else f"{one['exponent']:.2f}"
-            cells = (f"{row['times']:,}", f"{row['size']:,}", _number(row["independent"]), _number(row["fitted"]), exponent)
-            beyond.append([name, *cells])
+            cells = (f"{row['times']:,}", f"{row['size']:,}", _number(row["independent"]), _number(row["fitted"]))
+            beyond.append([name, *cells, f"{one['exponent']:.2f}"])
     header = ("set", "individuals", "known, wrongly", "share (95 %)", "independent", "fitted", "asked")
     text = markdown_table(header, measured)
     if beyond:
         table = markdown_table(("set", "times", "individuals", "independent", "fitted", "exponent"), beyond)
-        text = f"{text}\n\nBeyond the measured sizes, from the largest one:\n\n{table}"
-    return text
+        text = f"{text}\n\nBeyond the measured sizes:\n\n{table}"
+    few = [name for name, one in figures["sets"].items() if not one["beyond"]]
+    return f"{text}\n\nOf {', '.join(few)} too few answers were wrong for a law (fewer than {_LEAST_WRONG})." if few else text
 
 
 def _verdicts(asked: AskedQuery, size: int, draws: int) -> list[str]:
@@ -152,8 +152,8 @@ def _row(size: int, verdicts: Sequence[str], queries: int) -> Figures:
     return {**counted, "asked": verdicts.count("ask") / len(verdicts)}
 
 
-def _law(share: float, times: float, exponent: float) -> float:
-    return -math.expm1(times**exponent * math.log1p(-share))
+def _law(level: float) -> float:
+    return -math.expm1(-math.exp(level))
 
 
 def _number(value: float | None) -> str:

@@ -103,14 +103,14 @@ def measure_stores(stores: Stores, photos: MadeUpPhotos, threads: int, added: in
     with Gallery.open(stores.file, writable=False) as file:
         figures["device"], wanted = measure_device(file, models, threads)
         figures["individuals"], individuals = measure_individuals(file, models, threads)
-    shutil.rmtree(file.database.cache, ignore_errors=True)  # the disk may not hold the copies of both
+    shutil.rmtree(file.cache, ignore_errors=True)  # the disk may not hold the copies of both
     figures["server"] = _measure_store(stores.server, photos, stores.size, added)
     with Gallery.open(stores.server) as gallery:
         index = gallery.vector_index(KEY, VECTOR)
         figures["index"] = {**_noted(stores), **index_sizes(gallery), **measure_server(gallery, index, models, wanted)}
         figures["individuals"]["by_index"] = measure_individuals_by_index(gallery, index, models, individuals)
         figures["parts"] = measure_parts(gallery, index, models)
-    shutil.rmtree(gallery.database.cache, ignore_errors=True)
+    shutil.rmtree(gallery.cache, ignore_errors=True)
     return figures
 
 
@@ -133,7 +133,7 @@ def _measure_store(place: Place, photos: MadeUpPhotos, size: int, added: int) ->
         remove_added(gallery, size)  # of a run that was stopped
         new = max(1, added // _NEW)
         milliseconds = measure_adding(gallery, photos, size, known=max(1, added - new), new=new)
-        shutil.rmtree(gallery.database.cache, ignore_errors=True)
+        shutil.rmtree(gallery.cache, ignore_errors=True)
     seconds = {"copy_seconds": _seconds_to_open(place)}
     with Gallery.open(place) as gallery:
         remove_added(gallery, size)
