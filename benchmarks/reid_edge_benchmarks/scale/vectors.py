@@ -18,6 +18,7 @@ from reid_edge.describe.query import Query
 from reid_edge.gallery import Gallery, Sighting
 from reid_edge.identify.identifier import Identifier
 from reid_edge.photo import read_photo
+from reid_edge.storage.durable import replacing
 from reid_edge_benchmarks.latency.command import Photos
 from reid_edge_calibration.progress import Progress
 
@@ -156,9 +157,8 @@ def models_of_photos(gallery: Gallery, photos: Photos, identifier: Identifier, d
 
 def write_models(models: Models, path: Path) -> None:
     """Keep models in a file; it holds vectors of photos, so it is as private as these."""
-    temporary = path.with_suffix(".part.npz")
-    np.savez(temporary, **vars(models))
-    temporary.replace(path)
+    with replacing(path, durable=False) as file:
+        np.savez(file, **vars(models))
 
 
 def read_models(path: Path) -> Models:
