@@ -100,10 +100,11 @@ def catalogue(
         figures |= {"vectors": models.what, "kept": models.kept, "likeness": models.likeness}
         with _server(server, setup.keep) as address:
             figures["server"] = "given" if server else {**MEASURED}
-            figures["catalogue"] = _measure_sizes(sizes, models, folder, address, threads, None if prepare else added)
-            if not prepare:
+            figures["catalogue"] = []
+            for row in _measure_sizes(sizes, models, folder, address, threads, None if prepare else added):
+                figures["catalogue"].append(row)
                 _compute(figures)
-                results.save(figures)  # answering photos takes long
+                results.save(figures)  # the next size takes long
             if identify_size and identifier and photos:
                 figures["identify"] = _identify(identify_size, photos, identifier, folder, address, prepare)
     if not prepare:
@@ -114,20 +115,19 @@ def catalogue(
 
 def _measure_sizes(
     sizes: tuple[int, ...], models: Models, folder: Path, address: ServerAddress, threads: int, added: int | None
-) -> list[dict[str, Any]]:
-    """Make the galleries of all sizes, and measure them; None photos to add: only make them."""
+) -> Iterator[dict[str, Any]]:
+    """Make the galleries of all sizes, and measure them one after another; None photos to add: only make them."""
     from reid_edge_benchmarks.scale.stores import Stores, caches_in, measure_stores, prepare_stores
     from reid_edge_benchmarks.scale.vectors import MadeUpPhotos
 
-    photos, rows = MadeUpPhotos(models), []
+    photos = MadeUpPhotos(models)
     for size in sizes:
         stores = Stores.of(size, models, folder, address)
         with caches_in(folder):
             prepare_stores(stores, photos, progress, measuring=added is not None)
             if added is not None:
-                rows.append(measure_stores(stores, photos, threads, added))
+                yield measure_stores(stores, photos, threads, added)
         click.echo(f"{'Prepared' if added is None else 'Measured'} {size:,}.", err=True)
-    return rows
 
 
 def _identify(

@@ -174,7 +174,9 @@ def test_a_photo_that_may_not_be_read_is_told_and_a_gallery_that_may_only_be_rea
         folder.chmod(0o755)
     assert done.returncode == 1
     assert "failed secret.jpg may not be read: permission denied. Change its permissions" in done.stderr
-    assert [line["identity"] for line in lines_of(done.stdout)] == ["Imara"]
+    good, secret = sorted(lines_of(done.stdout), key=lambda line: "error" in line)
+    assert good["identity"] == "Imara"
+    assert (secret["photo"]["name"], secret["error"]) == ("secret.jpg", "secret.jpg may not be read: permission denied.")
     assert sorted(path.name for path in folder.iterdir()) == ["g.sqlite", "good.jpg", "secret.jpg"]
 
 
@@ -200,10 +202,12 @@ def test_photos_of_every_format_are_answered_or_refused_by_name(run_main, small_
         pytest.skip("the camera trap files are not among the real photos")
     done = run_main("identify", folder, "--gallery", small_gallery, "--json", "--viewpoint", "left")
     assert done.returncode == 1
-    lines = lines_of(done.stdout)
+    every = lines_of(done.stdout)
+    lines = [line for line in every if "verdict" in line]
     names = {path.name for path in folder.iterdir()}
     refused = {"african_elephants_truncated_file.jpg", "zero_bytes.jpg"}
     assert {line["photo"]["name"] for line in lines} == names - refused
+    assert {line["photo"]["name"] for line in every if "error" in line} == refused
     assert all(line["verdict"] != "known" for line in lines)
     for name in refused:
         assert f"failed {name} " in done.stderr
