@@ -38,15 +38,17 @@ _COLUMNS = {
 
 
 def fill(gallery: Gallery, photos: MadeUpPhotos, size: int, title: str, progress: Progress) -> None:
-    """Make a gallery one of the first `size` photos; those that are there stay.
+    """Make a gallery one of the first `size` photos. Those that are there stay; what a stopped run added to measure adding goes.
 
     Raises:
-        UsageError: it holds other photos, or more.
+        UsageError: it holds other photos.
         GalleryError, StorageError: it cannot be written.
     """
     ((present,),) = gallery.database.rows("SELECT coalesce(max(id), 0) FROM sighting")
-    if present > size or gallery.database.rows("SELECT 1 FROM sighting WHERE photo_sha256 <> ? AND id = 1", (_digest(0),)):
+    if gallery.database.rows("SELECT 1 FROM sighting WHERE photo_sha256 <> ? AND id = 1", (_digest(0),)):
         raise UsageError(f"{gallery.path} is another gallery than the one to be filled.", "Name another folder to keep it in.")
+    if present > size:
+        remove_added(gallery, size)
     for start in progress(list(range(present, size, _TOGETHER)), title):
         numbers = range(start, min(start + _TOGETHER, size))
         with gallery.transaction():

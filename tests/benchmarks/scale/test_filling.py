@@ -47,14 +47,18 @@ def test_a_gallery_filled_in_bulk_has_the_content_that_adding_one_by_one_gives(p
         assert found.tolist() == [8]
 
 
-def test_what_was_stopped_is_continued_and_what_is_something_else_is_refused(photos, tmp_path):
+def test_what_was_stopped_is_continued_what_is_beyond_goes_and_what_is_something_else_is_refused(photos, tmp_path):
     with Gallery.create(tmp_path / "a.sqlite") as gallery, Gallery.create(tmp_path / "b.sqlite") as whole:
         fill(gallery, photos, 60, "", plain)
         fill(gallery, photos, SIZE, "", plain)
         fill(whole, photos, SIZE, "", plain)
         assert gallery.content_hash() == whole.content_hash()
+        fill(gallery, photos, 60, "", plain)
+        assert len(gallery.sightings()) == 60
+    with Gallery.create(tmp_path / "other.sqlite") as other:
+        other.add_sighting(NewSighting(photo_sha256="f" * 64, identity="Zoe"), {}, KEY, other.new_batch())
         with pytest.raises(UsageError, match="another gallery"):
-            fill(gallery, photos, 60, "", plain)
+            fill(other, photos, SIZE, "", plain)
 
 
 @pytest.mark.parametrize("store", ["file", "server"])
