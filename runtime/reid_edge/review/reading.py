@@ -57,9 +57,13 @@ class PhotoReader:
 
     def _in_turn(self, path: Path, sha256: str = "") -> Photo:
         try:
-            return self._threads.submit(self._read, path, sha256).result()
-        except (CancelledError, RuntimeError) as error:
-            raise PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.") from error
+            reading = self._threads.submit(self._read, path, sha256)
+        except RuntimeError as error:  # it is shut down
+            raise _closing(path) from error
+        try:
+            return reading.result()
+        except CancelledError as error:
+            raise _closing(path) from error
 
     def _start(self) -> None:
         self._own.decoder = Decoder(_SECONDS)
@@ -75,6 +79,10 @@ class PhotoReader:
             raise PhotoError(f"{path.name} is another photo by now.", "Bring back the one that was answered.")
         reason = read.reason if isinstance(read, Refused) else f"{path.name} changed while it was read."
         raise PhotoError(reason, "Give a JPEG, PNG, TIFF, BMP or WebP photo.")
+
+
+def _closing(path: Path) -> PhotoError:
+    return PhotoError(f"{path.name} is not read: the page is closing.", "Start it again.")
 
 
 def _stamp_of(path: Path) -> FileStamp:

@@ -194,11 +194,11 @@ class Daemon:
         return True
 
     def _is_all_delivered(self) -> bool:
-        """With `once`: close the events, deliver their messages, and make the reports; returns whether all of that is done."""
+        """With `once`: close the events, enrol, deliver, make the reports and end the backup; returns whether all of that is done."""
         self._housekeeping.close_events()
         if self._follow(at_once=True) or self._housekeeping.enrol() or self._files.step(idle=True) or self._housekeeping.report():
             return False
-        if self._housekeeping.waits_for_replica:  # that new individuals are enrolled
+        if self._housekeeping.waits_for_replica or self._housekeeping.is_backing_up:
             return False
         began = self._delivering_since = self._delivering_since or time.monotonic()
         waiting = any(self.ledger.delivered(name) < self.ledger.last_message() for name in self._sink_names())

@@ -25,12 +25,17 @@ class GalleryBackups:
         self._next = time.monotonic() + min(configuration.backup_every, _FIRST_SECONDS)
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a backup is being made. A daemon that is stopped does not wait for it; one that ends by itself does."""
+        return self._thread is not None and self._thread.is_alive()
+
     def step(self, configuration: Configuration) -> None:
-        """Begin a backup where it is time for one and none is being made. A daemon that ends does not wait for it."""
+        """Begin a backup where it is time for one and none is being made."""
         every = configuration.backup_every
         if not every or not isinstance(configuration.gallery, Path) or time.monotonic() < self._next:
             return
-        if self._thread is not None and self._thread.is_alive():
+        if self.is_busy:
             return
         self._next = time.monotonic() + every
         self._thread = threading.Thread(

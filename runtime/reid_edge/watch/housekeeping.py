@@ -59,6 +59,11 @@ class Housekeeping:
         self._enrol_at = self._report_at = self._prune_at = self._close_at = 0.0
         self._reports: Reports | None = None
 
+    @property
+    def is_backing_up(self) -> bool:
+        """Whether a backup of the gallery is being made."""
+        return self._backups.is_busy
+
     def joined(self, event: int) -> None:
         """A photo joined an event."""
         self._joined[event] = time.monotonic()

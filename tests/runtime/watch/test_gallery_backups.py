@@ -50,8 +50,10 @@ def test_the_daemon_goes_on_while_a_backup_is_made_and_no_second_one_begins(
     backups.step(configuration)
     began.wait()
     backups.step(configuration)
+    assert backups.is_busy
     may_end.set()
     finish(backups)
+    assert not backups.is_busy
     assert calls == [1]
 
 

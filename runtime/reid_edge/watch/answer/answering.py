@@ -95,7 +95,6 @@ class Answerer:
             self.identifier.networks.warm_up()  # engines load for seconds, and one that cannot is found now and not at the first photo
         manifest = self.identifier.pack.manifest
         self.pack = f"{manifest.name} {manifest.version}"
-        self.revision = ""
         self._seen: tuple[str, Position] | None = None
         self._gallery: Gallery | None = None
         self.replica = keep_replica(self.identifier.feature_key)
@@ -111,6 +110,11 @@ class Answerer:
         """The gallery as it is open now, for reading."""
         assert self._gallery is not None
         return self._gallery
+
+    @property
+    def revision(self) -> str:
+        """Of the gallery as it was seen last."""
+        return "" if self._seen is None else self._seen[0]
 
     @property
     def is_server_away(self) -> bool:
@@ -143,7 +147,7 @@ class Answerer:
             return False
         self.candidates = self.identifier.candidates(self._gallery)
         self.similarity = self._similarity_now()
-        self.revision, self._seen = state[0], state
+        self._seen = state
         return True
 
     def undescribed(self) -> list[Sighting]:
