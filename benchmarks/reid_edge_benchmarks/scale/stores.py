@@ -130,7 +130,6 @@ def caches_in(folder: Path) -> Iterator[None]:
 
 def _measure_store(place: Place, photos: MadeUpPhotos, size: int, added: int) -> Figures:
     with Gallery.open(place) as gallery:
-        remove_added(gallery, size)  # of a run that was stopped
         new = max(1, added // _NEW)
         milliseconds = measure_adding(gallery, photos, size, known=max(1, added - new), new=new)
         shutil.rmtree(gallery.cache, ignore_errors=True)
